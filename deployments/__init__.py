@@ -1,0 +1,1 @@
+"""How the pipeline is run: connections, automations, manifests, the sandbox. Nothing imports this."""

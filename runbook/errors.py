@@ -1,0 +1,94 @@
+"""Everything that can go wrong, in one tree.
+
+    EnablementError
+    ├── TransientError              retried with backoff, worth trying again as it is
+    │   ├── Unreachable             no answer: refused, reset, timed out, name not found
+    │   ├── Busy                    429, 5xx, a sealed or standby Vault, a lock held by another push
+    │   └── NotYetSynced            the change is merged, the cluster does not have it yet
+    └── PermanentError              fails at once; somebody has to do something
+        ├── InvalidInput            a parameter or a connection field is wrong
+        ├── AccessDenied            401 or 403: our credentials do not reach
+        ├── PrerequisiteMissing     something that must be there before us is not
+        ├── Conflict                something of somebody else's is in the way; never overwritten
+        ├── UnexpectedAnswer        a system answered what it never should
+        ├── CertificateNotTrusted   TLS works, trust does not
+        └── VerificationFailed      everything was written, and the proof failed
+
+An error says which system was asked, about what, what it answered and what to do now. It never carries a
+secret: callers pass answers through, and answers of the systems we talk to do not echo credentials; what
+might (a URL with a password, a request body) is not given to an error.
+"""
+
+from __future__ import annotations
+
+
+class EnablementError(Exception):
+    """Base of all errors of the pipeline.
+
+    Args:
+        system: who was asked: ``"Vault"``, ``"OpenShift"``, ``"GitHub"``, ``"Git"`` or ``"input"``.
+        subject: about what, as an operator would name it: ``"policy moc-kv-r"``.
+        answer: what came back, in the system's own words where there are any.
+        remedy: what a person does now, one sentence in the imperative.
+    """
+
+    def __init__(self, system: str, subject: str, answer: str, remedy: str) -> None:
+        self.system = system
+        self.subject = subject
+        self.answer = answer
+        self.remedy = remedy
+        super().__init__(f"{system}, {subject}: {answer.rstrip('.')}. {remedy}")
+
+    def __reduce__(self) -> tuple[type[EnablementError], tuple[str, str, str, str]]:
+        # Prefect pickles the exceptions of failed runs; the default would replay the joined message only.
+        return type(self), (self.system, self.subject, self.answer, self.remedy)
+
+
+class TransientError(EnablementError):
+    """Worth trying again without any change. ``retry_after`` is in seconds, when the server named one."""
+
+    retry_after: float | None = None
+
+
+class Unreachable(TransientError):
+    """No answer at all."""
+
+
+class Busy(TransientError):
+    """An answer that means "later": 429, 5xx, sealed, standby, locked."""
+
+
+class NotYetSynced(TransientError):
+    """The change is on the base branch, but the cluster does not have it yet."""
+
+
+class PermanentError(EnablementError):
+    """Trying again as it is cannot help."""
+
+
+class InvalidInput(PermanentError):
+    """A parameter or a field of a connection is wrong."""
+
+
+class AccessDenied(PermanentError):
+    """Our credentials are not accepted, or do not reach far enough."""
+
+
+class PrerequisiteMissing(PermanentError):
+    """Something that must be there before us is not."""
+
+
+class Conflict(PermanentError):
+    """Something of somebody else's is in the way. It is never overwritten."""
+
+
+class UnexpectedAnswer(PermanentError):
+    """An answer that the system's documentation does not allow for."""
+
+
+class CertificateNotTrusted(PermanentError):
+    """A TLS certificate whose chain or host name does not check out."""
+
+
+class VerificationFailed(PermanentError):
+    """Everything was written, and the proof that it works failed."""

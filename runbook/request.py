@@ -1,0 +1,96 @@
+"""What one run is asked to do. Names and references only: a run's parameters are stored in clear."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from runbook.errors import InvalidInput
+from runbook.names import Cluster, check_name
+
+PolicyScope = Literal["env", "cluster"]
+ReviewerToken = Literal["secret", "token-request"]
+SecretStoreApi = Literal["auto", "v1", "v1beta1"]
+
+_DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+
+
+def seconds(field: str, duration: str) -> int:
+    """Seconds of a duration such as ``1h``, ``90m`` or ``1h30m``.
+
+    Raises:
+        InvalidInput: if it is not one, or is zero.
+    """
+    match = _DURATION.fullmatch(duration)
+    hours, minutes, rest = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    total = hours * 3600 + minutes * 60 + rest
+    if total == 0:
+        raise InvalidInput(
+            "input",
+            f"{field}={duration!r}",
+            "is not a duration above zero",
+            "Write it in hours, minutes and seconds, for example '1h', '90m' or '1h30m'.",
+        )
+    return total
+
+
+class EnableRequest(BaseModel):
+    """The checked parameters of `enable-cluster`.
+
+    Raises:
+        InvalidInput: from the constructor, naming the field, the value and the remedy.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cluster: str
+    env: str
+    namespaces: tuple[str, ...]
+    service_account: str = "vault-secret-fetcher"
+    token_ttl: str = "1h"
+    policy_scope: PolicyScope = "env"
+    reviewer_token: ReviewerToken = "secret"
+    reviewer_token_lifetime: str = "8760h"
+    secret_store_api: SecretStoreApi = "auto"
+    vault: str = "vault"
+    gitops: str = "gitops"
+    cluster_connection: str
+
+    @field_validator("cluster", "env", "service_account", "vault", "gitops", "cluster_connection")
+    @classmethod
+    def _is_name(cls, value: str, info: object) -> str:
+        return check_name(getattr(info, "field_name", "name"), value)
+
+    @field_validator("namespaces")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise InvalidInput(
+                "input",
+                "namespaces=[]",
+                "names no namespace",
+                "Give at least one namespace in which the starter ServiceAccount may fetch secrets.",
+            )
+        for namespace in value:
+            if "*" in namespace:
+                raise InvalidInput(
+                    "input",
+                    f"namespaces={namespace!r}",
+                    "is a wildcard: every namespace of the cluster could read the secrets",
+                    "Name each namespace.",
+                )
+            check_name("namespaces", namespace)
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("token_ttl", "reviewer_token_lifetime")
+    @classmethod
+    def _is_duration(cls, value: str, info: object) -> str:
+        seconds(getattr(info, "field_name", "duration"), value)
+        return value
+
+    @property
+    def target(self) -> Cluster:
+        """The cluster, with the names derived from it."""
+        return Cluster(self.env, self.cluster)
