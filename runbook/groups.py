@@ -1,0 +1,134 @@
+"""The administrators' identity group and its alias on the OIDC mount.
+
+Members come from the identity provider: whoever's ``groups`` claim names the alias is in the group for the
+length of a login. The alias must be bound to the group's own id: bound to nothing, Vault makes a nameless
+group that owns the alias, and members log in without a policy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runbook.changes import Change, Difference, difference, united
+from runbook.errors import Conflict
+from runbook.names import OIDC_MOUNT, Cluster
+
+ID_OF_NEW_GROUP = "(the group's own id)"
+"""Stands in a plan where the group is not there yet."""
+
+_NAMED_BY_VAULT = re.compile(r"^group_[0-9a-f]{8}$")
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentGroup:
+    """What the comparison has to know of a group in Vault.
+
+    Attributes:
+        alias_id: id of the alias that the group owns, empty if it owns none.
+        alias_name: name of that alias.
+        alias_accessor: accessor of the mount that the alias lives on.
+    """
+
+    id: str
+    name: str
+    type: str
+    policies: tuple[str, ...]
+    metadata: Mapping[str, str]
+    alias_id: str = ""
+    alias_name: str = ""
+    alias_accessor: str = ""
+
+    @property
+    def is_orphan(self) -> bool:
+        """Made by Vault itself for an alias without a group: no name of anybody's, no policy, no metadata."""
+        return bool(_NAMED_BY_VAULT.fullmatch(self.name)) and not self.policies and not self.metadata
+
+
+def wanted_metadata(cluster: Cluster) -> dict[str, str]:
+    """Metadata of the group, as the runbook has it."""
+    return {"responsibility": f"Vault {cluster.env} Admin"}
+
+
+def compare_group(cluster: Cluster, current: CurrentGroup | None) -> Change:
+    """What to do for the group. Policies and metadata of others stay.
+
+    Raises:
+        Conflict: the group is internal; its type cannot be changed.
+    """
+    subject = f"group/{cluster.admin_group}"
+    path = f"identity/group/name/{cluster.admin_group}"
+    if current is None:
+        wanted = {
+            "type": "external",
+            "policies": [cluster.write_policy],
+            "metadata": wanted_metadata(cluster),
+        }
+        return Change(subject, "create", path, wanted, difference(None, wanted))
+    if current.type != "external":
+        raise Conflict(
+            "Vault",
+            subject,
+            f"is there with type {current.type!r}; a group's type cannot be changed",
+            "Its members are kept in Vault by hand. Rename it, or move them to the identity provider's group "
+            f"and delete it: `vault delete identity/group/name/{cluster.admin_group}`. Then re-run.",
+        )
+    policies = united(current.policies, [cluster.write_policy])
+    metadata = {**wanted_metadata(cluster), **current.metadata}
+    payload = {"policies": list(policies), "metadata": metadata}
+    differences = difference({"policies": current.policies, "metadata": dict(current.metadata)}, payload)
+    others = sorted(set(current.policies) - {cluster.write_policy})
+    note = f"also carries {', '.join(others)}; kept" if others else ""
+    action = "update" if differences else "none"
+    changed = {part.field: part.after for part in differences}
+    return Change(subject, action, path, changed, differences, note)
+
+
+def compare_alias(
+    cluster: Cluster, group: CurrentGroup | None, owner: CurrentGroup | None, oidc_accessor: str
+) -> Change:
+    """What to do for the alias.
+
+    Args:
+        cluster: whose environment's alias it is.
+        group: the administrators' group, None while it is only planned.
+        owner: the group that has an alias of this name on the OIDC mount now, if any.
+        oidc_accessor: accessor of the OIDC mount.
+
+    Raises:
+        Conflict: the alias belongs to a group that somebody made, or our group has another alias (an
+            external group can have one).
+    """
+    name = cluster.admin_group
+    subject = f"group-alias/{name}"
+    group_id = group.id if group else ID_OF_NEW_GROUP
+    wanted = {"name": name, "mount_accessor": oidc_accessor, "canonical_id": group_id}
+    if group and group.alias_id and (group.alias_name, group.alias_accessor) != (name, oidc_accessor):
+        raise Conflict(
+            "Vault",
+            f"group/{name}",
+            f"already has the alias {group.alias_name!r} on the mount with accessor {group.alias_accessor}, "
+            "and an external group can have one alias only",
+            f"If it is not needed: `vault delete identity/group-alias/id/{group.alias_id}`. Then re-run.",
+        )
+    if owner is None:
+        return Change(subject, "create", "identity/group-alias", wanted, difference(None, wanted))
+    if group and owner.id == group.id:
+        return Change(subject, "none", f"identity/group-alias/id/{owner.alias_id}")
+    if owner.is_orphan:
+        return Change(
+            subject,
+            "update",
+            f"identity/group-alias/id/{owner.alias_id}",
+            wanted,
+            (Difference("canonical_id", owner.id, group_id),),
+            f"moved here from {owner.name}, an empty group that Vault made for it",
+        )
+    raise Conflict(
+        "Vault",
+        subject,
+        f"belongs to the group {owner.name!r} ({owner.id}) on the mount {OIDC_MOUNT}/",
+        "Members of the identity provider's group get that group's policies now. Decide which group is right; "
+        f"to free the alias: `vault delete identity/group-alias/id/{owner.alias_id}`. Then re-run.",
+    )

@@ -1,0 +1,103 @@
+"""The plan of a run: everything that it will change, in Git and in Vault, for a person to read and approve."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.changes import Change, pending
+from runbook.names import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file of the pull request: its path and the unified diff."""
+
+    path: str
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do for one cluster.
+
+    Attributes:
+        files: edits of the GitOps repository, empty when the change has landed.
+        changes: objects of Vault in the order in which the steps write them, those as wanted included.
+    """
+
+    cluster: Cluster
+    files: tuple[PlannedFile, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def writes_nothing(self) -> bool:
+        """Whether everything is as wanted already."""
+        return not self.files and not pending(self.changes)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON with a stable order."""
+        return {
+            "cluster": str(self.cluster),
+            "files": [{"path": file.path, "diff": file.diff} for file in self.files],
+            "changes": [change.as_json() for change in self.changes],
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Hash over everything that would be written, as 64 hex digits."""
+        text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def markdown(self) -> str:
+        """The plan for a person."""
+        parts = [f"# Plan for {self.cluster}", "", self._summary(), ""]
+        if self.files:
+            parts += ["## Git", ""]
+            for file in self.files:
+                parts += [f"`{file.path}`", "", "```diff", file.diff.rstrip("\n"), "```", ""]
+        parts += ["## Vault", "", vault_table(self.changes), ""]
+        for change in pending(self.changes):
+            text = change.payload.get("policy")
+            if isinstance(text, str):
+                parts += [f"`{change.object}`", "", "```hcl", text.rstrip("\n"), "```", ""]
+        parts.append(f"Plan hash: `{self.sha256}`")
+        return "\n".join(parts)
+
+    def _summary(self) -> str:
+        if self.writes_nothing:
+            return "Nothing to change: repository and Vault are as wanted."
+        git = f"{len(self.files)} files in a pull request" if self.files else "no pull request"
+        return f"{git}; {len(pending(self.changes))} of {len(self.changes)} objects of Vault."
+
+
+def vault_table(changes: Sequence[Change]) -> str:
+    """A markdown table of changes: object, what happens, the fields."""
+    rows = ["| object | what happens | fields |", "|---|---|---|"]
+    for change in changes:
+        words = {"none": "stays", "create": "**is created**", "update": "**is updated**"}[change.action]
+        fields = "<br>".join(
+            f"{part.field}: {_cell(part.before)} → {_cell(part.after)}"
+            for part in change.differences
+            if part.field != "policy"
+        )
+        note = f" ({_cell(change.note)})" if change.note else ""
+        rows.append(f"| `{change.object}` | {words}{note} | {fields} |")
+    return "\n".join(rows)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list | tuple):
+        text = ", ".join(str(part) for part in value)
+    elif isinstance(value, Mapping):
+        text = ", ".join(f"{key}={part}" for key, part in value.items())
+    else:
+        text = str(value)
+    if "-----BEGIN" in text:
+        text = f"certificate, sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}…"
+    return text.replace("|", "\\|").replace("\n", " ")

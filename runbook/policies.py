@@ -1,0 +1,139 @@
+"""The ACL policies of the runbook, and when a policy in Vault is the same as ours.
+
+The rules are the runbook's, to the letter, although ``sudo`` is not needed and ``list`` on ``data/`` does
+nothing in KV version 2 (it works on ``metadata/``): operators compare them with what they know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import hcl2
+
+from runbook.changes import Change, Difference
+from runbook.errors import Conflict
+from runbook.names import SECRETS_MOUNT
+from runbook.request import EnableRequest
+
+Rules = Mapping[str, tuple[str, ...]]
+"""Capabilities by path: ``{"k8s_secrets/data/moc/*": ("read", "list")}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An ACL policy that we want to be there."""
+
+    name: str
+    rules: Rules
+
+    @property
+    def text(self) -> str:
+        """The policy in HCL, one rule a block, in the order of ``rules``."""
+        return "\n".join(
+            f'path "{path}" {{\n  capabilities = {json.dumps(list(capabilities))}\n}}\n'
+            for path, capabilities in self.rules.items()
+        )
+
+
+def read_policy(env: str) -> Policy:
+    """``<env>-kv-r``: workloads of the environment read all secrets of the environment."""
+    return Policy(f"{env}-kv-r", {f"{SECRETS_MOUNT}/data/{env}/*": ("read", "list")})
+
+
+def write_policy(env: str) -> Policy:
+    """``<env>-kv-rw``: administrators of the environment write its secrets."""
+    return Policy(
+        f"{env}-kv-rw",
+        {
+            f"{SECRETS_MOUNT}/data/{env}/*": ("create", "read", "update", "delete", "list", "sudo"),
+            f"{SECRETS_MOUNT}/*": ("list",),
+            f"{SECRETS_MOUNT}/metadata/{env}/*": (
+                "create",
+                "read",
+                "update",
+                "patch",
+                "delete",
+                "list",
+                "sudo",
+            ),
+        },
+    )
+
+
+def wanted_policies(request: EnableRequest) -> tuple[Policy, ...]:
+    """The policies of a run: both of the environment, and the cluster's own with ``policy_scope=cluster``."""
+    target = request.target
+    policies = [read_policy(target.env), write_policy(target.env)]
+    if request.policy_scope == "cluster":
+        own = f"{SECRETS_MOUNT}/data/{target.secrets_path}*"
+        policies.append(Policy(target.cluster_read_policy, {own: ("read", "list")}))
+    return tuple(policies)
+
+
+def role_policy(request: EnableRequest) -> str:
+    """Name of the policy that the cluster's role hands out."""
+    cluster_only = request.policy_scope == "cluster"
+    return request.target.cluster_read_policy if cluster_only else request.target.read_policy
+
+
+def rules_of(text: str) -> dict[str, frozenset[str]] | None:
+    """The rules of a policy text; None if it uses more than paths with capabilities, or is not HCL."""
+    try:
+        parsed: dict[str, Any] = hcl2.loads(text.rstrip() + "\n")
+    except Exception:  # noqa: BLE001 - hcl2 documents no error type; "not to be understood" is an answer here
+        return None
+    rules: dict[str, frozenset[str]] = {}
+    for block in parsed.pop("path", []):
+        for path, body in block.items():
+            if not isinstance(body, dict):
+                return None
+            fields = {key: value for key, value in body.items() if not key.startswith("__")}
+            capabilities = fields.pop("capabilities", None)
+            if fields or not isinstance(capabilities, list):
+                return None
+            name = path.strip('"')
+            rules[name] = rules.get(name, frozenset()) | {str(part).strip('"') for part in capabilities}
+    leftover = [key for key in parsed if not key.startswith("__")]
+    return None if leftover else rules
+
+
+def compare(wanted: Policy, current: str | None) -> Change:
+    """What to do for a policy.
+
+    A policy that grants all of our rules is kept, whatever else it grants. One that does not was written by
+    somebody with a reason that we do not know.
+
+    Raises:
+        Conflict: the policy is there and lacks a rule of ours.
+    """
+    path = f"sys/policies/acl/{wanted.name}"
+    subject = f"policy/{wanted.name}"
+    if current is None:
+        return Change(
+            subject, "create", path, {"policy": wanted.text}, (Difference("policy", None, wanted.text),)
+        )
+    rules = rules_of(current)
+    ours = {name: frozenset(capabilities) for name, capabilities in wanted.rules.items()}
+    if rules is not None:
+        if rules == ours:
+            return Change(subject, "none", path)
+        lacking = {
+            name: sorted(capabilities - rules.get(name, frozenset()))
+            for name, capabilities in ours.items()
+            if not capabilities <= rules.get(name, frozenset())
+        }
+        if not lacking:
+            return Change(subject, "none", path, note="grants more than the runbook's rules; kept as it is")
+        gap = "; ".join(f"{name} lacks {', '.join(missing)}" for name, missing in lacking.items())
+    else:
+        gap = "it uses more than paths with capabilities"
+    raise Conflict(
+        "Vault",
+        subject,
+        f"is there with other rules: {gap}",
+        f"Somebody wrote it otherwise and it is not overwritten. Compare `vault policy read {wanted.name}` "
+        "with the rules in the plan, change it by hand or remove it, then re-run.",
+    )

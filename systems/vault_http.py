@@ -1,0 +1,262 @@
+"""Vault's HTTP answers, turned into values and errors. What the paths mean is known in `systems.vault`.
+
+Status codes as seen on OpenBao 2.7 and documented for Vault: 400 invalid request, 403 no right (also: no
+such mount, asked without a right to know), 404 nothing there, 412 a standby that has not caught up, 429
+rate limit, 472/473 standby health, 503 sealed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import hvac
+import requests
+from hvac.adapters import RawAdapter
+from pydantic import SecretStr
+
+from runbook.errors import (
+    AccessDenied,
+    Busy,
+    CertificateNotTrusted,
+    PermanentError,
+    PrerequisiteMissing,
+    TransientError,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from systems.trust import session
+
+LARGEST_ANSWER = 4 * 1024 * 1024
+"""Bytes. Nothing that we read comes near it, and an endless answer may not fill memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: status, the decoded body (empty when there was none) and Vault's own error sentences."""
+
+    status: int
+    body: Mapping[str, Any]
+    errors: tuple[str, ...]
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The ``data`` of the body, empty when it has none."""
+        return self.body.get("data") or {}
+
+    @property
+    def words(self) -> str:
+        """Status and errors for a person."""
+        return f"{self.status} {'; '.join(self.errors)}".strip()
+
+
+class VaultHttp:
+    """Requests to one Vault with one token.
+
+    Args:
+        address: ``https://host:port``.
+        token: sent as ``X-Vault-Token``; None before a login.
+        ca_pem: the only CA that is believed; None for the machine's store.
+        namespace: Vault Enterprise or OpenBao namespace.
+        correlation_id: sent as ``X-Correlation-Id``, so that Vault's audit log can be joined with a run.
+        timeout: seconds for connecting and between two bytes of an answer.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: SecretStr | None = None,
+        *,
+        ca_pem: str | None = None,
+        namespace: str | None = None,
+        correlation_id: str | None = None,
+        timeout: float = 15,
+        http: requests.Session | None = None,
+    ) -> None:
+        self.address = address.rstrip("/")
+        self._namespace = namespace
+        self._timeout = timeout
+        self._session = http or session(ca_pem, "ca_cert of the VaultConnection")
+        if correlation_id:
+            self._session.headers["X-Correlation-Id"] = correlation_id
+        self._client = hvac.Client(
+            url=self.address,
+            # hvac falls back to VAULT_TOKEN and ~/.vault-token when it is given None.
+            token=token.get_secret_value() if token else "",
+            namespace=namespace,
+            timeout=timeout,
+            session=self._session,
+            adapter=RawAdapter,
+        )
+
+    def with_token(self, token: SecretStr | None) -> VaultHttp:
+        """The same Vault over the same connections, as somebody else."""
+        return VaultHttp(
+            self.address, token, namespace=self._namespace, timeout=self._timeout, http=self._session
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def send(self, method: str, path: str, payload: Mapping[str, Any] | None = None, **params: str) -> Answer:
+        """Send one request and return whatever Vault answered, as long as it is an answer of Vault's.
+
+        Raises:
+            Unreachable: no answer, or it broke off.
+            CertificateNotTrusted: the TLS certificate does not check out.
+            Busy: 412, 429, 502, 503 (sealed), 504 and 473.
+            UnexpectedAnswer: not JSON, or larger than `LARGEST_ANSWER`.
+        """
+        try:
+            response = self._client.adapter.request(
+                method,
+                f"/v1/{path}",
+                raise_exception=False,
+                json=dict(payload) if payload is not None else None,
+                params=params or None,
+                stream=True,
+                allow_redirects=False,
+            )
+            text = _bounded_text(response, path)
+        except requests.exceptions.SSLError as error:
+            raise CertificateNotTrusted(
+                "Vault",
+                self.address,
+                _root_cause(error),
+                "Put the CA that signed Vault's certificate into ca_cert of the VaultConnection, "
+                "and use a host name that is in the certificate.",
+            ) from None
+        except requests.exceptions.RequestException as error:
+            raise Unreachable(
+                "Vault",
+                self.address,
+                f"no answer ({_root_cause(error)})",
+                "Check the address of the VaultConnection, and that this worker may reach it.",
+            ) from None
+        answer = self._decode(response, text, path)
+        self._raise_if_busy(response, answer, path)
+        return answer
+
+    def _decode(self, response: requests.Response, text: str, path: str) -> Answer:
+        if not text.strip():
+            return Answer(response.status_code, {}, ())
+        try:
+            body = json.loads(text)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            if response.status_code >= 500:
+                # A load balancer in front of Vault speaks HTML.
+                return Answer(response.status_code, {}, ())
+            raise UnexpectedAnswer(
+                "Vault",
+                path,
+                f"{response.status_code} with a body that is not a JSON object",
+                f"Check that {self.address} is Vault's API and not a proxy's page.",
+            )
+        errors = tuple(str(error).strip() for error in body.get("errors") or ())
+        return Answer(response.status_code, body, errors)
+
+    def _raise_if_busy(self, response: requests.Response, answer: Answer, path: str) -> None:
+        if answer.status in {412, 429, 473, 502, 503, 504}:
+            sealed = any("sealed" in error.lower() for error in answer.errors)
+            busy = Busy(
+                "Vault",
+                path,
+                answer.words,
+                "Ask Vault's operators to unseal it." if sealed else "It is tried again by itself.",
+            )
+            wait = response.headers.get("Retry-After", "")
+            busy.retry_after = float(wait) if wait.isdigit() else None
+            raise busy
+
+    def read(self, path: str, **params: str) -> Mapping[str, Any] | None:
+        """The ``data`` at a path, None where nothing is (404).
+
+        Raises:
+            AccessDenied: 403.
+            UnexpectedAnswer: any other refusal.
+            TransientError: see `send`.
+        """
+        answer = self.send("get", path, None, **params)
+        if answer.status == 404 and not any("no handler for route" in error for error in answer.errors):
+            return None
+        if answer.status == 204:
+            return None
+        if answer.status != 200:
+            raise refusal(answer, "read", path)
+        return answer.data
+
+    def write(self, path: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write a payload and return the ``data`` of the answer, empty for 204.
+
+        Raises:
+            AccessDenied: 403.
+            PrerequisiteMissing: 404, the mount is not there.
+            UnexpectedAnswer: any other refusal.
+            TransientError: see `send`; also the 400 of a standby that does not know a new group yet.
+        """
+        answer = self.send("post", path, payload)
+        if answer.status not in {200, 204}:
+            raise refusal(answer, "write", path)
+        return answer.data
+
+
+def refusal(answer: Answer, verb: str, path: str) -> PermanentError | TransientError:
+    """The error that a refused request deserves."""
+    if answer.status == 403:
+        return AccessDenied(
+            "Vault",
+            path,
+            f"may not {verb}: {answer.words}",
+            "Give the pipeline's token a policy with this path, or put a token that has not expired into "
+            "the VaultConnection.",
+        )
+    if answer.status == 404:
+        return PrerequisiteMissing(
+            "Vault", path, f"cannot {verb}: {answer.words}", "Check that the mount exists."
+        )
+    if answer.status == 400 and any("invalid group ID" in error for error in answer.errors):
+        # A performance standby answers so for a group that was made a moment ago.
+        return Busy("Vault", path, answer.words, "It is tried again by itself.")
+    if answer.status >= 500:
+        return Busy("Vault", path, answer.words or str(answer.status), "It is tried again by itself.")
+    return UnexpectedAnswer(
+        "Vault", path, f"cannot {verb}: {answer.words}", "Compare the request with what is there in Vault."
+    )
+
+
+def _bounded_text(response: requests.Response, path: str) -> str:
+    received = bytearray()
+    with response:
+        for chunk in response.iter_content(65536):
+            received += chunk
+            if len(received) > LARGEST_ANSWER:
+                raise UnexpectedAnswer(
+                    "Vault",
+                    path,
+                    f"an answer of more than {LARGEST_ANSWER} bytes",
+                    "Check that the address is Vault's API.",
+                )
+    return received.decode("utf-8", errors="replace")
+
+
+def _root_cause(error: BaseException) -> str:
+    """The innermost reason: requests wraps it in three layers of object addresses."""
+    while True:
+        reason = getattr(error, "reason", None)
+        inner = (
+            reason
+            if isinstance(reason, BaseException)
+            else error.__cause__
+            or error.__context__
+            or next((part for part in error.args if isinstance(part, BaseException)), None)
+        )
+        if inner is None or inner is error:
+            break
+        error = inner
+    text = str(error).strip() or type(error).__name__
+    return text.rsplit("> ", 1)[-1].split(": ", 1)[-1] if "object at 0x" in text else text
