@@ -22,13 +22,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import psutil
 import requests
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _POLL_SECONDS = 0.02
+_WATCH_SECONDS = 0.5
 _TAIL_LINES = 20
 
 
@@ -155,6 +156,12 @@ class Supervisor:
             if status is not None:
                 msg = f"{child.name} ended with status {status}\n--- {child.log}\n{child.tail()}"
                 raise SandboxError(msg)
+
+    def watch(self) -> NoReturn:
+        """Stay here until a signal comes; raises `SandboxError` as soon as a child ends by itself."""
+        while True:
+            self.check()
+            time.sleep(_WATCH_SECONDS)
 
     def stop(self, name: str) -> None:
         """End one child: SIGTERM, and SIGKILL after its grace."""

