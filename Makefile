@@ -1,0 +1,69 @@
+# The front door. `make help` lists what there is.
+#
+# Needs Python 3.11 to 3.14, git and make; everything else is installed into .venv from a lock file with hashes.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+# A Python that fits and can make virtual environments; `make PYTHON=/path/to/python3.12 ...` names one.
+FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14 python
+PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
+	"$$candidate" -c '$(FITS)' >/dev/null 2>&1 && { command -v "$$candidate"; break; }; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-further test-all lint format bench lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): requirements-dev.lock
+	@"$(or $(PYTHON),false)" -c '$(FITS)' 2>/dev/null || { echo >&2 \
+	"No fitting Python: $(or $(PYTHON),none of $(CANDIDATES)) is Python 3.11 to 3.14 with the venv module."; \
+	echo >&2 "Install one (on Debian and Ubuntu also its python3-venv), or name it: make PYTHON=/path/to/python3.12"; \
+	exit 1; }
+	@echo "Installing the pinned packages into $(VENV) with $(PYTHON)"
+	@test -x $(BIN)/python && $(BIN)/python -c '$(FITS)' 2>/dev/null || "$(PYTHON)" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+install: $(INSTALLED) ## Make .venv with everything pinned by hash
+
+demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 plays the reviewer too
+	@$(BIN)/python -m deployments.sandbox.demo
+
+test: $(INSTALLED) ## The quick tests: real Vault, real Prefect server, a few minutes
+	$(BIN)/python -m pytest -m "not e2e and not download"
+
+test-further: $(INSTALLED) ## What test-all adds: runs on a real worker, packages from a registry
+	$(BIN)/python -m pytest -m "e2e or download"
+
+test-all: test test-further ## Every test
+
+lint: $(INSTALLED) ## ruff, mypy, the layers, yamllint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tests bench
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+
+format: $(INSTALLED) ## Let ruff put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## Measure, and print a table
+	$(BIN)/python -m bench
+
+# In an environment of its own: what resolves the versions is no part of the project.
+lock: $(INSTALLED) ## Resolve requirements*.in anew into the lock files, for all supported Pythons
+	@test -x $(VENV)/lock/bin/uv || { "$(PYTHON)" -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv; }
+	for name in requirements requirements-dev; do \
+		$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+			--no-header --no-annotate --no-emit-index-url --output-file $$name.lock $$name.in || exit 1; \
+	done
+
+clean: ## Remove what was made: environments, caches, the sandbox's state
+	rm -rf $(VENV) .sandbox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
