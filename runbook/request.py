@@ -54,6 +54,7 @@ class EnableRequest(BaseModel):
     reviewer_token: ReviewerToken = "secret"
     reviewer_token_lifetime: str = "8760h"
     secret_store_api: SecretStoreApi = "auto"
+    sync_timeout: str = "1h"
     vault: str = "vault"
     gitops: str = "gitops"
     cluster_connection: str
@@ -84,7 +85,7 @@ class EnableRequest(BaseModel):
             check_name("namespaces", namespace)
         return tuple(dict.fromkeys(value))
 
-    @field_validator("token_ttl", "reviewer_token_lifetime")
+    @field_validator("token_ttl", "reviewer_token_lifetime", "sync_timeout")
     @classmethod
     def _is_duration(cls, value: str, info: object) -> str:
         seconds(getattr(info, "field_name", "duration"), value)

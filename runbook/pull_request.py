@@ -1,0 +1,69 @@
+"""The words of the pull request and of its commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runbook.names import Cluster
+
+CHANGE_TRAILER = "Enablement-Change"
+"""Trailer of our commits: which cluster they are for. A commit without it is somebody else's."""
+
+PLAN_TRAILER = "Enablement-Plan"
+"""Trailer of our commits: hash of the plan that was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Title and body of the pull request, message of the commit."""
+
+    title: str
+    body: str
+    commit_message: str
+
+
+def words(
+    cluster: Cluster, files: Sequence[str], vault_changes: str, plan_sha256: str, run_url: str | None
+) -> Words:
+    """Put the pull request into words.
+
+    Args:
+        cluster: whose change it is.
+        files: paths that it touches.
+        vault_changes: markdown table of what the run will write to Vault after the merge.
+        plan_sha256: hash of the plan.
+        run_url: the flow run in Prefect's UI; None where the UI has no address.
+    """
+    title = f"Enable Vault secrets on {cluster}"
+    listed = "\n".join(f"- `{path}`" for path in files)
+    run = f"Flow run: {run_url}" if run_url else "The flow run's page is not known (no UI address is set)."
+    body = f"""\
+Installs the External Secrets Operator on `{cluster}` and lets the cluster read its secrets from Vault.
+
+**Why.** Workloads get their secrets through `ExternalSecret` objects; for that the cluster needs the \
+operator, a `SecretStore` that points to Vault, and a ServiceAccount with which Vault checks who asks.
+
+**Files**
+
+{listed}
+
+**After the merge**, once ArgoCD has synced, the pipeline goes on by itself and writes to Vault:
+
+{vault_changes}
+
+Nothing is written to Vault before this is merged. Close the pull request to refuse.
+
+{run}
+Plan: `{plan_sha256}`
+"""
+    message = f"""\
+{title}
+
+Install the External Secrets Operator, with the SecretStore and the ServiceAccounts through which
+the cluster reads its secrets from Vault.
+
+{CHANGE_TRAILER}: {cluster}
+{PLAN_TRAILER}: {plan_sha256}
+"""
+    return Words(title, body, message)

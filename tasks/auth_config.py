@@ -1,0 +1,175 @@
+"""Step: the config of the cluster's auth mount, with the reviewer's token.
+
+The token is read from the cluster and written to Vault inside this one step. It is not returned, logged or
+stored; what is kept of it is a hash and the time when it ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from runbook.auth_method import REVIEWER_JWT, compare_config
+from runbook.changes import Change
+from runbook.errors import (
+    CertificateNotTrusted,
+    NotYetSynced,
+    PrerequisiteMissing,
+    VerificationFailed,
+)
+from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET
+from runbook.request import EnableRequest, seconds
+from systems.openshift import OpenShift, review_with
+from systems.tls import check_certificate
+from systems.vault import Login, Vault
+from tasks import connect
+from tasks.step import log_changes, outcome, write_once
+
+SHORTEST_TOKEN = 600
+"""Seconds; the API server issues none that lives shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """The cluster's API as Vault reaches it."""
+
+    host: str
+    ca_pem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewer:
+    """The reviewer's token, and when it ends (None: with its Secret)."""
+
+    token: SecretStr
+    expires_at: datetime | None
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What may be kept of it."""
+        digest = hashlib.sha256(self.token.get_secret_value().encode()).hexdigest()
+        return {
+            "sha256": digest,
+            "expires": self.expires_at.isoformat() if self.expires_at else "with its Secret",
+        }
+
+
+def starter_can_log_in(vault: Vault, openshift: OpenShift, request: EnableRequest) -> bool:
+    """Whether a token of the starter ServiceAccount opens a session now; the session is ended at once."""
+    token = openshift.request_token(request.namespaces[0], request.service_account, SHORTEST_TOKEN).token
+    credentials = {"role": request.target.role, "jwt": token.get_secret_value()}
+    login = vault.log_in(request.target.mount, credentials)
+    if not isinstance(login, Login):
+        return False
+    vault.as_session(login).revoke_own_token()
+    return True
+
+
+def config_change(vault: Vault, openshift: OpenShift, request: EnableRequest, api: ApiServer) -> Change:
+    """What differs for the config; whether the JWT in Vault works is found out by a login."""
+    cluster = request.target
+    current = vault.kubernetes_config(cluster.mount)
+    change = compare_config(cluster, current, api.host, api.ca_pem, login_works=True)
+    if change.action == "none" and not starter_can_log_in(vault, openshift, request):
+        change = compare_config(cluster, current, api.host, api.ca_pem, login_works=False)
+    return change
+
+
+def reviewer_token(openshift: OpenShift, request: EnableRequest) -> Reviewer:
+    """Fetch the reviewer's token in the way that the run asks for.
+
+    Raises:
+        NotYetSynced: the Secret is not filled yet.
+        PrerequisiteMissing: Secret or ServiceAccount is not there.
+    """
+    if request.reviewer_token == "token-request":  # noqa: S105 - a mode, not a token
+        lifetime = seconds("reviewer_token_lifetime", request.reviewer_token_lifetime)
+        issued = openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, lifetime)
+        return Reviewer(issued.token, issued.expires_at)
+    subject = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
+    secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
+    if secret is None:
+        raise PrerequisiteMissing(
+            "OpenShift",
+            subject,
+            "is not there",
+            "Sync the cluster's external-secrets Application; it comes with the pull request.",
+        )
+    if secret.token is None:
+        raise NotYetSynced(
+            "OpenShift", subject, "has no token yet", "The cluster fills it within seconds; re-run the step."
+        )
+    return Reviewer(secret.token, None)
+
+
+def prove_reviewer(api: ApiServer, reviewer: Reviewer) -> None:
+    """Do what Vault will do at each login: connect to that host, trusting that CA alone, and review a token.
+
+    Vault accepts almost any config without a word, and a login right after a change can pass over a pooled
+    connection. So this is found out before the write.
+
+    Raises:
+        CertificateNotTrusted: chain or host name do not check out.
+        VerificationFailed: the API server does not accept the token, or not as the reviewer.
+    """
+    report = check_certificate(api.host, api.ca_pem)
+    if not report.trusted:
+        raise CertificateNotTrusted(
+            "OpenShift",
+            api.host,
+            report.problem,
+            "Set host_for_vault and ca_cert_for_vault of the ClusterConnection to what Vault must use.",
+        )
+    review = review_with(api.host, api.ca_pem, reviewer.token, reviewer.token)
+    expected = f"system:serviceaccount:{ESO_NAMESPACE}:{REVIEWER_SERVICE_ACCOUNT}"
+    if not review.authenticated or review.username != expected:
+        raise VerificationFailed(
+            "OpenShift",
+            f"token of {ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}",
+            f"is reviewed as {review.username or 'nobody'} ({review.error or 'no reason given'}), "
+            f"not as {expected}",
+            "Delete the token Secret so that the cluster makes a new one, then re-run.",
+        )
+
+
+def realize_config(
+    vault: Vault, openshift: OpenShift, request: EnableRequest, api: ApiServer
+) -> tuple[Change, Reviewer | None]:
+    """Write the config if it is not as wanted or the login does not work; read back what can be read.
+
+    Raises:
+        VerificationFailed: the token that we would write is not accepted, or the config reads back otherwise.
+    """
+    change = config_change(vault, openshift, request, api)
+    if change.action == "none":
+        return change, None
+    reviewer = reviewer_token(openshift, request)
+    prove_reviewer(api, reviewer)
+    vault.write(change.path, {**change.payload, REVIEWER_JWT: reviewer.token.get_secret_value()})
+    current = vault.kubernetes_config(request.target.mount)
+    left = compare_config(request.target, current, api.host, api.ca_pem, login_works=True)
+    jwt_lost = (current or {}).get("token_reviewer_jwt_set") is False
+    if left.action != "none" or jwt_lost:
+        raise VerificationFailed(
+            "Vault",
+            change.object,
+            f"reads back otherwise than it was written: {'no reviewer JWT' if jwt_lost else left}",
+            "Re-run the step; if it stays, somebody else is changing this config at the same time.",
+        )
+    return change, reviewer
+
+
+@write_once("configure auth method")
+def configure_auth_method(request: EnableRequest) -> dict[str, Any]:
+    """Tell Vault where the cluster's API is, whom to trust there, and as whom to review tokens."""
+    connection = connect.cluster_connection(request)
+    openshift = connection.client()
+    api = ApiServer(*connection.as_vault_sees_it(openshift))
+    with connect.vault(request) as vault:
+        change, reviewer = realize_config(vault, openshift, request, api)
+    log_changes([change])
+    return outcome([change]) | ({"reviewer": reviewer.record} if reviewer else {})

@@ -1,0 +1,57 @@
+"""The connections that a run names, opened for one step."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from prefect.blocks.core import Block
+from prefect.runtime import flow_run
+
+from connections import ClusterConnection, GitOpsRepository, VaultConnection
+from runbook.errors import InvalidInput
+from runbook.request import EnableRequest
+from systems.openshift import OpenShift
+from systems.vault import Vault
+
+B = TypeVar("B", bound=Block)
+
+
+def _load(kind: type[B], parameter: str, name: str) -> B:
+    try:
+        loaded = kind.load(name, validate=True)
+    except ValueError as error:
+        if "Unable to find block document" not in str(error):
+            raise
+        raise InvalidInput(
+            "input",
+            f"{parameter}={name!r}",
+            f"there is no {kind.__name__} of that name",
+            "Make it with `python -m deployments.connect FILE`, or name another one.",
+        ) from None
+    assert isinstance(loaded, kind)  # noqa: S101 - Block.load is typed as returning a Block or a coroutine
+    return loaded
+
+
+def vault_connection(request: EnableRequest) -> VaultConnection:
+    """The Vault of a run."""
+    return _load(VaultConnection, "vault", request.vault)
+
+
+def gitops_repository(request: EnableRequest) -> GitOpsRepository:
+    """The GitOps repository of a run."""
+    return _load(GitOpsRepository, "gitops", request.gitops)
+
+
+def cluster_connection(request: EnableRequest) -> ClusterConnection:
+    """The cluster of a run."""
+    return _load(ClusterConnection, "cluster_connection", request.cluster_connection)
+
+
+def vault(request: EnableRequest) -> Vault:
+    """Vault, logged in, to use in a ``with`` block. Its requests carry the flow run's id."""
+    return vault_connection(request).client(correlation_id=flow_run.id)
+
+
+def openshift(request: EnableRequest) -> OpenShift:
+    """The cluster's API."""
+    return cluster_connection(request).client()

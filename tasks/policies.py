@@ -1,0 +1,35 @@
+"""Step: the ACL policies of the environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runbook.changes import Change
+from runbook.policies import compare, wanted_policies
+from runbook.request import EnableRequest
+from systems.vault import Vault
+from tasks import connect
+from tasks.step import log_changes, outcome, realize, write_once
+
+
+def policy_changes(vault: Vault, request: EnableRequest) -> list[Change]:
+    """What differs between the policies that the run needs and those in Vault.
+
+    Raises:
+        Conflict: a policy is there and lacks our rules.
+    """
+    return [compare(policy, vault.policy(policy.name)) for policy in wanted_policies(request)]
+
+
+def realize_policies(vault: Vault, request: EnableRequest) -> list[Change]:
+    """Write the policies that are missing, and read them back."""
+    return realize(vault, lambda: policy_changes(vault, request))
+
+
+@write_once("write policies")
+def write_policies(request: EnableRequest) -> dict[str, Any]:
+    """Write ``<env>-kv-r`` and ``<env>-kv-rw``, and the cluster's own policy where it is asked for."""
+    with connect.vault(request) as vault:
+        changes = realize_policies(vault, request)
+    log_changes(changes)
+    return outcome(changes)

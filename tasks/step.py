@@ -1,0 +1,132 @@
+"""What every step has in common: how it is retried, when it is skipped, how it changes Vault.
+
+Two kinds of task. `look` asks the world and is never answered from a stored result: after days at the gate
+the world is another one. `write_once` changes Vault; once it is done, a resumed or retried run skips it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.tasks import exponential_backoff
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from runbook.changes import Change, pending
+from runbook.errors import Busy, NotYetSynced, TransientError
+from systems.vault import Vault
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RETRIES = 4
+"""Tries after the first, 2, 4, 8 and 16 seconds apart, up to half as long again by jitter."""
+
+
+def is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Only what may heal by itself. `NotYetSynced` has waited long enough inside its step."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, TransientError) and not isinstance(error, NotYetSynced)
+
+
+def inputs_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    """Cache key of a step: this flow run, this task, these inputs.
+
+    Prefect's ``INPUTS + RUN_ID`` has no identity of the task: two steps with equal inputs answered for each
+    other. ``DEFAULT`` has the source of the task in it: a comment edited while a run waits at the gate would
+    run the step again.
+    """
+    inputs = {
+        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else to_jsonable_python(value)
+        for name, value in parameters.items()
+    }
+    identity = [str(context.task_run.flow_run_id), context.task.name, inputs]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def look(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Decorate a step that asks the world each time it is reached."""
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        return task(
+            name=name,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=RETRIES,
+            retry_delay_seconds=exponential_backoff(2),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=is_worth_retrying,
+        )(function)
+
+    return decorate
+
+
+def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Decorate a step that changes Vault and is skipped once it is done.
+
+    Its result is kept as JSON, so that a run that wakes up under newer code can read it, and holds no secret.
+    """
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        return task(
+            name=name,
+            cache_key_fn=inputs_of_this_run,
+            persist_result=True,
+            result_serializer="json",
+            retries=RETRIES,
+            retry_delay_seconds=exponential_backoff(2),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=is_worth_retrying,
+        )(function)
+
+    return decorate
+
+
+def realize(vault: Vault, compute: Callable[[], Sequence[Change]]) -> list[Change]:
+    """Bring objects of Vault to where they should be: read, write the difference, read back.
+
+    Vault has no compare-and-set for these objects, so ``compute`` reads right before the write.
+
+    Args:
+        vault: where to write.
+        compute: reads what is there and says what differs; called again to check the outcome.
+
+    Returns:
+        What was there and what was changed.
+
+    Raises:
+        Busy: read back, it is not what we wrote: a standby lags, or somebody writes at the same time.
+    """
+    changes = list(compute())
+    todo = pending(changes)
+    for change in todo:
+        vault.write(change.path, change.payload)
+    if todo:
+        left = pending(compute())
+        if left:
+            raise Busy(
+                "Vault",
+                left[0].object,
+                f"reads back otherwise than it was written: {left[0]}",
+                "It is tried again by itself; if it stays, somebody else is changing it at the same time.",
+            )
+    return changes
+
+
+def outcome(changes: Sequence[Change]) -> dict[str, Any]:
+    """The result of a step: plain JSON, for the report."""
+    return {"changes": [change.as_json() for change in changes]}
+
+
+def log_changes(changes: Sequence[Change]) -> None:
+    """One line for each object, so that the run's log says what was done."""
+    logger = get_run_logger()
+    for change in changes:
+        logger.info("%s", change)

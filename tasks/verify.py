@@ -1,0 +1,162 @@
+"""Step: prove that the cluster's workloads can read their secrets, and nobody else's."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prefect import get_run_logger
+
+from runbook.errors import PermanentError, VerificationFailed
+from runbook.names import SECRET_STORE, SECRETS_MOUNT
+from runbook.policies import role_policy
+from runbook.request import EnableRequest
+from systems.openshift import OpenShift
+from systems.vault import Refused, Vault
+from tasks import connect
+from tasks.auth_config import SHORTEST_TOKEN
+from tasks.step import look
+from tasks.wait_until_synced import SECRET_STORE_CRD
+
+PROBE = "enablement-probe"
+"""A secret's name that nobody uses: reading it answers 404 where reading is allowed, 403 where it is not."""
+
+STORE_TIMEOUT = 360.0
+"""Seconds until a SecretStore must be Ready: above the operator's requeue interval, 5 minutes where we saw it."""
+
+_POLL = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One thing that was tried, and how it came out. ``proved`` is None where it could not be tried."""
+
+    claim: str
+    proved: bool | None
+    seen: str
+
+
+def prove_login(vault: Vault, openshift: OpenShift, request: EnableRequest, namespace: str) -> list[Proof]:
+    """Log in as the starter ServiceAccount of a namespace and try what its session may do.
+
+    The session is revoked, whatever happens.
+
+    Raises:
+        VerificationFailed: the login is refused, or the session may do too little or too much.
+    """
+    target = request.target
+    account = f"{namespace}/{request.service_account}"
+    token = openshift.request_token(namespace, request.service_account, SHORTEST_TOKEN).token
+    login = vault.log_in(target.mount, {"role": target.role, "jwt": token.get_secret_value()})
+    if isinstance(login, Refused):
+        raise _not_proved(
+            f"login of {account} at {target.mount}, role {target.role}", str(login), target.mount
+        )
+    session = vault.as_session(login)
+    try:
+        policy = role_policy(request)
+        if policy not in login.policies:
+            raise _not_proved(
+                f"session of {account}", f"has the policies {', '.join(login.policies)}", target.mount
+            )
+        proofs = [
+            Proof(f"{account} logs in at {target.mount} with role {target.role}", True, "200"),
+            Proof(f"its session carries {policy}", True, ", ".join(login.policies)),
+            _may_read(session, f"{target.env}/{target.name}/{PROBE}", wanted=True),
+            _may_read(session, f"not-{target.env}/{PROBE}", wanted=False),
+        ]
+        if request.policy_scope == "cluster":
+            proofs.append(_may_read(session, f"{target.env}/not-{target.name}/{PROBE}", wanted=False))
+    finally:
+        session.revoke_own_token()
+    return proofs
+
+
+def _may_read(session: Vault, secret: str, *, wanted: bool) -> Proof:
+    path = f"{SECRETS_MOUNT}/data/{secret}"
+    answer = session.look(path)
+    allowed = answer.status in {200, 404}
+    if allowed is not wanted or (not allowed and answer.status != 403):
+        raise _not_proved(
+            f"reading {path}",
+            f"{answer.words}, where it {'must' if wanted else 'must not'} be allowed",
+            "the policies of the role",
+        )
+    claim = f"it {'may' if wanted else 'may not'} read {SECRETS_MOUNT}/{secret.rsplit('/', 1)[0]}/"
+    return Proof(claim, True, str(answer.status))
+
+
+def _not_proved(subject: str, answer: str, where: str) -> VerificationFailed:
+    return VerificationFailed(
+        "Vault",
+        subject,
+        answer,
+        f"Look at {where} in Vault and at the ServiceAccount on the cluster, then retry this run; "
+        "Vault's own log has the cause of a 'permission denied'.",
+    )
+
+
+def await_store(openshift: OpenShift, request: EnableRequest, namespace: str, timeout: float) -> Proof:
+    """Wait until the SecretStore of a namespace is Ready, where the operator runs.
+
+    Raises:
+        VerificationFailed: it is not Ready in time; the message has the operator's Event.
+    """
+    claim = f"SecretStore {namespace}/{SECRET_STORE} is Ready"
+    running = openshift.operator_running()
+    if running is not True:
+        why = "no ESO on this cluster" if running is False else "we may not look for ESO's Deployment"
+        return Proof(claim, None, f"SecretStore not proved: {why}")
+    versions = openshift.served_versions(SECRET_STORE_CRD)
+    deadline = time.monotonic() + timeout
+    while True:
+        state = openshift.secret_store(namespace, SECRET_STORE, versions[0]) if versions else None
+        if state is not None and state.ready:
+            return Proof(claim, True, state.message or state.reason or "Ready")
+        if time.monotonic() >= deadline:
+            seen = "is not there" if state is None else f"{state.reason}: {state.message}"
+            events = "; ".join(state.events) if state else ""
+            raise VerificationFailed(
+                "OpenShift",
+                f"SecretStore {namespace}/{SECRET_STORE}",
+                f"is not Ready after {timeout:.0f} s: {seen}{f' (Events: {events})' if events else ''}",
+                "The login itself works. Check that the operator reaches Vault's address with its CA.",
+            )
+        time.sleep(_POLL)
+
+
+@look("verify the login")
+def verify_login(request: EnableRequest) -> dict[str, Any]:
+    """Prove the login in each namespace, and that the operator's SecretStores are Ready where it runs.
+
+    Returns:
+        ``proofs``: each claim with what was seen.
+
+    Raises:
+        VerificationFailed: see `prove_login` and `await_store`.
+    """
+    logger = get_run_logger()
+    openshift = connect.openshift(request)
+    proofs: list[Proof] = []
+    with connect.vault(request) as vault:
+        for namespace in request.namespaces:
+            proofs += prove_login(vault, openshift, request, namespace)
+    for namespace in request.namespaces:
+        try:
+            proofs.append(await_store(openshift, request, namespace, STORE_TIMEOUT))
+        except PermanentError:
+            for proof in proofs:
+                logger.info("%s: %s", proof.claim, proof.seen)
+            raise
+    proofs.append(
+        Proof(
+            f"a person in the identity provider's group {request.target.admin_group} gets "
+            f"{request.target.write_policy}",
+            None,
+            "user login was not tried; it needs a person",
+        )
+    )
+    for proof in proofs:
+        logger.info("%s: %s", proof.claim, proof.seen)
+    return {"proofs": [asdict(proof) for proof in proofs]}

@@ -1,0 +1,101 @@
+"""Step: wait until the merged change is really on the cluster.
+
+Merge is not deployment: most Applications of the real repository have auto-sync switched off, so somebody
+has to press Sync. The message names the next Application to sync, in the order in which they depend on
+each other: the app-of-apps makes the Applications, the cluster's resources bring operator, CRDs and the
+reviewer's binding, the one of external-secrets brings the reviewer's ServiceAccount and token.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import get_run_logger
+
+from runbook.errors import NotYetSynced
+from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET
+from runbook.request import EnableRequest, seconds
+from systems.openshift import Access, OpenShift
+from tasks import connect
+from tasks.step import look
+
+SECRET_STORE_CRD = "secretstores.external-secrets.io"
+_POLL = 5.0
+"""Seconds between two looks at the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that is not on the cluster yet, and the Application that brings it."""
+
+    what: str
+    application: str
+
+
+def missing(openshift: OpenShift, request: EnableRequest) -> Iterator[Missing]:
+    """What the cluster still lacks, in the order in which it has to be synced."""
+    suffix = f"-{request.cluster}"
+    app_of_apps = f"app-of-apps of {request.cluster}, then cluster-resources{suffix}"
+    resources, external = f"cluster-resources{suffix}", f"external-secrets{suffix}"
+    if not openshift.namespace_exists(ESO_NAMESPACE):
+        yield Missing(f"namespace {ESO_NAMESPACE}", app_of_apps)
+        return
+    if not openshift.served_versions(SECRET_STORE_CRD):
+        yield Missing(
+            f"CRD {SECRET_STORE_CRD} (the operator's Subscription is there, or its install plan waits for "
+            "approval)",
+            resources,
+        )
+    for namespace in request.namespaces:
+        if not openshift.namespace_exists(namespace):
+            yield Missing(f"namespace {namespace}", resources)
+        elif openshift.service_account_uid(namespace, request.service_account) is None:
+            yield Missing(f"ServiceAccount {namespace}/{request.service_account}", resources)
+    reviewer = f"{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
+    if openshift.service_account_uid(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT) is None:
+        yield Missing(f"ServiceAccount {reviewer}", external)
+        return
+    if request.reviewer_token == "secret":  # noqa: S105 - a mode, not a token
+        secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
+        if secret is None or secret.token is None:
+            yield Missing(f"token in Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}", external)
+    review = Access("create", "tokenreviews", group="authentication.k8s.io")
+    if openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, review) is False:
+        yield Missing(f"ClusterRoleBinding of {reviewer} to system:auth-delegator", resources)
+
+
+@look("wait until synced")
+def wait_until_synced(request: EnableRequest) -> dict[str, Any]:
+    """Wait, bounded by ``sync_timeout``, until everything of the change that Vault needs is on the cluster.
+
+    Returns:
+        ``served_versions`` of the SecretStore.
+
+    Raises:
+        NotYetSynced: naming what is missing and the Application to sync next.
+    """
+    logger = get_run_logger()
+    openshift = connect.openshift(request)
+    deadline = time.monotonic() + seconds("sync_timeout", request.sync_timeout)
+    said = ""
+    while lacking := list(missing(openshift, request)):
+        first = lacking[0]
+        words = f"waiting for {first.what}; sync {first.application} in ArgoCD"
+        if words != said:
+            logger.info("%s: %s", request.cluster, words)
+            said = words
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise NotYetSynced(
+                "OpenShift",
+                request.cluster,
+                f"after {request.sync_timeout} still lacks {'; '.join(part.what for part in lacking)}",
+                f"Sync next in ArgoCD: {first.application}. Then retry this run.",
+            )
+        time.sleep(min(_POLL, left))
+    versions = openshift.served_versions(SECRET_STORE_CRD)
+    logger.info("%s has everything that Vault needs; SecretStore is served as %s", request.cluster, versions)
+    return {"served_versions": list(versions)}
