@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from runbook.changes import Change, Difference, difference, united
+from runbook.changes import Action, Change, Difference, difference, united
 from runbook.errors import Conflict
 from runbook.names import Cluster
 from runbook.policies import role_policy
@@ -33,8 +33,8 @@ def compare_mount(cluster: Cluster, current_type: str | None) -> Change:
             "Vault",
             subject,
             f"is an auth method of type {current_type!r}",
-            "Disabling it would end every login that uses it, so that is not done here. Find out whose it is; "
-            "the cluster needs this path for type kubernetes.",
+            "Disabling it would end every login that uses it, so that is not done here. Find out whose it "
+            "is; the cluster needs this path for type kubernetes.",
         )
     return Change(subject, "none", path)
 
@@ -72,9 +72,10 @@ def compare_config(
         return Change(subject, "none", subject)
     carried = {key: value for key, value in there.items() if key not in _READ_ONLY}
     # Vault before 1.16 does not say whether it holds a JWT: unknown, not "no".
-    holds_jwt = {True: "set", False: None}.get(there.get("token_reviewer_jwt_set"), "not known")
+    set_flag = there.get("token_reviewer_jwt_set")
+    holds_jwt = "not known" if set_flag is None else "set" if set_flag else None
     differences += (Difference(REVIEWER_JWT, holds_jwt, "the reviewer's token, not shown"),)
-    action = "create" if current is None else "update"
+    action: Action = "create" if current is None else "update"
     return Change(subject, action, subject, {**carried, **wanted}, differences)
 
 
@@ -115,7 +116,7 @@ def compare_role(request: EnableRequest, current: Mapping[str, Any] | None) -> C
     if selector:
         # A write without it clears it.
         payload["bound_service_account_namespace_selector"] = selector
-    action = "create" if current is None else "update"
+    action: Action = "create" if current is None else "update"
     return Change(subject, action, subject, payload, differences, _others(there, request))
 
 

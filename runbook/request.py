@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from runbook.errors import InvalidInput
 from runbook.names import Cluster, check_name
@@ -57,7 +57,12 @@ class EnableRequest(BaseModel):
     sync_timeout: str = "1h"
     vault: str = "vault"
     gitops: str = "gitops"
-    cluster_connection: str
+    cluster_connection: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _connection_is_named_like_the_cluster(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**values, "cluster_connection": values.get("cluster_connection") or values.get("cluster")}
 
     @field_validator("cluster", "env", "service_account", "vault", "gitops", "cluster_connection")
     @classmethod

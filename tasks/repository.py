@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from connections import GitOpsRepository, VaultConnection
 from runbook.gitops import StoreSettings
 from runbook.layout import Layout
@@ -26,13 +28,19 @@ def interesting_paths(layout: Layout, cluster: Cluster) -> tuple[str, ...]:
 
 
 def clone(repository: GitOpsRepository, cluster: Cluster) -> GitOpsClone:
-    """A shallow clone of the base branch's head, to use in a ``with`` block."""
+    """A shallow clone of the base branch's head with the files of one cluster, to use in a ``with`` block."""
+    return clone_for(repository, [cluster])
+
+
+def clone_for(repository: GitOpsRepository, clusters: Iterable[Cluster]) -> GitOpsClone:
+    """The same with the files of several clusters."""
+    paths = [path for cluster in clusters for path in interesting_paths(repository.layout, cluster)]
     return GitOpsClone.open(
         repository.url,
         repository.base_branch,
         repository.token,
         ca_pem=repository.ca_cert,
-        interesting=interesting_paths(repository.layout, cluster),
+        interesting=tuple(dict.fromkeys(paths)),
     )
 
 

@@ -1,0 +1,1 @@
+"""Step: find out everything that can be known before the first change."""
