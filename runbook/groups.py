@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runbook.changes import Change, Difference, difference, united
+from runbook.changes import Action, Change, Difference, difference, united
 from runbook.errors import Conflict
 from runbook.names import OIDC_MOUNT, Cluster
 
@@ -80,7 +80,7 @@ def compare_group(cluster: Cluster, current: CurrentGroup | None) -> Change:
     differences = difference({"policies": current.policies, "metadata": dict(current.metadata)}, payload)
     others = sorted(set(current.policies) - {cluster.write_policy})
     note = f"also carries {', '.join(others)}; kept" if others else ""
-    action = "update" if differences else "none"
+    action: Action = "update" if differences else "none"
     changed = {part.field: part.after for part in differences}
     return Change(subject, action, path, changed, differences, note)
 
@@ -129,6 +129,6 @@ def compare_alias(
         "Vault",
         subject,
         f"belongs to the group {owner.name!r} ({owner.id}) on the mount {OIDC_MOUNT}/",
-        "Members of the identity provider's group get that group's policies now. Decide which group is right; "
-        f"to free the alias: `vault delete identity/group-alias/id/{owner.alias_id}`. Then re-run.",
+        "Members of the identity provider's group get that group's policies now. Decide which group is "
+        f"right; to free the alias: `vault delete identity/group-alias/id/{owner.alias_id}`. Then re-run.",
     )

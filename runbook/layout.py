@@ -61,7 +61,9 @@ class Layout(BaseModel):
     @classmethod
     def _is_relative(cls, value: str) -> str:
         if value.startswith("/") or value.endswith("/") or ".." in value.split("/"):
-            msg = f"{value!r} must be a path inside the repository, without '..' and without a slash at an end"
+            msg = (
+                f"{value!r} must be a path inside the repository, without '..' and without a slash at an end"
+            )
             raise ValueError(msg)
         return value
 

@@ -1,4 +1,4 @@
-"""The plan of a run: everything that it will change, in Git and in Vault, for a person to read and approve."""
+"""The plan of a run: everything that it will change, for a person to read and approve."""
 
 from __future__ import annotations
 

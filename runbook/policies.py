@@ -100,6 +100,26 @@ def rules_of(text: str) -> dict[str, frozenset[str]] | None:
     return None if leftover else rules
 
 
+def _lacking(ours: Mapping[str, frozenset[str]], theirs: Mapping[str, frozenset[str]]) -> list[str]:
+    """Where ``theirs`` grants less than ``ours``, a sentence each.
+
+    Vault takes the most specific path that matches, and ``deny`` beats all: a rule on a path below one of
+    ours takes away what it does not repeat.
+    """
+    gaps = []
+    for path, capabilities in ours.items():
+        below = {
+            other: granted
+            for other, granted in theirs.items()
+            if other != path and path.endswith("*") and other.startswith(path[:-1]) and other not in ours
+        }
+        for other, granted in {path: theirs.get(path, frozenset()), **below}.items():
+            missing = sorted(capabilities if "deny" in granted else capabilities - granted)
+            if missing:
+                gaps.append(f"{other} lacks {', '.join(missing)}")
+    return gaps
+
+
 def compare(wanted: Policy, current: str | None) -> Change:
     """What to do for a policy.
 
@@ -115,19 +135,17 @@ def compare(wanted: Policy, current: str | None) -> Change:
         return Change(
             subject, "create", path, {"policy": wanted.text}, (Difference("policy", None, wanted.text),)
         )
+    if current.strip() == wanted.text.strip():
+        return Change(subject, "none", path)
     rules = rules_of(current)
     ours = {name: frozenset(capabilities) for name, capabilities in wanted.rules.items()}
     if rules is not None:
         if rules == ours:
             return Change(subject, "none", path)
-        lacking = {
-            name: sorted(capabilities - rules.get(name, frozenset()))
-            for name, capabilities in ours.items()
-            if not capabilities <= rules.get(name, frozenset())
-        }
+        lacking = _lacking(ours, rules)
         if not lacking:
             return Change(subject, "none", path, note="grants more than the runbook's rules; kept as it is")
-        gap = "; ".join(f"{name} lacks {', '.join(missing)}" for name, missing in lacking.items())
+        gap = "; ".join(lacking)
     else:
         gap = "it uses more than paths with capabilities"
     raise Conflict(

@@ -12,10 +12,9 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import FlowPauseTimeout, PrefectHTTPStatusError
-from prefect.states import StateType
 from pydantic import ValidationError
 
 from runbook.errors import EnablementError
