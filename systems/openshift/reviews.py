@@ -1,0 +1,73 @@
+"""TokenReview: asking a cluster whether it believes a token, with our credentials or with the reviewer's.
+
+Nobody checks Vault's configuration of the auth method when it is written: a garbage reviewer JWT, a CA that
+is no PEM or a dead host are accepted, and a login afterwards may still pass over a pooled connection with the
+old CA. `review_with` makes the very request that Vault will make, over a connection of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kubernetes import client as models
+from pydantic import SecretStr
+
+from runbook.errors import AccessDenied
+from systems.openshift.answers import TokenReview
+from systems.openshift.kubeconfig import Login, check_server
+from systems.openshift.transport import SYSTEM, Api
+
+
+def review(api: Api, token: SecretStr, audiences: Sequence[str] = ()) -> TokenReview:
+    """The verdict on ``token``; for the API server's own audience when ``audiences`` is empty."""
+    body = models.V1TokenReview(
+        spec=models.V1TokenReviewSpec(token=token.get_secret_value(), audiences=list(audiences) or None)
+    )
+    answer = api.ask("TokenReview", lambda: models.AuthenticationV1Api(api.client).create_token_review(body))
+    status = answer.status
+    user = status.user if status else None
+    return TokenReview(
+        authenticated=bool(status and status.authenticated),
+        username=(user.username or "") if user else "",
+        uid=(user.uid or "") if user else "",
+        audiences=tuple(status.audiences or ()) if status else (),
+        error=(status.error or "") if status else "",
+    )
+
+
+def review_with(
+    host: str,
+    ca_pem: str,
+    reviewer_jwt: SecretStr,
+    token: SecretStr,
+    timeout: float = 10,
+    *,
+    audiences: Sequence[str] = (),
+) -> TokenReview:
+    """Review ``token`` as Vault will: at ``host``, trusting ``ca_pem`` alone, with the reviewer's JWT.
+
+    Raises:
+        InvalidInput: ``host`` is no https URL, or ``ca_pem`` no PEM.
+        AccessDenied: the reviewer's JWT is not believed (401), or may not create TokenReviews (403).
+        CertificateNotTrusted, Unreachable, Busy, UnexpectedAnswer: see `Api.ask`.
+    """
+    login = Login(
+        host=check_server(host, "host for Vault"),
+        ca_pem=ca_pem,
+        token=SecretStr(reviewer_jwt.get_secret_value().strip()),
+    )
+    api = Api(login, timeout)
+    try:
+        return review(api, token, audiences)
+    except AccessDenied as error:
+        if error.answer.startswith("401"):
+            remedy = (
+                "It has expired, or its ServiceAccount or Secret was deleted or recreated: make a new one."
+            )
+        else:
+            remedy = "Bind its ServiceAccount to the ClusterRole system:auth-delegator."
+        raise AccessDenied(
+            SYSTEM, f"TokenReview at {host} with the reviewer's token", error.answer, remedy
+        ) from None
+    finally:
+        api.close()

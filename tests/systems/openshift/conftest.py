@@ -1,0 +1,22 @@
+"""Fixtures: a server that answers what a test tells it to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from scripted_api import Scripted, scripted_server
+
+from deployments.sandbox.certificates import CertificateAuthority
+
+
+@pytest.fixture(scope="session")
+def authority() -> CertificateAuthority:
+    return CertificateAuthority("authority of the scripted API server")
+
+
+@pytest.fixture
+def scripted(tmp_path: Path, authority: CertificateAuthority) -> Iterator[Scripted]:
+    with scripted_server(tmp_path, authority) as script:
+        yield script

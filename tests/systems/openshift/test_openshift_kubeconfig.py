@@ -1,0 +1,158 @@
+"""A kubeconfig from a Block: what is used, what is refused, and that no credential comes back out."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import traceback
+from typing import Any
+
+import jwt
+import pytest
+from scripted_api import kubeconfig
+
+from deployments.sandbox.certificates import CertificateAuthority
+from runbook.errors import InvalidInput
+from systems.openshift import OpenShift
+from systems.openshift.kubeconfig import read_kubeconfig
+
+HOST = "https://api.ember.example.com:6443"
+CA = CertificateAuthority("authority of a kubeconfig").pem
+SECRET = "sha256~do-not-print-me"
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_a_token_and_an_inline_ca_are_a_login() -> None:
+    login = read_kubeconfig(kubeconfig(HOST + "/", CA, token=SECRET))
+    assert login.host == HOST
+    assert login.ca_pem == CA
+    assert login.token is not None
+    assert login.token.get_secret_value() == SECRET
+    assert SECRET not in repr(login)
+
+
+def test_a_kubeconfig_without_a_ca_means_the_store_of_the_machine() -> None:
+    assert read_kubeconfig(kubeconfig(HOST, None)).ca_pem is None
+
+
+def test_a_named_context_is_used_instead_of_the_current_one() -> None:
+    config = kubeconfig(HOST, CA)
+    config["contexts"].append({"name": "other", "context": {"cluster": "second", "user": "pipeline"}})
+    config["clusters"].append({"name": "second", "cluster": {"server": "https://second.example.com"}})
+    assert read_kubeconfig(config, "other").host == "https://second.example.com"
+    assert read_kubeconfig(config).host == HOST
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("exec", {"command": "aws", "env": [{"name": "K", "value": SECRET}]}, "run a program on the worker"),
+        ("auth-provider", {"name": "oidc", "config": {"id-token": SECRET}}, "auth provider"),
+        ("tokenFile", "/var/run/token", "file of another machine"),
+        ("client-certificate", "/home/me/client.crt", "file of another machine"),
+        ("client-key", "/home/me/client.key", "file of another machine"),
+        ("password", SECRET, "basic authentication"),
+        ("as", "system:admin", "impersonation"),
+        ("client-key-data", encoded(SECRET), "client-certificate-data"),
+        ("client-certificate-data", encoded(CA), "client-key-data"),
+        ("client-key-data", "not base64 " + SECRET, "not base64"),
+        ("client-key-data", 7, "is not text"),
+        ("token", "two\nlines", "characters that no token has"),
+    ],
+)
+def test_a_login_that_cannot_be_used_here_is_refused_by_its_field(field: str, value: Any, says: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_kubeconfig(kubeconfig(HOST, CA, **{field: value}))
+    assert says in str(caught.value)
+    assert "user 'pipeline'" in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("cluster", "says"),
+    [
+        ({"server": ""}, "not https://"),
+        ({"server": "http://api.ember.example.com"}, "not https://"),
+        ({"server": "https://api.ember.example.com:port"}, "not https://"),
+        ({"server": f"https://me:{SECRET}@api.ember.example.com"}, "user name or password"),
+        ({"server": HOST, "insecure-skip-tls-verify": True}, "whoever answers"),
+        ({"server": HOST, "certificate-authority": "/etc/ca.crt"}, "file of another machine"),
+        ({"server": HOST, "certificate-authority-data": "%%%"}, "not base64"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_here_is_refused_by_its_field(cluster: Any, says: str) -> None:
+    config = kubeconfig(HOST, CA)
+    config["clusters"][0]["cluster"] = cluster
+    with pytest.raises(InvalidInput) as caught:
+        read_kubeconfig(config)
+    assert says in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_kubeconfig_without_credentials_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="neither a token nor a client certificate"):
+        read_kubeconfig(kubeconfig(HOST, CA, token=""))
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({}, "current-context"),
+        ({"current-context": "here"}, "contexts: is missing"),
+        ({"current-context": "here", "contexts": []}, "context 'here': is not there; contexts there: none"),
+        ({"current-context": "here", "contexts": [{"name": "here"}]}, "context 'here': is empty"),
+        ({"current-context": ["here"]}, "current-context: is not text"),
+    ],
+)
+def test_a_kubeconfig_with_a_hole_is_refused_by_what_is_missing(config: Any, says: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_kubeconfig(config)
+    assert says in str(caught.value)
+
+
+def test_an_unknown_context_is_refused_with_the_names_that_are_there() -> None:
+    with pytest.raises(InvalidInput, match="context 'there': is not there; contexts there: here"):
+        read_kubeconfig(kubeconfig(HOST, CA), "there")
+
+
+def test_a_ca_that_is_no_certificate_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="certificate-authority-data"):
+        OpenShift(kubeconfig(HOST, "not a certificate"))
+
+
+def test_a_client_key_that_does_not_fit_its_certificate_is_refused_without_showing_it() -> None:
+    authority = CertificateAuthority("clients")
+    certificate, other = authority.issue("me").certificate_pem, authority.issue("other").key_pem
+    config = kubeconfig(
+        HOST,
+        CA,
+        token="",
+        **{"client-certificate-data": encoded(certificate), "client-key-data": encoded(other)},
+    )
+    with pytest.raises(InvalidInput, match="client-certificate-data and client-key-data") as caught:
+        OpenShift(config)
+    assert other[40:80] not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_end_of_a_jwt_and_of_a_client_certificate_are_known_beforehand() -> None:
+    end = datetime.datetime(2031, 5, 6, 7, 8, 9, tzinfo=datetime.UTC)
+    token = jwt.encode({"exp": end}, "a-key-of-some-length-for-hs256-signing")
+    assert read_kubeconfig(kubeconfig(HOST, CA, token=token)).expires_at == end
+    assert read_kubeconfig(kubeconfig(HOST, CA, token="sha256~opaque")).expires_at is None
+    issued = CertificateAuthority("clients").issue("me", lifetime=datetime.timedelta(days=2))
+    config = kubeconfig(
+        HOST,
+        CA,
+        token="",
+        **{
+            "client-certificate-data": encoded(issued.certificate_pem),
+            "client-key-data": encoded(issued.key_pem),
+        },
+    )
+    expires_at = read_kubeconfig(config).expires_at
+    assert expires_at is not None
+    left = expires_at - datetime.datetime.now(datetime.UTC)
+    assert datetime.timedelta(days=1, hours=23) < left < datetime.timedelta(days=2, minutes=1)
