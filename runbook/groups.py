@@ -18,7 +18,8 @@ from runbook.names import OIDC_MOUNT, Cluster
 ID_OF_NEW_GROUP = "(the group's own id)"
 """Stands in a plan where the group is not there yet."""
 
-_NAMED_BY_VAULT = re.compile(r"^group_[0-9a-f]{8}$")
+_NAMED_BY_VAULT = re.compile(r"^group_[0-9a-f]{8}(\.\w+)?$")
+"""``group_f748078c``; OpenBao adds the id of the namespace: ``group_f748078c.root``."""
 
 
 @dataclass(frozen=True, slots=True)

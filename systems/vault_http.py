@@ -118,7 +118,6 @@ class VaultHttp:
                 json=dict(payload) if payload is not None else None,
                 params=params or None,
                 stream=True,
-                allow_redirects=False,
             )
             text = _bounded_text(response, path)
         except requests.exceptions.SSLError as error:
