@@ -26,53 +26,45 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 
 @flow(name="enable-cluster", flow_run_name="enable {env}/{cluster}", result_serializer="json")
 async def enable_cluster(
-    cluster: Annotated[Name, Field(description="The cluster, as its folder in the repository is called.")],
-    env: Annotated[Name, Field(description="Its environment: the folder above it.")],
-    namespaces: Annotated[
-        list[Name],
-        Field(min_length=1, description="Namespaces whose starter ServiceAccount may fetch secrets. No '*'."),
-    ],
-    service_account: Annotated[
-        Name, Field(description="The starter ServiceAccount, made in each of these namespaces.")
-    ] = "vault-secret-fetcher",
-    token_ttl: Annotated[
-        str, Field(description="How long a session of the operator lasts in Vault: '1h', '90m'.")
-    ] = "1h",
-    policy_scope: Annotated[
-        PolicyScope,
-        Field(
-            description="'env': the role reads the secrets of all clusters of the environment, as the "
-            "runbook has it. 'cluster': those of this cluster only."
-        ),
-    ] = "env",
-    reviewer_token: Annotated[
-        ReviewerToken,
-        Field(
-            description="Where Vault's reviewer token comes from. 'secret': a named token Secret in the pull "
-            "request. 'token-request': asked for with the lifetime below, to be renewed before it ends."
-        ),
-    ] = "secret",
-    reviewer_token_lifetime: Annotated[
-        str, Field(description="Lifetime of a 'token-request' token; the cluster may shorten it.")
-    ] = "8760h",
-    secret_store_api: Annotated[
-        SecretStoreApi,
-        Field(description="API version of a new SecretStore; 'auto': as the repository's other clusters."),
-    ] = "auto",
-    sync_timeout: Annotated[
-        str, Field(description="How long to wait after the merge until ArgoCD has synced.")
-    ] = "1h",
-    vault: Annotated[Name, Field(description="Name of the VaultConnection.")] = "vault",
-    gitops: Annotated[Name, Field(description="Name of the GitOpsRepository.")] = "gitops",
-    cluster_connection: Annotated[
-        Name | None, Field(description="Name of the ClusterConnection; the cluster's own name if empty.")
-    ] = None,
+    cluster: Name,
+    env: Name,
+    namespaces: Annotated[list[Name], Field(min_length=1)],
+    service_account: Name = "vault-secret-fetcher",
+    token_ttl: str = "1h",
+    policy_scope: PolicyScope = "env",
+    reviewer_token: ReviewerToken = "secret",
+    reviewer_token_lifetime: str = "8760h",
+    secret_store_api: SecretStoreApi = "auto",
+    sync_timeout: str = "1h",
+    vault: Name = "vault",
+    gitops: Name = "gitops",
+    cluster_connection: Name | None = None,
 ) -> None:
-    """Install the External Secrets Operator by pull request, wait for its merge, then write policies,
-    group and alias, auth mount, config and role in Vault, and prove that the login works.
+    """Enable a cluster to read its secrets from Vault.
+
+    Installs the External Secrets Operator by pull request, waits for its merge, writes policies, group and
+    alias, auth mount, config and role in Vault, and proves that the login works.
+
+    Args:
+        cluster: The cluster, as its folder in the GitOps repository is called.
+        env: Its environment: the folder above it.
+        namespaces: Namespaces whose starter ServiceAccount may fetch secrets; at least one, no '*'.
+        service_account: The starter ServiceAccount, made in each of these namespaces.
+        token_ttl: How long a session of the operator lasts in Vault, for example '1h' or '90m'.
+        policy_scope: 'env': the role reads the secrets of all clusters of the environment, as the runbook
+            has it. 'cluster': those of this cluster only.
+        reviewer_token: Where Vault's reviewer token comes from. 'secret': a named token Secret in the pull
+            request. 'token-request': asked of the cluster, with the lifetime below.
+        reviewer_token_lifetime: Lifetime of a 'token-request' token; the cluster may shorten it. Run again
+            before it ends.
+        secret_store_api: API version of a new SecretStore. 'auto': as the repository's other clusters.
+        sync_timeout: How long to wait, after the merge, until ArgoCD has synced.
+        vault: Name of the VaultConnection.
+        gitops: Name of the GitOpsRepository.
+        cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.
 
     Raises:
-        EnablementError: from the step that failed, saying which system, what it answered and what to do.
+        EnablementError: from the step that failed: which system, what it answered, what to do.
     """
     request = EnableRequest(
         cluster=cluster,
@@ -87,7 +79,7 @@ async def enable_cluster(
         sync_timeout=sync_timeout,
         vault=vault,
         gitops=gitops,
-        cluster_connection=cluster_connection,
+        cluster_connection=cluster_connection or cluster,
     )
     checked = preflight(request)
     proposal = open_pull_request(request, checked)

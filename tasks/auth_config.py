@@ -167,9 +167,8 @@ def realize_config(
 def configure_auth_method(request: EnableRequest) -> dict[str, Any]:
     """Tell Vault where the cluster's API is, whom to trust there, and as whom to review tokens."""
     connection = connect.cluster_connection(request)
-    openshift = connection.client()
-    api = ApiServer(*connection.as_vault_sees_it(openshift))
-    with connect.vault(request) as vault:
+    with connection.client() as openshift, connect.vault(request) as vault:
+        api = ApiServer(*connection.as_vault_sees_it(openshift))
         change, reviewer = realize_config(vault, openshift, request, api)
     log_changes([change])
     return outcome([change]) | ({"reviewer": reviewer.record} if reviewer else {})

@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from runbook.errors import PermanentError, VerificationFailed
+from runbook.errors import VerificationFailed
 from runbook.names import SECRET_STORE, SECRETS_MOUNT
 from runbook.policies import role_policy
 from runbook.request import EnableRequest
@@ -137,19 +137,19 @@ def verify_login(request: EnableRequest) -> dict[str, Any]:
         VerificationFailed: see `prove_login` and `await_store`.
     """
     logger = get_run_logger()
-    openshift = connect.openshift(request)
     proofs: list[Proof] = []
-    with connect.vault(request) as vault:
+
+    def keep(*made: Proof) -> None:
+        for proof in made:
+            logger.info("%s: %s", proof.claim, proof.seen)
+        proofs.extend(made)
+
+    with connect.openshift(request) as openshift, connect.vault(request) as vault:
         for namespace in request.namespaces:
-            proofs += prove_login(vault, openshift, request, namespace)
-    for namespace in request.namespaces:
-        try:
-            proofs.append(await_store(openshift, request, namespace, STORE_TIMEOUT))
-        except PermanentError:
-            for proof in proofs:
-                logger.info("%s: %s", proof.claim, proof.seen)
-            raise
-    proofs.append(
+            keep(*prove_login(vault, openshift, request, namespace))
+        for namespace in request.namespaces:
+            keep(await_store(openshift, request, namespace, STORE_TIMEOUT))
+    keep(
         Proof(
             f"a person in the identity provider's group {request.target.admin_group} gets "
             f"{request.target.write_policy}",
@@ -157,6 +157,4 @@ def verify_login(request: EnableRequest) -> dict[str, Any]:
             "user login was not tried; it needs a person",
         )
     )
-    for proof in proofs:
-        logger.info("%s: %s", proof.claim, proof.seen)
     return {"proofs": [asdict(proof) for proof in proofs]}

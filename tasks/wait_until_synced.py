@@ -77,8 +77,12 @@ def wait_until_synced(request: EnableRequest) -> dict[str, Any]:
     Raises:
         NotYetSynced: naming what is missing and the Application to sync next.
     """
+    with connect.openshift(request) as openshift:
+        return _wait(openshift, request)
+
+
+def _wait(openshift: OpenShift, request: EnableRequest) -> dict[str, Any]:
     logger = get_run_logger()
-    openshift = connect.openshift(request)
     deadline = time.monotonic() + seconds("sync_timeout", request.sync_timeout)
     said = ""
     while lacking := list(missing(openshift, request)):

@@ -27,8 +27,8 @@ def certificate_row(api: ApiServer) -> Check:
         what,
         "failed",
         f"{api.host}: {report.problem}",
-        "Set host_for_vault and ca_cert_for_vault of the ClusterConnection: a name that is in the certificate "
-        f"({', '.join(report.names) or 'it names none'}) and the CA that signed it.",
+        "Set host_for_vault and ca_cert_for_vault of the ClusterConnection: a name that is in the "
+        f"certificate ({', '.join(report.names) or 'it names none'}) and the CA that signed it.",
     )
 
 
@@ -37,9 +37,7 @@ def router_row(openshift: OpenShift) -> Check:
     what = "The router certificate is trusted"
     domain = openshift.ingress_domain()
     if domain is None:
-        return Check(
-            what, "not checked", "the cluster has no ingresses.config.openshift.io, or we may not look"
-        )
+        return Check(what, "not checked", "no ingresses.config.openshift.io, or we may not look")
     url = f"https://console-openshift-console.{domain}"
     try:
         report = check_certificate(url, None)

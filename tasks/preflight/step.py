@@ -6,6 +6,7 @@ All failures are reported at once: whoever sets up a cluster should not learn of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -68,6 +69,14 @@ def investigate(connections: Connections, request: EnableRequest) -> Findings:
     """Ask cluster, repository and Vault; change nothing."""
     findings = Findings()
     openshift = findings.ask("The kubeconfig can be used", connections.cluster.client)
+    with openshift or nullcontext():
+        _investigate(findings, connections, request, openshift)
+    return findings
+
+
+def _investigate(
+    findings: Findings, connections: Connections, request: EnableRequest, openshift: OpenShift | None
+) -> None:
     api: ApiServer | None = None
     if openshift:
         seen = findings.ask(
@@ -84,7 +93,6 @@ def investigate(connections: Connections, request: EnableRequest) -> Findings:
     if openshift and api:
         _cluster(findings, openshift, request, api)
     findings.ask("Vault is reachable", lambda: _vault(findings, connections.vault, request, api))
-    return findings
 
 
 def _repository(findings: Findings, connections: Connections, request: EnableRequest) -> None:
