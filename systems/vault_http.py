@@ -8,6 +8,7 @@ rate limit, 472/473 standby health, 503 sealed.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +120,7 @@ class VaultHttp:
                 params=params or None,
                 stream=True,
             )
-            text = _bounded_text(response, path)
+            text = _bounded_text(response, path, time.monotonic() + 2 * self._timeout)
         except requests.exceptions.SSLError as error:
             raise CertificateNotTrusted(
                 "Vault",
@@ -228,11 +229,14 @@ def refusal(answer: Answer, verb: str, path: str) -> PermanentError | TransientE
     )
 
 
-def _bounded_text(response: requests.Response, path: str) -> str:
+def _bounded_text(response: requests.Response, path: str, deadline: float) -> str:
     received = bytearray()
     with response:
         for chunk in response.iter_content(65536):
             received += chunk
+            if time.monotonic() > deadline:
+                # The timeout of requests counts between two bytes; an answer may drip for ever.
+                raise requests.exceptions.ReadTimeout("the answer did not end in time")
             if len(received) > LARGEST_ANSWER:
                 raise UnexpectedAnswer(
                     "Vault",

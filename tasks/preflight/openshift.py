@@ -33,7 +33,7 @@ def certificate_row(api: ApiServer) -> Check:
 
 
 def router_row(openshift: OpenShift) -> Check:
-    """Whether the cluster's router shows a certificate that machines trust; workloads' routes depend on it."""
+    """Whether the router of the cluster shows a certificate that machines trust."""
     what = "The router certificate is trusted"
     domain = openshift.ingress_domain()
     if domain is None:

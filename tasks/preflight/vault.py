@@ -109,7 +109,7 @@ def mount_rows(secret_mounts: dict[str, Mount], auth_mounts: dict[str, Mount]) -
 def other_mounts_row(
     vault: Vault, request: EnableRequest, auth_mounts: dict[str, Mount], api: ApiServer
 ) -> Check:
-    """Whether another cluster's mount has the host that we would write: then the connection is that cluster."""
+    """Whether another mount has the host that we would write: then the connection is that cluster."""
     ours = _netloc(api.host)
     unread = []
     for path, mount in auth_mounts.items():
