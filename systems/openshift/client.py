@@ -25,6 +25,7 @@ from systems.openshift.answers import (
     TokenReview,
     TokenSecret,
 )
+from systems.openshift.fields import condition, items, mapping
 from systems.openshift.kubeconfig import read_kubeconfig
 from systems.openshift.reviews import review
 from systems.openshift.transport import SYSTEM, Api
@@ -194,25 +195,18 @@ class OpenShift:
         Returns:
             Empty while the CRD is absent or not Established.
         """
-        api = models.ApiextensionsV1Api(self._api.client)
-        found = self._api.find(
-            f"CustomResourceDefinition {crd}", lambda: api.read_custom_resource_definition(crd)
-        )
-        if found is None or not found.status:
+        found = self._object("apiextensions.k8s.io", "v1", "customresourcedefinitions", crd)
+        if found is None or condition(found, "Established").get("status") != "True":
             return ()
-        established = any(
-            condition.type == "Established" and condition.status == "True"
-            for condition in found.status.conditions or ()
-        )
-        return tuple(version.name for version in found.spec.versions if version.served) if established else ()
+        versions = items(mapping(found, "spec"), "versions")
+        return tuple(str(version.get("name")) for version in versions if version.get("served"))
 
     def secret_store(self, namespace: str, name: str, version: str) -> SecretStoreState | None:
         """State of a SecretStore with its Events; None if it, or its kind in that version, is not there."""
         found = self._object("external-secrets.io", version, "secretstores", name, namespace)
         if found is None:
             return None
-        conditions = _mapping(found, "status").get("conditions") or []
-        ready: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
+        ready = condition(found, "Ready")
         return SecretStoreState(
             ready={"True": True, "False": False}.get(str(ready.get("status"))),
             reason=str(ready.get("reason") or ""),
@@ -236,24 +230,26 @@ class OpenShift:
 
     def operator_running(self) -> bool | None:
         """Whether External Secrets Operator has a ready replica anywhere; None if we may not look."""
-        api = models.AppsV1Api(self._api.client)
+        # Read as plain JSON: building the library's models of a Deployment takes a quarter of a second.
         try:
             found = self._api.ask(
                 "Deployments of External Secrets Operator",
-                lambda: api.list_deployment_for_all_namespaces(label_selector=_OPERATOR_LABEL, limit=100),
+                lambda: self._custom.list_cluster_custom_object(
+                    "apps", "v1", "deployments", label_selector=_OPERATOR_LABEL, limit=100
+                ),
             )
         except AccessDenied as error:
             if _is_expired(error):
                 raise
             return None
-        return any(one.status and (one.status.ready_replicas or 0) > 0 for one in found.items)
+        return any(mapping(one, "status").get("readyReplicas") for one in items(found, "items"))
 
     def infrastructure(self) -> Infrastructure | None:
         """Who the cluster says it is; None where ``config.openshift.io`` is not served."""
         found = self._object("config.openshift.io", "v1", "infrastructures", "cluster")
         if found is None:
             return None
-        status = _mapping(found, "status")
+        status = mapping(found, "status")
         return Infrastructure(
             str(status.get("infrastructureName") or ""), str(status.get("apiServerURL") or "")
         )
@@ -261,7 +257,7 @@ class OpenShift:
     def ingress_domain(self) -> str | None:
         """Default domain of the cluster's routes; None where ``config.openshift.io`` is not served."""
         found = self._object("config.openshift.io", "v1", "ingresses", "cluster")
-        return None if found is None else str(_mapping(found, "spec").get("domain") or "") or None
+        return None if found is None else str(mapping(found, "spec").get("domain") or "") or None
 
     def _object(
         self, group: str, version: str, plural: str, name: str, namespace: str = ""
@@ -271,10 +267,13 @@ class OpenShift:
             found = self._api.find(
                 subject,
                 lambda: self._custom.get_namespaced_custom_object(group, version, namespace, plural, name),
+                kind_may_be_missing=True,
             )
         else:
             found = self._api.find(
-                subject, lambda: self._custom.get_cluster_custom_object(group, version, plural, name)
+                subject,
+                lambda: self._custom.get_cluster_custom_object(group, version, plural, name),
+                kind_may_be_missing=True,
             )
         if found is not None and not isinstance(found, Mapping):
             raise UnexpectedAnswer(SYSTEM, subject, "the answer is not an object", "Check the address.")
@@ -307,11 +306,6 @@ def _metadata(subject: str, found: models.V1ServiceAccount | models.V1Secret) ->
     if not found.metadata or not found.metadata.uid:
         raise UnexpectedAnswer(SYSTEM, subject, "the answer is no object with a uid", "Check the address.")
     return found.metadata
-
-
-def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = fields.get(name)
-    return value if isinstance(value, Mapping) else {}
 
 
 def _time_of_event(event: Any) -> datetime:

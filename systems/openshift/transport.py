@@ -130,13 +130,22 @@ class Api:
         with self._translated(subject):
             return call()
 
-    def find(self, subject: str, call: Callable[[], _Found]) -> _Found | None:
-        """As `ask`, but None where the API server says that there is no such object or kind."""
+    def find(
+        self, subject: str, call: Callable[[], _Found], *, kind_may_be_missing: bool = False
+    ) -> _Found | None:
+        """As `ask`, but None where the API server says that there is no such object.
+
+        Args:
+            subject: see `ask`.
+            call: see `ask`.
+            kind_may_be_missing: also None where the server does not serve the kind. It says so in plain text,
+                as any web server in Go does; so for the kinds that every API server has, that is an error.
+        """
         with self._translated(subject):
             try:
                 return call()
             except ApiException as error:
-                if error.status == 404 and _is_status(error):
+                if error.status == 404 and (_is_status(error) or (kind_may_be_missing and _no_path(error))):
                     return None
                 raise
 
@@ -259,6 +268,10 @@ def _body(error: ApiException) -> dict[str, Any]:
 def _is_status(error: ApiException) -> bool:
     """Whether it is the API server's own answer, and not that of a proxy or web server at that address."""
     return _body(error).get("kind") == "Status"
+
+
+def _no_path(error: ApiException) -> bool:
+    return str(error.body or "").strip() == "404 page not found"
 
 
 def _words(error: ApiException) -> str:

@@ -236,8 +236,10 @@ def test_a_server_without_tls_is_not_taken_for_an_untrusted_one(authority: Certi
         for _ in range(2):
             connection, _address = listener.accept()
             with connection:
-                connection.recv(1024)
+                connection.recv(4096)
                 connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(4096)
 
     with socket.create_server(("127.0.0.1", 0)) as plain:
         threading.Thread(target=greet, args=(plain,), daemon=True).start()
@@ -375,6 +377,21 @@ def test_a_secret_store_that_nobody_looked_at_is_neither_ready_nor_failed(
     assert state is not None
     assert state.ready is None
     assert state.events == ()
+
+
+def test_a_kind_that_is_not_served_is_absent_and_a_web_page_is_not(
+    scripted: Scripted, cluster: OpenShift
+) -> None:
+    plain = {"Content-Type": "text/plain; charset=utf-8"}
+    store = "/apis/external-secrets.io/v1/namespaces/vault/secretstores/opf-vault-store"
+    scripted.answers[store] = Answer(404, b"404 page not found\n", plain)
+    assert cluster.secret_store("vault", "opf-vault-store", "v1") is None
+    scripted.answers[store] = Answer(404, b"<html>404</html>", {"Content-Type": "text/html"})
+    with pytest.raises(UnexpectedAnswer):
+        cluster.secret_store("vault", "opf-vault-store", "v1")
+    scripted.answers[NAMESPACE] = Answer(404, b"404 page not found\n", plain)
+    with pytest.raises(UnexpectedAnswer):
+        cluster.namespace_exists("vault")
 
 
 def test_a_crd_serves_nothing_until_it_is_established(scripted: Scripted, cluster: OpenShift) -> None:
