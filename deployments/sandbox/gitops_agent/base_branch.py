@@ -1,0 +1,66 @@
+"""What the first head says about the cluster: it was in sync with the repository before we came.
+
+A stand-in starts empty. Without this a repository's hundreds of older objects would keep each sync from
+succeeding: kinds of operators that a real cluster runs, namespaces that OpenShift brings, a SecretStore that
+was onboarded years ago.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from deployments.sandbox.gitops_agent.manifests import Manifest
+from deployments.sandbox.gitops_agent.operator_lifecycle import is_of_operator, subscribes
+
+
+@dataclass(frozen=True, slots=True)
+class BaseBranch:
+    """What the repository said about the cluster when it was first seen.
+
+    Args:
+        kinds: kinds that the cluster has, as ``apiVersion/kind``; never those of the operator.
+        namespaces: namespaces that its objects live in and that it does not declare.
+        has_operator: the operator was subscribed to.
+    """
+
+    kinds: tuple[str, ...]
+    namespaces: tuple[str, ...]
+    has_operator: bool
+
+    @classmethod
+    def of(cls, manifests: Sequence[Manifest]) -> Self:
+        """From everything that the first head deploys, with the namespaces filled in."""
+        kinds = {_kind(one) for one in manifests if not is_of_operator(one)}
+        used = {str(one["metadata"].get("namespace") or "") for one in manifests}
+        declared = {one["metadata"]["name"] for one in manifests if one["kind"] == "Namespace"}
+        return cls(
+            tuple(sorted(kinds)),
+            tuple(sorted(used - declared - {""})),
+            any(subscribes(one) for one in manifests),
+        )
+
+    @classmethod
+    def load(cls, file: Path) -> Self | None:
+        """As it was stored by an earlier run, None if there was none."""
+        if not file.exists():
+            return None
+        stored = json.loads(file.read_text())
+        return cls(tuple(stored["kinds"]), tuple(stored["namespaces"]), bool(stored["has_operator"]))
+
+    def store(self, file: Path) -> None:
+        """Keep it for a later run."""
+        draft = file.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        draft.replace(file)
+
+    def had_kind_of(self, manifest: Manifest) -> bool:
+        """Whether the cluster had objects of this kind before."""
+        return _kind(manifest) in self.kinds
+
+
+def _kind(manifest: Manifest) -> str:
+    return f"{manifest['apiVersion']}/{manifest['kind']}"

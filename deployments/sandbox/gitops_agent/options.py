@@ -1,0 +1,59 @@
+"""What the agent is told: which repository, which cluster, and where things are in the repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Folders of the repository; ``{env}`` and ``{cluster}`` are replaced."""
+
+    app_of_apps: str = "argocd/overlays/moc-infra/applications/app-of-apps"
+    applications: str = "argocd/overlays/moc-infra/applications/envs/{env}/{cluster}"
+    cluster_overlay: str = "cluster-scope/overlays/prod/{env}/{cluster}"
+    operator_overlay: str = "external-secrets/overlays/{env}/{cluster}"
+    operator_bundle: str = "cluster-scope/bundles/external-secrets-operator"
+    secret_management: str = "cluster-scope/overlays/prod/{env}/{cluster}/secret-mgmt"  # noqa: S105 - a folder
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything that `GitOpsAgent` needs.
+
+    Args:
+        repository: URL of the Git repository, without credentials in it.
+        branch: the branch that ArgoCD deploys.
+        kubeconfig: file with the credentials of an administrator of the cluster.
+        environment: first half of the cluster's folder names.
+        cluster: second half.
+        state_dir: ours alone; holds the checkout, ``ready.json`` and ``report.json``.
+        token_file: file with the token for the repository.
+        ca_file: CA of the repository's server, when it is not a public one.
+        only_onboarding: for a cluster that is not a stand-in: apply only the objects that an onboarding
+            brings, as far as the server knows their kinds, and remember them for `clean_up`.
+        interval: seconds between two looks at the repository.
+        namespaces: namespaces that the cluster has although no repository declares them.
+        operator_delay: seconds from a Subscription to the operator's CRDs.
+        operator_versions: versions of ``external-secrets.io`` that the operator serves, the stored one first.
+    """
+
+    repository: str
+    branch: str
+    kubeconfig: Path
+    environment: str
+    cluster: str
+    state_dir: Path
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    only_onboarding: bool = False
+    interval: float = 1.0
+    namespaces: tuple[str, ...] = ()
+    operator_delay: float = 0.5
+    operator_versions: tuple[str, ...] = ("v1",)
+    folders: Folders = field(default_factory=Folders)
+
+    def path(self, folder: str) -> str:
+        """A folder of `folders` with environment and cluster filled in."""
+        return folder.replace("{env}", self.environment).replace("{cluster}", self.cluster)
