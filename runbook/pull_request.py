@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from runbook.names import Cluster
 
-CHANGE_TRAILER = "Enablement-Change"
-"""Trailer of our commits: which cluster they are for. A commit without it is somebody else's."""
-
 PLAN_TRAILER = "Enablement-Plan"
 """Trailer of our commits: hash of the plan that was shown."""
 
@@ -63,7 +60,6 @@ Plan: `{plan_sha256}`
 Install the External Secrets Operator, with the SecretStore and the ServiceAccounts through which
 the cluster reads its secrets from Vault.
 
-{CHANGE_TRAILER}: {cluster}
 {PLAN_TRAILER}: {plan_sha256}
 """
     return Words(title, body, message)

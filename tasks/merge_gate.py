@@ -43,7 +43,7 @@ def check_merge(request: EnableRequest, proposal: dict[str, Any]) -> dict[str, A
     """
     repository = connect.gitops_repository(request)
     settings = store_settings(connect.vault_connection(request), ())
-    with clone(repository, request.target) as base:
+    with clone(repository) as base:
         missing = [edit.path for edit in wanted_edits(base.tree, request, repository.layout, settings)]
         commit = base.base_commit
     logger = get_run_logger()

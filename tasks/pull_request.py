@@ -48,7 +48,7 @@ def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict
     repository = connect.gitops_repository(request)
     settings = store_settings(connect.vault_connection(request), tuple(preflight["served_versions"]))
     github = repository.github()
-    with clone(repository, request.target) as base:
+    with clone(repository) as base:
         edits = wanted_edits(base.tree, request, repository.layout, settings)
         found = github.find_pull_request(
             repository.fork or repository.owner, request.target.branch, repository.base_branch

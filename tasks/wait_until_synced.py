@@ -22,7 +22,7 @@ from systems.openshift import Access, OpenShift
 from tasks import connect
 from tasks.step import look
 
-SECRET_STORE_CRD = "secretstores.external-secrets.io"
+SECRET_STORE_CRD = "secretstores.external-secrets.io"  # noqa: S105 - the name of a kind
 _POLL = 5.0
 """Seconds between two looks at the cluster."""
 

@@ -21,7 +21,7 @@ from runbook.errors import EnablementError
 from runbook.gitops import wanted_edits
 from runbook.request import EnableRequest
 from tasks import connect
-from tasks.repository import clone_for, store_settings
+from tasks.repository import clone, store_settings
 from tasks.step import look
 
 PAGE = 200
@@ -75,7 +75,7 @@ def wake_landed_runs() -> dict[str, Any]:
 def _landed(requests: list[EnableRequest]) -> list[EnableRequest]:
     """Those of one repository whose change is on the base branch; the repository is read once."""
     repository = connect.gitops_repository(requests[0])
-    with clone_for(repository, [request.target for request in requests]) as base:
+    with clone(repository) as base:
         return [
             request
             for request in requests

@@ -109,7 +109,7 @@ def _repository(findings: Findings, connections: Connections, request: EnableReq
         )
     else:
         findings.rows.append(Check("We may propose a change", "ok", repository.repository))
-    with clone(repository, request.target) as base:
+    with clone(repository) as base:
         findings.rows.append(
             Check("The repository can be read", "ok", f"{repository.base_branch} at {base.base_commit[:12]}")
         )
