@@ -1,0 +1,20 @@
+"""A Kubernetes (and OpenShift) API server for the sandbox and the tests.
+
+It speaks the real protocol over TLS, denies by default, signs and checks real tokens, evaluates real roles
+and bindings, and knows nothing of the pipeline. Its tests run unchanged against a real API server.
+
+Served: what `kinds` lists, and what CustomResourceDefinitions add. Where it is simpler than a real server:
+
+- objects are in memory only, and lists are not kept: a `continue` token ends with the next change;
+- server-side apply keeps no `managedFields` and detects no conflicts between managers;
+- no garbage collection by owner references, no pods, nothing ever runs a Deployment;
+- no escalation check when roles are written, no aggregated ClusterRoles, no admission plugins but the
+  life cycle of namespaces and ServiceAccounts;
+- schemas of custom resources are enforced without CEL rules and formats; conversion is by name only;
+- JSON and YAML bodies only, no protobuf, no tables, no OpenAPI document: kubectl needs `--validate=false`;
+- a verdict on a token is never cached: a real server may accept a revoked token for 10 seconds more.
+"""
+
+from deployments.sandbox.kubernetes_api.server import KubernetesApi, kubeconfig
+
+__all__ = ["KubernetesApi", "kubeconfig"]

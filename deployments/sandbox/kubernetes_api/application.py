@@ -1,0 +1,118 @@
+"""The HTTP side: each request is authenticated, authorized, dispatched, and noted in the request log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from deployments.sandbox.kubernetes_api import discovery, request_info
+from deployments.sandbox.kubernetes_api.authentication import ANONYMOUS, Authenticator, User
+from deployments.sandbox.kubernetes_api.authorization import Action, Authorizer
+from deployments.sandbox.kubernetes_api.dispatch import Dispatcher
+from deployments.sandbox.kubernetes_api.impersonation import effective_user
+from deployments.sandbox.kubernetes_api.kinds import Registry
+from deployments.sandbox.kubernetes_api.request_info import RequestInfo
+from deployments.sandbox.kubernetes_api.status import (
+    ApiError,
+    PageNotFoundError,
+    method_not_allowed,
+    unauthorized,
+)
+from deployments.sandbox.kubernetes_api.tokens import TokenError, TokenSigner
+
+Note = Callable[[str, str, int], None]
+"""Takes method, path (without its query) and status of each answer."""
+
+_HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
+_HEADERS = {"cache-control": "no-cache, private"}
+
+
+class Application:
+    """The API server as an ASGI application."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        registry: Registry,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        signer: TokenSigner,
+        dispatcher: Dispatcher,
+        note: Note,
+    ) -> None:
+        self._url = url
+        self._registry = registry
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._signer = signer
+        self._dispatcher = dispatcher
+        self._note = note
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            raise ValueError(f"this server speaks HTTP, not {scope['type']}")
+        request = Request(scope, receive)
+        status = 500
+        try:
+            response = await self._answer(request)
+            status = response.status_code
+        finally:
+            self._note(request.method, request.url.path, status)
+        response.headers.update(_HEADERS)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            user = self._user(request)
+            info = request_info.parse(request.method, request.url.path, request.query_params)
+            user = effective_user(user, request.headers, self._authorizer)
+            self._authorizer.demand(user, _action(info))
+            if info.is_resource:
+                return await self._dispatcher.answer(request, info, user)
+            return self._answer_path(info)
+        except ApiError as error:
+            return JSONResponse(error.body(), error.code)
+        except PageNotFoundError:
+            return PlainTextResponse("404 page not found\n", 404)
+
+    def _user(self, request: Request) -> User:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            return ANONYMOUS
+        try:
+            return self._authenticator.authenticate(token.strip())[0]
+        except TokenError as error:
+            raise unauthorized() from error
+
+    def _answer_path(self, info: RequestInfo) -> Response:
+        if info.verb not in ("get", "head"):
+            raise method_not_allowed()
+        match info.path.rstrip("/"):
+            case path if path in _HEALTH_PATHS:
+                return PlainTextResponse("ok")
+            case "/version":
+                return JSONResponse(discovery.version())
+            case "/openid/v1/jwks":
+                return JSONResponse(self._signer.key_set(), media_type="application/jwk-set+json")
+            case "/.well-known/openid-configuration":
+                return JSONResponse(discovery.openid_configuration(self._signer, self._url))
+            case path:
+                return JSONResponse(discovery.answer(path, self._registry, self._url.partition("//")[2]))
+
+
+def _action(info: RequestInfo) -> Action:
+    if not info.is_resource:
+        return Action(verb=info.verb, path=info.path)
+    return Action(
+        verb=info.verb,
+        group=info.group,
+        resource=info.resource,
+        subresource=info.subresource,
+        name=info.name,
+        namespace=info.namespace,
+    )

@@ -1,0 +1,127 @@
+"""Which groups, versions and resources are served: what kubectl and other clients ask first."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from deployments.sandbox.kubernetes_api.kinds import Kind, Registry
+from deployments.sandbox.kubernetes_api.status import Object, PageNotFoundError
+from deployments.sandbox.kubernetes_api.tokens import TokenSigner
+
+KUBERNETES_VERSION = (1, 34, 2)
+"""Which Kubernetes the answers follow."""
+
+
+def version() -> Object:
+    """What ``/version`` says, with a build name by which a client can tell a sandbox from a cluster."""
+    major, minor, patch = KUBERNETES_VERSION
+    return {
+        "major": str(major),
+        "minor": str(minor),
+        "gitVersion": f"v{major}.{minor}.{patch}+sandbox",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "",
+        "platform": "sandbox",
+    }
+
+
+def answer(path: str, registry: Registry, address: str) -> Object:
+    """The discovery document at ``path`` (``/api``, ``/apis``, ``/apis/<group>[/<version>]``, ...).
+
+    Args:
+        address: ``host:port`` of this server.
+
+    Raises:
+        PageNotFoundError: nothing is served there.
+    """
+    kinds = registry.kinds()
+    match [part for part in path.split("/") if part]:
+        case ["api"]:
+            addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}]
+            return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
+        case ["api", number]:
+            return _resources("", number, kinds)
+        case ["apis"]:
+            names = list(dict.fromkeys(kind.group for kind in kinds if kind.group))
+            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(n, kinds) for n in names]}
+        case ["apis", name]:
+            return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, kinds)}
+        case ["apis", name, number]:
+            return _resources(name, number, kinds)
+        case _:
+            raise PageNotFoundError(path)
+
+
+def openid_configuration(signer: TokenSigner, url: str) -> Object:
+    """The issuer's metadata for those who verify ServiceAccount tokens themselves."""
+    return {
+        "issuer": signer.issuer,
+        "jwks_uri": f"{url}/openid/v1/jwks",
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }
+
+
+def _group(name: str, kinds: list[Kind]) -> Object:
+    numbers = sorted({kind.version for kind in kinds if kind.group == name}, key=_priority)
+    if not name or not numbers:
+        raise PageNotFoundError(name)
+    versions = [{"groupVersion": f"{name}/{number}", "version": number} for number in numbers]
+    return {"name": name, "versions": versions, "preferredVersion": versions[0]}
+
+
+def _priority(number: str) -> tuple[int, str]:
+    """Stable versions before beta before alpha."""
+    rank = 2 if "alpha" in number else 1 if "beta" in number else 0
+    return rank, number
+
+
+def _resources(group: str, number: str, kinds: list[Kind]) -> Object:
+    served = [kind for kind in kinds if (kind.group, kind.version) == (group, number)]
+    if not served:
+        raise PageNotFoundError(number)
+    resources = []
+    for _, versions in groupby(served, key=lambda kind: kind.resource):
+        for kind in versions:
+            resources += _entries(kind)
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{number}" if group else number,
+        "resources": resources,
+    }
+
+
+def _entries(kind: Kind) -> list[Object]:
+    entry: Object = {
+        "name": kind.resource,
+        "singularName": kind.singular or kind.name.lower(),
+        "namespaced": kind.namespaced,
+        "kind": kind.name,
+        "verbs": list(kind.verbs),
+    }
+    if kind.short_names:
+        entry["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        entry["categories"] = list(kind.categories)
+    entries = [entry]
+    common = {"singularName": "", "namespaced": kind.namespaced}
+    if kind.has_status:
+        verbs = ["get", "patch", "update"]
+        entries.append({"name": f"{kind.resource}/status", **common, "kind": kind.name, "verbs": verbs})
+    if (kind.group, kind.resource) == ("", "serviceaccounts"):
+        entries.append(
+            {
+                "name": "serviceaccounts/token",
+                **common,
+                "group": "authentication.k8s.io",
+                "version": "v1",
+                "kind": "TokenRequest",
+                "verbs": ["create"],
+            }
+        )
+    return entries

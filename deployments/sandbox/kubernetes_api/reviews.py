@@ -1,0 +1,193 @@
+"""The requests that store nothing: TokenReview, access reviews, and TokenRequest."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from deployments.sandbox.kubernetes_api.authentication import Authenticator, User
+from deployments.sandbox.kubernetes_api.authorization import Action, Authorizer
+from deployments.sandbox.kubernetes_api.names import timestamp
+from deployments.sandbox.kubernetes_api.status import (
+    Cause,
+    Object,
+    bad_request,
+    conflict,
+    invalid,
+    invalid_value,
+    not_found,
+)
+from deployments.sandbox.kubernetes_api.storage import Store
+from deployments.sandbox.kubernetes_api.tokens import TokenError, TokenSigner
+
+_AUTHENTICATION = "authentication.k8s.io"
+_AUTHORIZATION = "authorization.k8s.io"
+_SHORTEST_LIFETIME = 600
+_LONGEST_LIFETIME = 1 << 32
+_DEFAULT_LIFETIME = 3600
+
+
+class Reviews:
+    """Answers questions about tokens and rights, and issues tokens."""
+
+    def __init__(
+        self,
+        store: Store,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        signer: TokenSigner,
+        max_token_lifetime: int,
+    ) -> None:
+        """Args: max_token_lifetime: seconds; longer TokenRequests are silently cut to this."""
+        self._store = store
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._signer = signer
+        self._max_token_lifetime = max_token_lifetime
+
+    def review(self, resource: str, body: Object, user: User) -> Object:
+        """Answer a review that ``user`` sent; ``resource`` is one of the registry's review resources.
+
+        Raises:
+            ApiError: 400 or 422 for a question that is none.
+        """
+        answers = {
+            "tokenreviews": self._token_review,
+            "selfsubjectreviews": self._self_subject_review,
+            "selfsubjectaccessreviews": self._self_subject_access_review,
+            "subjectaccessreviews": self._subject_access_review,
+        }
+        spec = body.get("spec") or {}
+        if not isinstance(spec, dict):
+            raise bad_request("json: cannot unmarshal spec into an object")
+        return answers[resource](spec, user)
+
+    def request_token(self, namespace: str, name: str, body: Object) -> Object:
+        """A TokenRequest for a ServiceAccount.
+
+        Raises:
+            ApiError: 404 without the ServiceAccount or the bound Secret, 422 for a lifetime that is too short
+                or too long, 409 when the bound Secret is another one now.
+        """
+        spec = body.get("spec") or {}
+        lifetime = spec.get("expirationSeconds", _DEFAULT_LIFETIME)
+        field = "spec.expirationSeconds"
+        problem: Cause | None = None
+        if lifetime < _SHORTEST_LIFETIME:
+            problem = invalid_value(field, lifetime, "may not specify a duration less than 10 minutes")
+        elif lifetime > _LONGEST_LIFETIME:
+            problem = invalid_value(field, lifetime, "may not specify a duration larger than 2^32 seconds")
+        account = self._store.read("serviceaccounts", namespace, name)
+        if account is None:
+            raise not_found("", "serviceaccounts", name)
+        if problem:
+            raise invalid(_AUTHENTICATION, "TokenRequest", name, [problem])
+        bound = self._bound_secret(namespace, spec.get("boundObjectRef"))
+        lifetime = min(lifetime, self._max_token_lifetime)
+        audiences = list(spec.get("audiences") or self._authenticator.audiences)
+        token, expires = self._signer.bound_token(account, audiences, lifetime, bound)
+        expiration = datetime.datetime.fromtimestamp(expires, datetime.UTC)
+        return {
+            "kind": "TokenRequest",
+            "apiVersion": f"{_AUTHENTICATION}/v1",
+            "metadata": {"name": name, "namespace": namespace, "creationTimestamp": timestamp()},
+            "spec": {
+                "audiences": audiences,
+                "expirationSeconds": lifetime,
+                "boundObjectRef": spec.get("boundObjectRef"),
+            },
+            "status": {"token": token, "expirationTimestamp": timestamp(expiration)},
+        }
+
+    def _bound_secret(self, namespace: str, reference: Object | None) -> Object | None:
+        if reference is None:
+            return None
+        name, kind = reference.get("name", ""), reference.get("kind", "")
+        if (reference.get("apiVersion"), kind) != ("v1", "Secret"):
+            if (reference.get("apiVersion"), kind) == ("v1", "Pod"):
+                raise not_found("", "pods", name)
+            raise bad_request(
+                f"cannot bind token to object of type {reference.get('apiVersion', '')}, Kind={kind}"
+            )
+        secret = self._store.read("secrets", namespace, name)
+        if secret is None:
+            raise not_found("", "secrets", name)
+        uid = secret["metadata"]["uid"]
+        if reference.get("uid", uid) != uid:
+            raise conflict(
+                "",
+                "Secret",
+                name,
+                f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record"
+                f" ({uid}). The object might have been deleted and then recreated",
+            )
+        return secret
+
+    def _token_review(self, spec: Object, _user: User) -> Object:
+        token = spec.get("token", "")
+        if not token:
+            raise bad_request("token is required for TokenReview in authentication")
+        try:
+            user, audiences = self._authenticator.authenticate(token, spec.get("audiences") or ())
+        except TokenError as error:
+            detail = str(error)
+            message = f"[invalid bearer token, {detail}]" if detail else "invalid bearer token"
+            status: Object = {"user": {}, "error": message}
+        else:
+            status = {"authenticated": True, "user": user.info(), "audiences": audiences}
+        return _answer(_AUTHENTICATION, "TokenReview", spec, status)
+
+    def _self_subject_review(self, _spec: Object, user: User) -> Object:
+        return {
+            "kind": "SelfSubjectReview",
+            "apiVersion": f"{_AUTHENTICATION}/v1",
+            "metadata": {"creationTimestamp": timestamp()},
+            "status": {"userInfo": user.info()},
+        }
+
+    def _self_subject_access_review(self, spec: Object, user: User) -> Object:
+        return self._access("SelfSubjectAccessReview", spec, user)
+
+    def _subject_access_review(self, spec: Object, _user: User) -> Object:
+        groups = tuple(spec.get("groups") or ())
+        if not spec.get("user") and not groups:
+            cause = invalid_value("spec.user", "", "at least one of user or group must be specified")
+            raise invalid(_AUTHORIZATION, "SubjectAccessReview", "", [cause])
+        subject = User(spec.get("user", ""), spec.get("uid", ""), groups)
+        return self._access("SubjectAccessReview", spec, subject)
+
+    def _access(self, kind: str, spec: Object, user: User) -> Object:
+        asked = (spec.get("resourceAttributes"), spec.get("nonResourceAttributes"))
+        if (asked[0] is None) == (asked[1] is None):
+            detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+            cause = invalid_value("spec.resourceAttributes", asked[0], detail)
+            raise invalid(_AUTHORIZATION, kind, "", [cause])
+        decision = self._authorizer.decide(user, _action(*asked))
+        status: Object = {"allowed": decision.allowed}
+        if decision.reason:
+            status["reason"] = decision.reason
+        return _answer(_AUTHORIZATION, kind, spec, status)
+
+
+def _action(resource: Mapping[str, str] | None, path: Mapping[str, str] | None) -> Action:
+    if path is not None:
+        return Action(verb=path.get("verb", ""), path=path.get("path", ""))
+    asked = resource or {}
+    return Action(
+        verb=asked.get("verb", ""),
+        group=asked.get("group", ""),
+        resource=asked.get("resource", ""),
+        subresource=asked.get("subresource", ""),
+        name=asked.get("name", ""),
+        namespace=asked.get("namespace", ""),
+    )
+
+
+def _answer(group: str, kind: str, spec: Object, status: Object) -> Object:
+    return {
+        "kind": kind,
+        "apiVersion": f"{group}/v1",
+        "metadata": {"creationTimestamp": None},
+        "spec": spec,
+        "status": status,
+    }

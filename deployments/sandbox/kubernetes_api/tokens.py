@@ -1,0 +1,202 @@
+"""ServiceAccount tokens: JSON Web Tokens signed by the cluster's own key.
+
+Two sorts, as in a real cluster: the legacy ones in Secrets, which never expire and name no audience, and the
+bound ones of the TokenRequest API. The claims are those of `pkg/serviceaccount` in Kubernetes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+from jwt.types import Options
+
+from deployments.sandbox.kubernetes_api.status import Object
+
+LEGACY_ISSUER = "kubernetes/serviceaccount"
+_LEGACY_CLAIMS = "kubernetes.io/serviceaccount/"
+_ALGORITHM = "RS256"
+_SIGNATURE_ONLY: Options = {
+    "verify_signature": True,
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+class TokenError(Exception):
+    """A token that is not accepted. The message is the API server's own; empty when it has nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccountClaims:
+    """What a token says about its ServiceAccount; whether that is still true is for others to check.
+
+    ``secret_uid`` is empty in legacy tokens, which name their Secret only.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    secret_name: str
+    secret_uid: str
+    audiences: tuple[str, ...]
+    token_id: str
+    legacy: bool
+    expires: float | None
+    not_before: float | None
+
+
+class TokenSigner:
+    """The cluster's signing key, and the issuer name that it stands for."""
+
+    def __init__(self, issuer: str) -> None:
+        self.issuer = issuer
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        public = self._key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        digest = hashlib.sha256(public).digest()
+        self.key_id = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def bound_token(
+        self, account: Object, audiences: list[str], lifetime: int, secret: Object | None
+    ) -> tuple[str, float]:
+        """A token of the TokenRequest API.
+
+        Args:
+            account: the ServiceAccount.
+            audiences: whom it is for.
+            lifetime: seconds.
+            secret: the Secret with which it shall die, if any.
+
+        Returns:
+            The token, and when it expires (seconds since the epoch).
+        """
+        metadata = account["metadata"]
+        now = int(time.time())
+        private: dict[str, Any] = {
+            "namespace": metadata["namespace"],
+            "serviceaccount": {"name": metadata["name"], "uid": metadata["uid"]},
+        }
+        if secret is not None:
+            private["secret"] = {"name": secret["metadata"]["name"], "uid": secret["metadata"]["uid"]}
+        claims = {
+            "aud": audiences,
+            "exp": now + lifetime,
+            "iat": now,
+            "iss": self.issuer,
+            "jti": str(uuid.uuid4()),
+            "kubernetes.io": private,
+            "nbf": now,
+            "sub": _subject(metadata),
+        }
+        return self._sign(claims), now + lifetime
+
+    def legacy_token(self, account: Object, secret_name: str) -> str:
+        """The token of a Secret of type ``kubernetes.io/service-account-token``."""
+        metadata = account["metadata"]
+        return self._sign(
+            {
+                "iss": LEGACY_ISSUER,
+                _LEGACY_CLAIMS + "namespace": metadata["namespace"],
+                _LEGACY_CLAIMS + "secret.name": secret_name,
+                _LEGACY_CLAIMS + "service-account.name": metadata["name"],
+                _LEGACY_CLAIMS + "service-account.uid": metadata["uid"],
+                "sub": _subject(metadata),
+            }
+        )
+
+    def read(self, token: str) -> ServiceAccountClaims:
+        """Check issuer and signature, and read the claims. Times and audiences are left to the caller.
+
+        Raises:
+            TokenError: it is no token of this cluster.
+        """
+        try:
+            header = jwt.get_unverified_header(token)
+            unverified = jwt.decode(token, options={"verify_signature": False})
+        except jwt.InvalidTokenError as error:
+            raise TokenError from error
+        if unverified.get("iss") not in (self.issuer, LEGACY_ISSUER):
+            raise TokenError
+        if header.get("kid", self.key_id) != self.key_id:
+            raise TokenError("invalid signature, no keys found")
+        try:
+            claims = jwt.decode(
+                token,
+                self._key.public_key(),
+                algorithms=[_ALGORITHM],
+                options=_SIGNATURE_ONLY,
+            )
+        except jwt.InvalidTokenError as error:
+            raise TokenError("go-jose/go-jose: error in cryptographic primitive") from error
+        return _legacy_claims(claims) if claims["iss"] == LEGACY_ISSUER else _bound_claims(claims)
+
+    def key_set(self) -> Object:
+        """The public key as a JSON Web Key Set."""
+        key = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        return {
+            "keys": [
+                {
+                    "use": "sig",
+                    "kty": "RSA",
+                    "kid": self.key_id,
+                    "alg": _ALGORITHM,
+                    "n": key["n"],
+                    "e": key["e"],
+                }
+            ]
+        }
+
+    def _sign(self, claims: dict[str, Any]) -> str:
+        # Kubernetes sends no `typ`.
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self.key_id, "typ": None})
+
+
+def _subject(metadata: Object) -> str:
+    return f"system:serviceaccount:{metadata['namespace']}:{metadata['name']}"
+
+
+def _legacy_claims(claims: dict[str, Any]) -> ServiceAccountClaims:
+    return ServiceAccountClaims(
+        namespace=claims[_LEGACY_CLAIMS + "namespace"],
+        name=claims[_LEGACY_CLAIMS + "service-account.name"],
+        uid=claims[_LEGACY_CLAIMS + "service-account.uid"],
+        secret_name=claims[_LEGACY_CLAIMS + "secret.name"],
+        secret_uid="",
+        audiences=(),
+        token_id="",
+        legacy=True,
+        expires=None,
+        not_before=None,
+    )
+
+
+def _bound_claims(claims: dict[str, Any]) -> ServiceAccountClaims:
+    private = claims["kubernetes.io"]
+    secret = private.get("secret", {})
+    return ServiceAccountClaims(
+        namespace=private["namespace"],
+        name=private["serviceaccount"]["name"],
+        uid=private["serviceaccount"]["uid"],
+        secret_name=secret.get("name", ""),
+        secret_uid=secret.get("uid", ""),
+        audiences=tuple(claims["aud"]),
+        token_id=claims["jti"],
+        legacy=False,
+        expires=claims["exp"],
+        not_before=claims["nbf"],
+    )
