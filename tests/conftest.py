@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from deployments.sandbox.environment import replace_environment
+from deployments.sandbox.prefect_server import PrefectServer
 from deployments.sandbox.vault_server import VaultServer
 
 _HOME = Path(tempfile.mkdtemp(prefix="vault-enablement-tests-"))
@@ -27,6 +28,8 @@ replace_environment(
     keep=("TEST_", "PYTEST_", "COVERAGE_", "TMPDIR"),
     TMPDIR=tempfile.gettempdir(),
 )
+
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,23 @@ def vault(vault_server: VaultServer) -> VaultServer:
     """A Vault as the pipeline finds it before its first run: `k8s_secrets`, `oidc/`, a pipeline token."""
     vault_server.reset()
     return vault_server
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """The session's Prefect server, a process of its own; no worker and no deployment until a test asks."""
+    with PrefectServer(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prefect_harness(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
+    """Flows, tasks and Blocks of this very process use the session's Prefect server."""
+    with temporary_settings(
+        updates={
+            PREFECT_API_URL: prefect_server.api_url,
+            # A test that makes the server fail wants to see it, not to wait for it.
+            PREFECT_CLIENT_MAX_RETRIES: 2,
+        }
+    ):
+        yield prefect_server

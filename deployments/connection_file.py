@@ -1,0 +1,193 @@
+"""One YAML file that names every system: read, checked as a whole, and turned into connections.
+
+The file can lie in Git, because its secrets are references: ``{env: NAME}`` reads an environment variable,
+``{file: path}`` a file (relative to the YAML file). A secret that is written out is refused. The fields are
+those of the Blocks in `connections`; what is a secret there is a secret here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from prefect.blocks.core import Block
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import YAMLError
+
+from connections import ClusterConnection, GitOpsRepository, VaultConnection
+from runbook.errors import EnablementError, InvalidInput
+from runbook.names import check_name
+
+_SECTIONS: dict[str, type[Block]] = {"vault": VaultConnection, "gitops": GitOpsRepository}
+_CLUSTERS = "clusters"
+_REFERENCES = ("env", "file")
+_NAME = "name"
+
+
+class ConnectionFileError(Exception):
+    """Everything that is wrong with a file, one line each in ``problems``. Never with a value of a secret."""
+
+    def __init__(self, file: Path, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join([f"{file}: nothing was saved", *(f"  {line}" for line in problems)]))
+
+
+@dataclass(frozen=True, slots=True)
+class NamedConnection:
+    """A Block that was not saved yet, and the name to save it under."""
+
+    name: str
+    block: Block
+
+    def __str__(self) -> str:
+        return f"{self.block.get_block_type_slug()}/{self.name}"
+
+
+@dataclass(slots=True)
+class _Reader:
+    directory: Path
+    environ: Mapping[str, str]
+    problems: list[str] = field(default_factory=list)
+    connections: list[NamedConnection] = field(default_factory=list)
+
+    def read(self, document: Any) -> None:
+        if not isinstance(document, Mapping) or not document:
+            self.problems.append(
+                f"must be a mapping with the sections {', '.join(_SECTIONS)} and {_CLUSTERS}"
+            )
+            return
+        for section in document:
+            if section not in _SECTIONS and section != _CLUSTERS:
+                known = ", ".join([*_SECTIONS, _CLUSTERS])
+                self.problems.append(f"{section}: there is no such section; there are {known}")
+        for section, block_class in _SECTIONS.items():
+            if section in document:
+                self._read_connection(section, block_class, document[section], name=section)
+        clusters = document.get(_CLUSTERS, {})
+        if not isinstance(clusters, Mapping):
+            self.problems.append(f"{_CLUSTERS}: must be a mapping from each cluster's name to its connection")
+            return
+        for name, values in clusters.items():
+            self._read_connection(f"{_CLUSTERS}.{name}", ClusterConnection, values, name=str(name))
+
+    def _read_connection(self, where: str, block_class: type[Block], values: Any, *, name: str) -> None:
+        if not isinstance(values, Mapping):
+            self.problems.append(f"{where}: must be a mapping of fields")
+            return
+        before = len(self.problems)
+        given = dict(values)
+        if block_class is not ClusterConnection:
+            name = str(given.pop(_NAME, name))
+        try:
+            check_name(f"{where}, the connection's name", name)
+        except InvalidInput as error:
+            self.problems.append(f"{where}: {error}")
+        known = {key: info for key, info in block_class.model_fields.items() if not key.startswith("_")}
+        resolved = {}
+        for key, value in given.items():
+            if key not in known:
+                self.problems.append(
+                    f"{where}.{key}: there is no such field; there are {', '.join(sorted(known))}"
+                )
+                continue
+            resolved[key] = self._resolve(f"{where}.{key}", value, secret=_is_secret(known[key]))
+        if len(self.problems) > before:
+            # Values are missing now: what the Block would say about them helps nobody.
+            self._report_missing(where, known, given)
+            return
+        self._build(where, block_class, resolved, name)
+
+    def _report_missing(self, where: str, known: dict[str, FieldInfo], given: dict[str, Any]) -> None:
+        self.problems += [
+            f"{where}.{key}: is missing"
+            for key, info in known.items()
+            if info.is_required() and key not in given
+        ]
+
+    def _build(self, where: str, block_class: type[Block], resolved: dict[str, Any], name: str) -> None:
+        try:
+            block = block_class(**resolved)
+            if isinstance(block, ClusterConnection):
+                block.client()  # opens no connection; tells whether the kubeconfig is one
+        except ValidationError as error:
+            for problem in error.errors(include_input=False, include_url=False, include_context=False):
+                path = ".".join([where, *(str(part) for part in problem["loc"])])
+                kind = "is missing" if problem["type"] == "missing" else problem["msg"]
+                self.problems.append(f"{path}: {kind}")
+        except EnablementError as error:
+            self.problems.append(f"{where}: {error}")
+        else:
+            self.connections.append(NamedConnection(name, block))
+
+    def _resolve(self, where: str, value: Any, *, secret: bool) -> Any:
+        if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in _REFERENCES:
+            ((kind, target),) = value.items()
+            text = self._from_environment(where, target) if kind == "env" else self._from_file(where, target)
+            return SecretStr(text) if secret and text is not None else text
+        if secret and value is not None:
+            self.problems.append(
+                f"{where}: is a secret and must not stand in this file; give {{env: NAME}} or {{file: path}}"
+            )
+            return None
+        return value
+
+    def _from_environment(self, where: str, name: Any) -> str | None:
+        value = self.environ.get(str(name), "").strip()
+        if not value:
+            self.problems.append(f"{where}: the environment variable {name} is not set")
+            return None
+        return value
+
+    def _from_file(self, where: str, name: Any) -> str | None:
+        path = self.directory / Path(str(name)).expanduser()
+        try:
+            text = path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            self.problems.append(f"{where}: the file {path} cannot be read: {reason}")
+            return None
+        if not text:
+            self.problems.append(f"{where}: the file {path} is empty")
+            return None
+        return text
+
+
+def _is_secret(info: FieldInfo) -> bool:
+    return SecretStr in (info.annotation, *get_args(info.annotation))
+
+
+def read_connections(file: Path, environ: Mapping[str, str] = os.environ) -> list[NamedConnection]:
+    """Read a file and resolve its references.
+
+    Args:
+        file: YAML; see ``connections.example.yaml`` beside this module.
+        environ: where ``{env: NAME}`` looks.
+
+    Returns:
+        The connections, not saved: Vault, the repository, then the clusters in the file's order.
+
+    Raises:
+        ConnectionFileError: with everything that is wrong.
+    """
+    try:
+        # Unlike PyYAML's, this parser refuses a key that stands there twice.
+        document = YAML(typ="safe", pure=True).load(file)
+    except OSError as error:
+        raise ConnectionFileError(file, [f"cannot be read: {error.strerror}"]) from error
+    except YAMLError as error:
+        # Its message quotes the text, which may hold a secret; the place is enough.
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}: " if mark else ""
+        what = "a key stands there twice" if isinstance(error, DuplicateKeyError) else "is not YAML"
+        raise ConnectionFileError(file, [f"{place}{what}"]) from None
+    reader = _Reader(file.resolve().parent, environ)
+    reader.read(document)
+    if reader.problems:
+        raise ConnectionFileError(file, reader.problems)
+    return reader.connections

@@ -1,0 +1,222 @@
+"""The file of connections: references are resolved, everything wrong is said at once, no secret leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from connections import ClusterConnection, GitOpsRepository, VaultConnection
+from deployments.connection_file import ConnectionFileError, NamedConnection, read_connections
+from deployments.sandbox.certificates import CertificateAuthority
+
+CA = CertificateAuthority("test").pem
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "it",
+    "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+    "clusters": [{"name": "it", "cluster": {"server": "https://127.0.0.1:6443"}}],
+    "users": [{"name": "it", "user": {"token": "kube-token"}}],
+}
+ENVIRON = {"ENABLEMENT_VAULT_TOKEN": "vault-token", "ENABLEMENT_GITHUB_TOKEN": "github-token"}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory with the files that `complete` refers to."""
+    (tmp_path / "smaug.kubeconfig").write_text(yaml.safe_dump(KUBECONFIG))
+    (tmp_path / "vault-ca.pem").write_text(CA)
+    return tmp_path
+
+
+def complete() -> dict[str, Any]:
+    """A file's content in which all is well."""
+    return {
+        "vault": {
+            "address": "https://127.0.0.1:8200",
+            "ca_cert": {"file": "vault-ca.pem"},
+            "token": {"env": "ENABLEMENT_VAULT_TOKEN"},
+        },
+        "gitops": {
+            "url": "https://github.com/example/apps.git",
+            "repository": "example/apps",
+            "token": {"env": "ENABLEMENT_GITHUB_TOKEN"},
+        },
+        "clusters": {"smaug": {"kubeconfig": {"file": "smaug.kubeconfig"}}},
+    }
+
+
+def read(
+    directory: Path, document: object, environ: Mapping[str, str] = ENVIRON
+) -> dict[str, NamedConnection]:
+    file = directory / "connections.yaml"
+    file.write_text(document if isinstance(document, str) else yaml.safe_dump(document))
+    return {str(connection): connection for connection in read_connections(file, environ)}
+
+
+def problems(directory: Path, document: object, environ: Mapping[str, str] = ENVIRON) -> list[str]:
+    with pytest.raises(ConnectionFileError) as caught:
+        read(directory, document, environ)
+    return caught.value.problems
+
+
+def test_references_become_the_values_of_the_connections(directory: Path) -> None:
+    connections = read(directory, complete())
+    assert list(connections) == [
+        "vault-connection/vault",
+        "gitops-repository/gitops",
+        "cluster-connection/smaug",
+    ]
+    vault = connections["vault-connection/vault"].block
+    assert isinstance(vault, VaultConnection)
+    assert vault.token == SecretStr("vault-token")
+    assert vault.ca_cert == CA.strip()
+    repository = connections["gitops-repository/gitops"].block
+    assert isinstance(repository, GitOpsRepository)
+    assert repository.token.get_secret_value() == "github-token"
+    cluster = connections["cluster-connection/smaug"].block
+    assert isinstance(cluster, ClusterConnection)
+    assert yaml.safe_load(cluster.kubeconfig.get_secret_value()) == KUBECONFIG
+
+
+def test_a_trailing_newline_of_a_file_is_not_part_of_a_token(directory: Path) -> None:
+    (directory / "token").write_text("from-a-file\n")
+    document = complete()
+    document["vault"]["token"] = {"file": "token"}
+    vault = read(directory, document)["vault-connection/vault"].block
+    assert isinstance(vault, VaultConnection)
+    assert vault.token == SecretStr("from-a-file")
+
+
+def test_a_connection_can_have_another_name(directory: Path) -> None:
+    document = complete()
+    document["vault"]["name"] = "vault-emea"
+    assert "vault-connection/vault-emea" in read(directory, document)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("vault", "token"),
+        ("vault", "approle_secret_id"),
+        ("gitops", "token"),
+        ("clusters.smaug", "kubeconfig"),
+    ],
+)
+def test_a_secret_in_plain_is_refused_and_not_repeated(section: str, key: str, directory: Path) -> None:
+    document = complete()
+    target = document
+    for part in section.split("."):
+        target = target[part]
+    target[key] = "hunter2"
+    found = problems(directory, document)
+    assert (
+        f"{section}.{key}: is a secret and must not stand in this file; give {{env: NAME}} or {{file: path}}"
+        in found
+    )
+    assert "hunter2" not in str(found)
+
+
+def test_everything_wrong_is_said_at_once(directory: Path) -> None:
+    document = complete()
+    document["vault"] = {"adress": "https://127.0.0.1", "token": {"env": "NOT_SET"}}
+    document["gitops"]["token"] = {"file": "no-such-file"}
+    document["clusters"]["Not A Name"] = {"kubeconfig": {"file": "smaug.kubeconfig"}}
+    document["cluster"] = {}
+    found = "\n".join(problems(directory, document))
+    assert "vault.adress: there is no such field; there are address," in found
+    assert "vault.address: is missing" in found
+    assert "vault.token: the environment variable NOT_SET is not set" in found
+    assert (
+        f"gitops.token: the file {directory}/no-such-file cannot be read: No such file or directory" in found
+    )
+    assert "clusters.Not A Name" in found
+    assert "cluster: there is no such section; there are vault, gitops, clusters" in found
+
+
+@pytest.mark.parametrize(
+    ("section", "changed", "expected"),
+    [
+        (
+            "vault",
+            {"address": "vault.example.com"},
+            "vault: Value error, address='vault.example.com' must start",
+        ),
+        ("vault", {"kubernetes_role": "enablement"}, "vault: Value error, give exactly one of token"),
+        ("gitops", {"repository": "apps"}, "gitops.repository: String should match"),
+        ("gitops", {"layout": {"groups": "/groups"}}, "gitops.layout.groups: Value error, '/groups' must be"),
+        ("gitops", {"layout": {"group": "groups"}}, "gitops.layout.group: Extra inputs are not permitted"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named(
+    section: str, changed: dict[str, Any], expected: str, directory: Path
+) -> None:
+    document = complete()
+    document[section] |= changed
+    (problem,) = problems(directory, document)
+    assert problem.startswith(expected)
+
+
+def test_credentials_in_the_clone_url_are_refused_and_not_repeated(directory: Path) -> None:
+    document = complete()
+    document["gitops"]["url"] = "https://bot:hunter2@github.com/example/apps.git"
+    found = problems(directory, document)
+    assert "gitops.url: Value error, must not carry credentials" in found[0]
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize("content", ["no: kubeconfig", "just text", "{", "hunter2: ["])
+def test_a_kubeconfig_that_is_none_is_refused_and_not_repeated(content: str, directory: Path) -> None:
+    (directory / "smaug.kubeconfig").write_text(content)
+    (problem,) = problems(directory, complete())
+    assert problem.startswith("clusters.smaug: ")
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "is empty"), (b"\xff\xfe\x00", "it is not text")])
+def test_a_file_without_text_is_refused(content: bytes, reason: str, directory: Path) -> None:
+    (directory / "vault-ca.pem").write_bytes(content)
+    (problem,) = problems(directory, complete())
+    assert problem.startswith("vault.ca_cert: ")
+    assert problem.endswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "must be a mapping with the sections vault, gitops and clusters"),
+        ("- vault", "must be a mapping with the sections vault, gitops and clusters"),
+        ("vault: [", "line 1: is not YAML"),
+        ("vault:\n  token: hunter2\n  token: hunter2\n", "line 3: a key stands there twice"),
+        ("vault: text", "vault: must be a mapping of fields"),
+        ("clusters: [smaug]", "clusters: must be a mapping from each cluster's name to its connection"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(text: str, expected: str, directory: Path) -> None:
+    assert problems(directory, text) == [expected]
+
+
+def test_a_file_that_is_not_there_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionFileError, match="No such file or directory"):
+        read_connections(tmp_path / "absent.yaml", {})
+
+
+EXAMPLE = Path(__file__).parents[2] / "deployments" / "connections.example.yaml"
+
+
+def test_the_example_is_valid_once_its_files_are_there(directory: Path) -> None:
+    connections = read(directory, EXAMPLE.read_text())
+    assert len(connections) == 3
+
+
+@pytest.mark.parametrize("block", [VaultConnection, GitOpsRepository, ClusterConnection])
+def test_the_example_documents_every_field(
+    block: type[VaultConnection | GitOpsRepository | ClusterConnection],
+) -> None:
+    words = {line.lstrip(" #").split(":")[0] for line in EXAMPLE.read_text().splitlines()}
+    assert set(block.model_fields) - words == set()
