@@ -23,7 +23,7 @@ PROBE = "enablement-probe"
 """A secret's name that nobody uses: reading it answers 404 where reading is allowed, 403 where it is not."""
 
 STORE_TIMEOUT = 360.0
-"""Seconds until a SecretStore must be Ready: above the requeue interval of the operator, usually 5 minutes."""
+"""Seconds until a SecretStore must be Ready: above the operator's requeue interval, usually 5 minutes."""
 
 _POLL = 2.0
 
