@@ -1,0 +1,150 @@
+"""The agent as a process, and what it tells when the repository or the cluster fail it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import AgentOf, Repository
+
+from deployments.sandbox.environment import CHECKOUT, clean_environment
+from deployments.sandbox.github_api import GitHubApi
+from deployments.sandbox.gitops_agent.__main__ import main
+from deployments.sandbox.gitops_agent.source import RepositoryError
+from deployments.sandbox.kubernetes_api import KubernetesApi
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_the_process_says_when_it_runs_and_ends_on_sigterm(
+    tmp_path: Path, repository: Repository, api: KubernetesApi
+) -> None:
+    state = tmp_path / "state"
+    arguments = {
+        "--repository": repository.url,
+        "--branch": "main",
+        "--kubeconfig": str(api.admin_kubeconfig),
+        "--environment": "emea",
+        "--cluster": "ember",
+        "--state-dir": str(state),
+        "--interval": "0.1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deployments.sandbox.gitops_agent", *sum(map(list, arguments.items()), [])],
+        env=clean_environment(tmp_path / "home"),
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(lambda: (state / "ready.json").exists())
+        assert json.loads((state / "ready.json").read_text())["head"]
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "cluster-resources-ember: synced, " in output
+
+
+def test_clean_up_is_a_command_of_its_own(
+    tmp_path: Path, repository: Repository, agent_of: AgentOf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with KubernetesApi(tmp_path / "plain", openshift=False, controller_delay=0.01) as plain:
+        agent = agent_of(kubeconfig=plain.admin_kubeconfig, only_onboarding=True)
+        repository.enable_ember()
+        repository.commit("Enable ember")
+        for _ in range(3):
+            agent.round()
+        status = main(
+            [
+                "--clean-up",
+                "--kubeconfig",
+                str(plain.admin_kubeconfig),
+                "--state-dir",
+                str(tmp_path / "agent"),
+            ]
+        )
+    assert status == 0
+    assert "removed SecretStore web/opf-vault-store" in capsys.readouterr().out
+    assert json.loads((tmp_path / "agent" / "report.json").read_text())["left_behind"] == []
+
+
+def test_a_repository_that_does_not_answer_is_reported_once_and_tried_again(
+    repository: Repository, agent_of: AgentOf, lines: list[str]
+) -> None:
+    away = repository.path.rename(repository.path.with_name("away"))
+    agent = agent_of()
+    agent.round()
+    agent.round()
+    assert sum(line.startswith("repository: git could not look at the branch") for line in lines) == 1
+    away.rename(repository.path)
+    agent.round()
+    assert "repository: fine again" in lines
+    assert agent.report.applications["cluster-resources-ember"].startswith("synced, ")
+
+
+def test_a_branch_that_is_not_there_is_named(agent_of: AgentOf, lines: list[str]) -> None:
+    agent_of(branch="release").round()
+    assert "no branch release" in lines[0]
+
+
+def test_a_cluster_that_does_not_answer_is_reported_and_tried_again(
+    agent_of: AgentOf, api: KubernetesApi, lines: list[str]
+) -> None:
+    agent = agent_of()
+    api.stop()
+    agent.round()
+    assert any("the API server does not answer" in line for line in lines)
+    api.start()
+    agent.round()
+    assert agent.report.applications["cluster-resources-ember"].startswith("synced, ")
+
+
+def test_the_token_reaches_the_server_and_nothing_else(
+    tmp_path: Path, repository: Repository, agent_of: AgentOf, lines: list[str]
+) -> None:
+    with GitHubApi(tmp_path / "github", repositories={"sandbox/gitops": repository.path}) as github:
+        token = github.token_of("pipeline")
+        token_file = tmp_path / "token"
+        token_file.write_text(token)
+        url = github.clone_url("sandbox/gitops")
+        branch = github.default_branch("sandbox/gitops")
+        agent_of(repository=url, branch=branch).round()
+        assert any("could not look at the branch" in line for line in lines), "it asks for a token"
+        agent = agent_of(repository=url, branch=branch, token_file=token_file, state_dir=tmp_path / "second")
+        agent.round()
+        assert agent.report.applications["cluster-resources-ember"].startswith("synced, ")
+    assert token not in "".join(lines)
+    for file in (tmp_path / "second").rglob("*"):
+        assert not file.is_file() or token.encode() not in file.read_bytes(), file
+
+
+def test_a_password_in_the_url_is_refused(agent_of: AgentOf) -> None:
+    with pytest.raises(RepositoryError, match="give a token file instead"):
+        agent_of(repository="https://me:secret@git.example.com/gitops.git")
+
+
+def test_a_kubeconfig_with_a_client_certificate_works_and_leaves_no_file(
+    tmp_path: Path, agent_of: AgentOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "TEST_KUBECONFIG" not in os.environ:
+        pytest.skip("needs an API server that knows client certificates: TEST_KUBECONFIG")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    agent = agent_of(kubeconfig=Path(os.environ["TEST_KUBECONFIG"]))
+    assert agent.cluster.items("v1", "Namespace")
+    assert list(temporary.iterdir()) == []

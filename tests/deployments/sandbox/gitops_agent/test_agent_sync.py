@@ -1,0 +1,261 @@
+"""What is merged is what the cluster gets, in ArgoCD's order and under its rules."""
+
+from __future__ import annotations
+
+from conftest import APPLICATIONS, EMBER, STORE, AgentOf, Repository
+
+from deployments.sandbox.gitops_agent.manifests import Identity
+from deployments.sandbox.gitops_agent.operator_lifecycle import definitions
+from deployments.sandbox.gitops_agent.sync import in_order
+from deployments.sandbox.kubernetes_api import KubernetesApi
+
+RBAC = "rbac.authorization.k8s.io/v1"
+OPERATOR_NAMESPACE = Identity("v1", "Namespace", "", "external-secrets-operator")
+REVIEWER = Identity("v1", "ServiceAccount", "external-secrets-operator", "eso-vault-auth")
+REVIEWER_TOKEN = Identity("v1", "Secret", "external-secrets-operator", "eso-vault-auth-token")
+BINDING = Identity(RBAC, "ClusterRoleBinding", "", "eso-tokenreview")
+STARTER = Identity("v1", "ServiceAccount", "web", "vault-secret-fetcher")
+SECRET_STORE = Identity("external-secrets.io/v1", "SecretStore", "web", "opf-vault-store")
+CRDS = [Identity.of(definition) for definition in definitions(("v1",))]
+
+
+def test_the_cluster_has_what_the_base_branch_says(agent_of: AgentOf) -> None:
+    agent = agent_of()
+    agent.round()
+    assert agent.report.problem == ""
+    assert set(agent.report.applications) == {"cluster-resources-ember"}
+    assert agent.cluster.get(Identity("v1", "Namespace", "", "payments"))
+    assert agent.cluster.get(Identity(RBAC, "ClusterRoleBinding", "", "fleet-reader"))
+    assert agent.cluster.get(OPERATOR_NAMESPACE) is None
+
+
+def test_a_merged_onboarding_arrives_with_the_operator_s_crds(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    agent = agent_of()
+    agent.round()
+    repository.enable_ember()
+    head = repository.commit("Enable ember")
+    agent.round()
+    agent.round()
+    assert agent.report.head == head
+    assert set(agent.report.applications) == {"cluster-resources-ember", "external-secrets-ember"}
+    assert all(message.startswith("synced, ") for message in agent.report.applications.values())
+    for identity in (OPERATOR_NAMESPACE, REVIEWER, REVIEWER_TOKEN, BINDING, STARTER, SECRET_STORE, *CRDS):
+        assert agent.cluster.get(identity), identity
+
+
+def test_the_operator_itself_is_not_played(agent_of: AgentOf, repository: Repository) -> None:
+    agent = agent_of()
+    agent.round()
+    repository.enable_ember()
+    repository.commit("Enable ember")
+    for _ in range(3):
+        agent.round()
+    store = agent.cluster.get(SECRET_STORE)
+    assert store is not None
+    assert "status" not in store
+    assert agent.cluster.items("apps/v1", "Deployment") == []
+
+
+def test_crds_wait_for_the_subscription_and_its_delay(agent_of: AgentOf, repository: Repository) -> None:
+    agent = agent_of(operator_delay=3600.0)
+    repository.enable_ember()
+    agent.round()
+    repository.commit("Enable ember")
+    agent.round()
+    assert agent.cluster.get(OPERATOR_NAMESPACE)
+    assert agent.cluster.get(CRDS[0]) is None
+    assert (
+        "synced but for SecretStore web/opf-vault-store"
+        in agent.report.applications["cluster-resources-ember"]
+    )
+
+
+def test_one_unknown_kind_keeps_the_whole_application_from_being_applied(
+    agent_of: AgentOf, repository: Repository, lines: list[str]
+) -> None:
+    agent = agent_of()
+    agent.round()
+    repository.enable_ember(annotated=False)
+    repository.commit("Enable ember, without the annotation")
+    for _ in range(3):
+        agent.round()
+    assert agent.report.applications["cluster-resources-ember"] == (
+        "not synced: the cluster does not serve SecretStore (external-secrets.io/v1); nothing was applied"
+    )
+    assert agent.cluster.get(OPERATOR_NAMESPACE) is None
+    assert sum("SecretStore" in line for line in lines) == 1, "one line, however many rounds"
+    repository.replace(
+        STORE,
+        "metadata:\n",
+        "metadata:\n  annotations:\n    argocd.argoproj.io/sync-options: SkipDryRunOnMissingResource=true\n",
+    )
+    repository.commit("Add the annotation")
+    agent.round()
+    agent.round()
+    assert agent.cluster.get(SECRET_STORE)
+
+
+def test_an_application_that_no_kustomization_lists_is_inert(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    agent = agent_of()
+    repository.enable_ember(listed=False)
+    repository.commit("Enable ember, without the line")
+    agent.round()
+    assert set(agent.report.applications) == {"cluster-resources-ember"}
+    assert agent.cluster.get(REVIEWER) is None
+
+
+def test_a_cluster_that_the_app_of_apps_does_not_reach_gets_nothing(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    kustomization = "argocd/overlays/moc-infra/applications/app-of-apps/kustomization.yaml"
+    text = (repository.path / kustomization).read_text()
+    kept = [line for line in text.splitlines() if "ember" not in line]
+    repository.write(kustomization, "\n".join([*kept, ""]))
+    repository.commit("Drop ember")
+    agent = agent_of()
+    agent.round()
+    assert agent.report.problem == (
+        f"no Application in argocd/overlays/moc-infra/applications/app-of-apps deploys {APPLICATIONS}/ember"
+    )
+    assert agent.report.applications == {}
+
+
+def test_what_is_in_sync_is_left_alone(agent_of: AgentOf, repository: Repository, api: KubernetesApi) -> None:
+    agent = agent_of()
+    agent.round()
+    before = len(api.requests)
+    repository.write("README.md", "Another text.\n")
+    repository.commit("Change a text")
+    agent.round()
+    agent.round()
+    assert {method for method, _path in api.requests[before:]} <= {"GET"}
+
+
+def test_nothing_is_pruned(agent_of: AgentOf, repository: Repository) -> None:
+    agent = agent_of()
+    agent.round()
+    repository.replace(f"{EMBER}/kustomization.yaml", "  - ../../../../base/core/namespaces/payments\n", "")
+    repository.commit("Drop payments")
+    agent.round()
+    assert agent.cluster.get(Identity("v1", "Namespace", "", "payments"))
+
+
+def test_an_object_in_a_namespace_that_is_not_there_fails_and_is_tried_again(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    agent = agent_of()
+    agent.round()
+    repository.enable_ember()
+    kustomization = f"{EMBER}/secret-mgmt/web/kustomization.yaml"
+    repository.replace(kustomization, "namespace: web", "namespace: nowhere")
+    repository.commit("Enable ember in a namespace that nobody makes")
+    agent.round()
+    message = agent.report.applications["cluster-resources-ember"]
+    assert "ServiceAccount nowhere/vault-secret-fetcher" in message
+    assert 'namespaces "nowhere" not found' in message
+    agent.cluster.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "nowhere"}}, force=True
+    )
+    for _ in range(3):
+        agent.round()
+    assert agent.report.applications["cluster-resources-ember"].startswith("synced, ")
+
+
+def test_objects_get_the_namespace_of_their_application_unless_they_have_one_or_none_at_all(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    agent = agent_of()
+    repository.write(
+        f"{EMBER}/loose.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: loose\n"
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: placed\n  namespace: web\n",
+    )
+    repository.list_resource(f"{EMBER}/kustomization.yaml", "loose.yaml")
+    application = f"{APPLICATIONS}/ember/cluster-management/cluster-resources.yaml"
+    lines = (repository.path / application).read_text().splitlines()
+    repository.write(
+        application,
+        "\n".join("    namespace: payments" if line.startswith("    namespace:") else line for line in lines),
+    )
+    repository.commit("Add two ConfigMaps")
+    agent.round()
+    assert agent.cluster.get(Identity("v1", "ConfigMap", "payments", "loose"))
+    assert agent.cluster.get(Identity("v1", "ConfigMap", "web", "placed"))
+    assert agent.cluster.get(Identity(RBAC, "ClusterRoleBinding", "", "fleet-reader"))
+
+
+def test_what_others_depend_on_is_applied_first() -> None:
+    def manifest(api_version: str, kind: str) -> dict[str, object]:
+        return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}}
+
+    shuffled = [
+        manifest("external-secrets.io/v1", "SecretStore"),
+        manifest(RBAC, "ClusterRoleBinding"),
+        manifest("v1", "Secret"),
+        manifest("operators.coreos.com/v1alpha1", "Subscription"),
+        manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+        manifest("v1", "ServiceAccount"),
+        manifest("batch/v1", "CronJob"),
+        manifest("v1", "Namespace"),
+    ]
+    assert [one["kind"] for one in in_order(shuffled)] == [
+        "Namespace",
+        "ServiceAccount",
+        "Secret",
+        "CustomResourceDefinition",
+        "ClusterRoleBinding",
+        "CronJob",
+        "SecretStore",
+        "Subscription",
+    ]
+
+
+def test_a_kind_whose_crd_comes_with_the_same_application_passes_the_dry_run(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    import yaml
+
+    agent = agent_of()
+    agent.round()
+    definition = definitions(("v1",))[0]
+    definition["metadata"]["name"] = "widgets.example.com"
+    definition["spec"]["group"] = "example.com"
+    definition["spec"]["names"] = {"kind": "Widget", "plural": "widgets"}
+    widget = {
+        "apiVersion": "example.com/v1",
+        "kind": "Widget",
+        "metadata": {"name": "one", "namespace": "web"},
+    }
+    repository.write(f"{EMBER}/widget.yaml", yaml.safe_dump_all([widget, definition]))
+    repository.list_resource(f"{EMBER}/kustomization.yaml", "widget.yaml")
+    repository.commit("Add a kind and an object of it")
+    for _ in range(3):
+        agent.round()
+    assert agent.cluster.get(Identity("example.com/v1", "Widget", "web", "one"))
+
+
+def test_a_cluster_that_was_onboarded_before_we_came_has_its_operator(agent_of: AgentOf) -> None:
+    agent = agent_of(cluster="flint")
+    agent.round()
+    agent.round()
+    assert all(message.startswith("synced, ") for message in agent.report.applications.values())
+    assert agent.cluster.get(SECRET_STORE)
+
+
+def test_kinds_that_only_the_older_part_of_the_branch_needs_are_left_out_by_name(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    tekton = "apiVersion: operator.tekton.dev/v1alpha1\nkind: TektonConfig\nmetadata:\n  name: {}\n"
+    repository.write(f"{EMBER}/tekton.yaml", tekton.format("config"))
+    repository.list_resource(f"{EMBER}/kustomization.yaml", "tekton.yaml")
+    repository.commit("Use an operator that the stand-in does not have")
+    agent = agent_of()
+    agent.round()
+    assert agent.report.left_out == {
+        "TektonConfig config": "this server does not serve operator.tekton.dev/v1alpha1 TektonConfig"
+    }
+    assert agent.report.applications["cluster-resources-ember"].startswith("synced, ")
