@@ -1,0 +1,275 @@
+"""The rows of the preflight table that are about the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+import yaml
+
+from runbook.checks import Check
+from runbook.gitops import FileTree, check_repository, declared_namespaces, interesting_folders
+from runbook.layout import Layout
+from runbook.request import EnableRequest
+
+Request = Callable[..., EnableRequest]
+Changed = Callable[[Mapping[str, str | None]], FileTree]
+
+OVERLAYS = "cluster-scope/overlays/prod"
+APPLICATIONS = "argocd/overlays/moc-infra/applications"
+ENVS = f"{APPLICATIONS}/envs/emea/ember"
+
+BUNDLE_ROW = "Operator's bundle"
+FOLDER_ROW = "ArgoCD Applications of emea/ember"
+SIBLING_ROW = "Application of the cluster's resources"
+GROUP_ROW = "ArgoCD builds cluster-management"
+APP_OF_APPS_ROW = "App-of-apps of emea/ember"
+STORE_ROW = "SecretStore and ServiceAccount of emea/ember"
+
+
+def _rows(tree: FileTree, request: EnableRequest, layout: Layout) -> dict[str, Check]:
+    return {check.prerequisite: check for check in check_repository(tree, request, layout)}
+
+
+def test_everything_is_there_for_a_cluster_that_can_be_enabled(
+    repository: FileTree, request_for: Request, layout: Layout
+) -> None:
+    rows = check_repository(repository, request_for(), layout)
+
+    assert {row.status for row in rows} == {"ok"}
+    assert len(rows) == 9
+
+
+@pytest.mark.parametrize(
+    ("env", "cluster", "found"),
+    [
+        ("emea", "nowhere", "no cluster 'nowhere' in 'emea'; there are: ember, flint"),
+        ("nowhere", "ember", "no environment 'nowhere'; there are: emea, moc"),
+    ],
+)
+def test_an_unknown_cluster_is_told_from_an_unknown_environment(
+    repository: FileTree, request_for: Request, layout: Layout, env: str, cluster: str, found: str
+) -> None:
+    row = check_repository(repository, request_for(env=env, cluster=cluster), layout)[0]
+
+    assert (row.status, row.found) == ("failed", found)
+    assert f"{OVERLAYS}/{env}/{cluster}" in row.remedy
+
+
+def test_a_common_overlay_is_not_listed_as_a_cluster(
+    changed: Changed, request_for: Request, layout: Layout
+) -> None:
+    tree = changed(
+        {
+            f"{OVERLAYS}/emea/common/kustomization.yaml": "resources: []\n",
+            f"{OVERLAYS}/emea/flint/kustomization.yaml": "resources: [../common]\n",
+        }
+    )
+
+    row = check_repository(tree, request_for(cluster="nowhere"), layout)[0]
+
+    assert row.found.endswith("there are: ember, flint")
+
+
+@pytest.mark.parametrize(
+    ("gone", "row", "found"),
+    [
+        (
+            "cluster-scope/bundles/external-secrets-operator/kustomization.yaml",
+            BUNDLE_ROW,
+            "cluster-scope/bundles/external-secrets-operator",
+        ),
+        ("external-secrets/base/kustomization.yaml", "Operator's base", "external-secrets/base"),
+        (f"{ENVS}/cluster-management/kustomization.yaml", FOLDER_ROW, f"{ENVS}/cluster-management"),
+        (
+            f"{ENVS}/cluster-management/cluster-resources.yaml",
+            SIBLING_ROW,
+            "cluster-resources.yaml is not there",
+        ),
+        (f"{ENVS}/kustomization.yaml", GROUP_ROW, f"{ENVS} has no kustomization file"),
+        (f"{APPLICATIONS}/app-of-apps/kustomization.yaml", APP_OF_APPS_ROW, "has no kustomization file"),
+        (
+            f"{APPLICATIONS}/app-of-apps/app-of-apps-ember.yaml",
+            APP_OF_APPS_ROW,
+            f"no Application in {APPLICATIONS}/app-of-apps has the source.path {ENVS}",
+        ),
+    ],
+)
+def test_a_missing_file_fails_its_row_and_says_which(
+    changed: Changed, request_for: Request, layout: Layout, gone: str, row: str, found: str
+) -> None:
+    check = _rows(changed({gone: None}), request_for(), layout)[row]
+
+    assert check.status == "failed"
+    assert found in check.found
+    assert check.remedy
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "row", "found"),
+    [
+        (
+            f"{ENVS}/cluster-management/kustomization.yaml",
+            "resources: [other.yaml]\n",
+            SIBLING_ROW,
+            "is not listed",
+        ),
+        (
+            f"{ENVS}/cluster-management/cluster-resources.yaml",
+            "kind: Application\nspec: {source: {path: cluster-scope/overlays/prod/emea/flint}}\n",
+            SIBLING_ROW,
+            f"does not deploy {OVERLAYS}/emea/ember",
+        ),
+        (f"{ENVS}/kustomization.yaml", "resources: [other]\n", GROUP_ROW, "does not list cluster-management"),
+        (
+            f"{APPLICATIONS}/app-of-apps/kustomization.yaml",
+            "resources: [app-of-apps-flint.yaml]\n",
+            APP_OF_APPS_ROW,
+            "app-of-apps-ember.yaml deploys",
+        ),
+    ],
+)
+def test_a_file_that_is_not_listed_breaks_the_chain_at_its_row(
+    changed: Changed, request_for: Request, layout: Layout, path: str, text: str, row: str, found: str
+) -> None:
+    rows = _rows(changed({path: text}), request_for(), layout)
+
+    assert [name for name, check in rows.items() if check.status == "failed"] == [row]
+    assert found in rows[row].found
+    assert rows[row].remedy
+
+
+def test_without_an_argocd_folder_the_rest_of_the_chain_is_not_checked(
+    repository: FileTree, request_for: Request
+) -> None:
+    layout = Layout(applications="argocd/elsewhere/{env}/{cluster}")
+
+    rows = _rows(repository, request_for(), layout)
+
+    assert rows[FOLDER_ROW].status == "failed"
+    assert "argocd/elsewhere/emea/ember is not there" in rows[FOLDER_ROW].found
+    assert {rows[name].status for name in (SIBLING_ROW, GROUP_ROW, APP_OF_APPS_ROW)} == {"not checked"}
+
+
+class TestAdminGroup:
+    """The Group is declared on the cluster where Vault runs, or the row says what to add."""
+
+    ROW = "Group vault-admins-emea on moc/smaug"
+    FOLDER = f"{OVERLAYS}/moc/smaug/groups"
+
+    def test_missing_is_a_warning_with_the_manifest(
+        self, changed: Changed, request_for: Request, layout: Layout
+    ) -> None:
+        tree = changed({f"{self.FOLDER}/vault-admins-emea.yaml": None})
+
+        check = _rows(tree, request_for(), layout)[self.ROW]
+
+        assert check.status == "warning"
+        assert f"{self.FOLDER}/vault-admins-emea.yaml" in check.remedy
+        manifest = yaml.safe_load(check.remedy.partition("\n")[2])
+        assert (manifest["kind"], manifest["metadata"]) == ("Group", {"name": "vault-admins-emea"})
+
+    def test_in_a_file_that_is_not_listed_is_a_warning(
+        self, changed: Changed, request_for: Request, layout: Layout
+    ) -> None:
+        tree = changed({f"{self.FOLDER}/kustomization.yaml": "resources: [vault-admins-moc.yaml]\n"})
+
+        assert _rows(tree, request_for(), layout)[self.ROW].status == "warning"
+
+    def test_outside_the_groups_folder_counts_as_well(
+        self, changed: Changed, request_for: Request, layout: Layout
+    ) -> None:
+        group = changed({}).read(f"{self.FOLDER}/vault-admins-emea.yaml")
+        tree = changed(
+            {
+                f"{self.FOLDER}/vault-admins-emea.yaml": None,
+                "cluster-scope/base/core/namespaces/vault/namespace.yaml": group,
+            }
+        )
+
+        assert _rows(tree, request_for(), layout)[self.ROW].status == "ok"
+
+
+class TestSecretManagementThatIsThere:
+    """It is kept as it is, so the row says what does not fit."""
+
+    BASE = f"{OVERLAYS}/emea/flint/secret-mgmt/base"
+    ROW = "SecretStore and ServiceAccount of emea/flint"
+
+    def _check(self, tree: FileTree, request_for: Request, layout: Layout, **parameters: object) -> Check:
+        return _rows(tree, request_for(cluster="flint", **parameters), layout)[self.ROW]
+
+    def test_as_we_would_write_it_is_ok(
+        self, repository: FileTree, request_for: Request, layout: Layout
+    ) -> None:
+        assert self._check(repository, request_for, layout).status == "ok"
+
+    def test_without_the_service_account_fails(
+        self, repository: FileTree, request_for: Request, layout: Layout
+    ) -> None:
+        check = self._check(repository, request_for, layout, service_account="other")
+
+        assert check.status == "failed"
+        assert "without the ServiceAccount other" in check.found
+
+    def test_with_another_login_is_a_warning_that_names_it(
+        self, changed: Changed, request_for: Request, layout: Layout
+    ) -> None:
+        path = f"{self.BASE}/opf-vault-store.yaml"
+        text = changed({}).read(path)
+        assert text is not None
+        tree = changed({path: text.replace("flint-k8s", "old-k8s").replace("emea-ops", "old-ops")})
+
+        check = self._check(tree, request_for, layout)
+
+        assert check.status == "warning"
+        assert "mountPath of opf-vault-store is 'old-k8s', the run makes 'flint-k8s'" in check.found
+        assert "role of opf-vault-store is 'old-ops'" in check.found
+
+    def test_without_the_secret_store_is_a_warning(
+        self, changed: Changed, request_for: Request, layout: Layout
+    ) -> None:
+        tree = changed({f"{self.BASE}/kustomization.yaml": "resources: [vault-secret-fetcher.yaml]\n"})
+
+        assert "no SecretStore opf-vault-store" in self._check(tree, request_for, layout).found
+
+
+def test_declared_namespaces_are_those_that_the_overlay_builds(
+    repository: FileTree, request_for: Request, layout: Layout
+) -> None:
+    request = request_for(namespaces=("payments", "web", "metrics", "unknown"))
+
+    assert declared_namespaces(repository, request, layout) == {"payments", "web"}
+    assert declared_namespaces(FileTree({}), request, layout) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "text", ["kind: [", "- kind\n", "kind: Application\nresources: {a: b}\nspec: [1, null]\n"]
+)
+def test_a_broken_file_anywhere_is_a_row_and_not_an_exception(
+    changed: Changed, request_for: Request, layout: Layout, text: str
+) -> None:
+    tree = changed({})
+    for path in _all_files(tree):
+        rows = check_repository(changed({path: text}), request_for(cluster="flint"), layout)
+        assert len(rows) == 9
+
+
+def _all_files(tree: FileTree, folder: str = "") -> list[str]:
+    paths: list[str] = []
+    for name in tree.entries(folder):
+        path = f"{folder}/{name}".lstrip("/")
+        paths += _all_files(tree, path.rstrip("/")) if name.endswith("/") else [path]
+    return paths
+
+
+def test_kustomizations_that_refer_to_each_other_do_not_run_in_circles(
+    changed: Changed, request_for: Request, layout: Layout
+) -> None:
+    tree = changed({f"{OVERLAYS}/common/kustomization.yaml": "resources: [../emea/ember, ../../../../..]\n"})
+
+    assert declared_namespaces(tree, request_for(), layout) == {"payments", "web"}
+
+
+def test_the_folders_to_fetch_hold_everything_that_the_layout_names(layout: Layout) -> None:
+    assert interesting_folders(layout) == ("argocd", "cluster-scope", "external-secrets")
