@@ -59,11 +59,12 @@ class Repository:
 
     def enable_ember(self, *, annotated: bool = True, listed: bool = True) -> None:
         """What the pipeline's pull request does, taken from the sibling that has it."""
-        for folder in (
-            "external-secrets/overlays/emea/{}",
-            "cluster-scope/overlays/prod/emea/{}/secret-mgmt",
-        ):
-            source, target = (self.path / folder.format(cluster) for cluster in ("flint", "ember"))
+        folders = (
+            ("external-secrets/overlays/emea", ""),
+            ("cluster-scope/overlays/prod/emea", "secret-mgmt"),
+        )
+        for folder, part in folders:
+            source, target = (self.path / folder / cluster / part for cluster in ("flint", "ember"))
             shutil.copytree(source, target)
             for file in target.rglob("*.yaml"):
                 file.write_text(file.read_text().replace("flint", "ember"))

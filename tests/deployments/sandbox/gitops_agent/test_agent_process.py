@@ -32,24 +32,19 @@ def test_the_process_says_when_it_runs_and_ends_on_sigterm(
     tmp_path: Path, repository: Repository, api: KubernetesApi
 ) -> None:
     state = tmp_path / "state"
-    arguments = {
-        "--repository": repository.url,
-        "--branch": "main",
-        "--kubeconfig": str(api.admin_kubeconfig),
-        "--environment": "emea",
-        "--cluster": "ember",
-        "--state-dir": str(state),
-        "--interval": "0.1",
-    }
+    options = f"--branch main --environment emea --cluster ember --interval 0.1 --state-dir {state}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "deployments.sandbox.gitops_agent", *sum(map(list, arguments.items()), [])],
+        [
+            *(sys.executable, "-m", "deployments.sandbox.gitops_agent", *options.split()),
+            *("--repository", repository.url, "--kubeconfig", str(api.admin_kubeconfig)),
+        ],
         env=clean_environment(tmp_path / "home"),
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
-        wait_for(lambda: (state / "ready.json").exists())
+        wait_for((state / "ready.json").exists)
         assert json.loads((state / "ready.json").read_text())["head"]
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=10)
@@ -70,11 +65,8 @@ def test_clean_up_is_a_command_of_its_own(
             agent.round()
         status = main(
             [
-                "--clean-up",
-                "--kubeconfig",
-                str(plain.admin_kubeconfig),
-                "--state-dir",
-                str(tmp_path / "agent"),
+                *("--clean-up", "--kubeconfig", str(plain.admin_kubeconfig)),
+                *("--state-dir", str(tmp_path / "agent")),
             ]
         )
     assert status == 0
