@@ -1,0 +1,254 @@
+"""Everything that a run needs, on this machine: started, connected, deployed, and ended together.
+
+    with Installation(directory, options, say) as installation:
+        installation.prefect.api.create_flow_run(...)
+
+What `DemoOptions` replaces by the real thing is not started here and is left alone at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from deployments.sandbox.certificates import write_private
+from deployments.sandbox.cluster_account import ClusterAccount, server_of
+from deployments.sandbox.demo_options import DemoOptions
+from deployments.sandbox.environment import CHECKOUT, clean_environment
+from deployments.sandbox.fixture_repository import make_repository
+from deployments.sandbox.github_client import GitHubClient
+from deployments.sandbox.gitops_agent.cluster import ClusterError
+from deployments.sandbox.prefect_server import USUAL_PORT as PREFECT_PORT
+from deployments.sandbox.prefect_server import PrefectServer
+from deployments.sandbox.processes import SandboxError, Supervisor, file_exists
+from deployments.sandbox.vault_server import USUAL_PORT as VAULT_PORT
+from deployments.sandbox.vault_server import VaultServer
+
+REPOSITORY = "sandbox/gitops"
+PROPOSER, REVIEWER = "pipeline", "reviewer"
+_CONNECT_SECONDS = 120.0
+_CLEAN_UP_SECONDS = 60.0
+
+
+class Installation:
+    """The systems of one demo.
+
+    Attributes:
+        prefect: server and worker.
+        vault: None where a real Vault is used.
+        github: the GitHub stand-in as the reviewer sees it.
+    """
+
+    vault: VaultServer | None = None
+    prefect: PrefectServer
+    github: GitHubClient
+
+    def __init__(self, directory: Path, options: DemoOptions, say: Callable[[str], None]) -> None:
+        """
+        Args:
+            directory: everything is kept in here; it is emptied.
+            options: which cluster, and what is real.
+            say: takes lines for people.
+        """
+        self._directory = directory.resolve()
+        self._options = options
+        self._say = say
+        self._stack = ExitStack()
+        self._account: ClusterAccount | None = None
+        self._repository: dict[str, str] = {}
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._directory.mkdir(mode=0o700, parents=True)
+        self._supervisor = Supervisor(self._directory / "logs")
+        self._environment = clean_environment(self._directory / "home")
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End everything that was started; on a real cluster, take away what was put there."""
+        self._stack.close()
+        if self._options.kubeconfig:
+            self._leave_cluster(self._options.kubeconfig)
+
+    def check(self) -> None:
+        """Raise `SandboxError` if something that should run has ended."""
+        self._supervisor.check()
+        self.prefect.check()
+        if self.vault:
+            self.vault.check()
+
+    def _start(self) -> None:
+        # The Prefect server takes longest by far: it starts first, the others meanwhile.
+        self.prefect = PrefectServer(self._directory / "prefect", PREFECT_PORT)
+        self._stack.callback(self.prefect.stop)
+        self._stack.callback(self._supervisor.stop_all)
+        self.prefect.start()
+        vault = self._start_vault()
+        self._start_github()
+        admin_kubeconfig = self._options.kubeconfig or self._start_kubernetes()
+        cluster = self._make_account(admin_kubeconfig)
+        self._start_agent(admin_kubeconfig)
+        file = self._write_connections(vault, cluster)
+        self._timed("Prefect server", self.prefect.wait_until_ready, self.prefect.ui_url)
+        self.prefect.start_worker(wait=False)
+        self._timed("connections", lambda: self._connect(file), "python -m deployments.connect")
+        self._timed("deployments", self.prefect.deploy, "prefect --no-prompt deploy --all")
+        self._timed("worker", self.prefect.wait_for_worker, "work pool enablement")
+
+    def _timed(self, what: str, start: Callable[[], Any], where: str) -> None:
+        started = time.monotonic()
+        start()
+        self._say(f"  {what:<24} {where}  ({time.monotonic() - started:.1f} s)")
+
+    def _start_vault(self) -> dict[str, Any]:
+        """Start it, or take the real one. Returns the section of the connection file."""
+        options = self._options
+        if options.vault_address:
+            self._say(f"  {'Vault':<24} {options.vault_address}  (yours)")
+            token = self._secret("vault-token", options.vault_token)
+            authority = {"ca_cert": {"file": str(options.vault_ca)}} if options.vault_ca else {}
+            return {"address": options.vault_address, "token": token, **authority}
+        vault = VaultServer(self._directory / "vault", VAULT_PORT)
+        self._timed("Vault (OpenBao)", lambda: self._stack.enter_context(vault), vault.address)
+        self.vault = vault
+        return {
+            "address": vault.address,
+            "ca_cert": {"file": str(vault.ca_file)},
+            "token": self._secret("vault-token", vault.pipeline_token),
+        }
+
+    def _start_github(self) -> None:
+        directory = self._directory / "github"
+        seed = self._options.repository or str(make_repository(self._directory / "repository"))
+        command = ["--state-dir", str(directory), "--seed", f"{REPOSITORY}={seed}"]
+        self._timed("GitHub (stand-in)", lambda: self._module("github_api", command, directory, 300.0), seed)
+        ready = json.loads((directory / "ready.json").read_text())
+        self._repository = {"api_url": ready["api_url"], **ready["repositories"][REPOSITORY]}
+        tokens = json.loads((directory / "tokens.json").read_text())
+        self._secret("github-token", tokens[PROPOSER])
+        self.github = GitHubClient(ready["api_url"], REPOSITORY, tokens[REVIEWER])
+
+    def _start_kubernetes(self) -> Path:
+        directory = self._directory / "kubernetes"
+        command = ["--state-dir", str(directory), "--cluster-name", self._options.cluster]
+        what = f"API of {self._options.cluster} (stand-in)"
+        self._timed(what, lambda: self._module("kubernetes_api", command, directory), "TLS, RBAC")
+        return directory / "admin.kubeconfig"
+
+    def _make_account(self, admin_kubeconfig: Path) -> dict[str, Any]:
+        """The pipeline's own account. Returns the cluster's section of the connection file."""
+        if self._options.kubeconfig:
+            self._say(f"  {'API of ' + self._options.cluster:<24} {server_of(admin_kubeconfig)[0]}  (yours)")
+        self._account = ClusterAccount(admin_kubeconfig)
+        self._account.create()
+        return {"kubeconfig": self._secret("kubeconfig", self._account.kubeconfig(self._options.cluster))}
+
+    def _start_agent(self, admin_kubeconfig: Path) -> None:
+        directory = self._directory / "agent"
+        command = [
+            *("--state-dir", str(directory), "--kubeconfig", str(admin_kubeconfig)),
+            *("--repository", self._repository["clone_url"], "--branch", self._repository["default_branch"]),
+            *("--token-file", str(self._directory / "github-token")),
+            *("--environment", self._options.env, "--cluster", self._options.cluster),
+        ]
+        if self._options.kubeconfig:
+            command.append("--only-onboarding")
+        what = "GitOps agent"
+        self._timed(what, lambda: self._module("gitops_agent", command, directory, 120.0), "as ArgoCD would")
+
+    def _module(self, name: str, arguments: list[str], directory: Path, within: float = 60.0) -> None:
+        self._supervisor.start(
+            name.replace("_", "-"),
+            [sys.executable, "-m", f"deployments.sandbox.{name}", *arguments],
+            environment=self._environment,
+            ready=file_exists(directory / "ready.json"),
+            within=within,
+        )
+
+    def _secret(self, name: str, value: str) -> dict[str, str]:
+        """Keep a secret in a file (0600); returns the reference to it for the connection file."""
+        return {"file": str(write_private(self._directory / name, value))}
+
+    def _write_connections(self, vault: dict[str, Any], cluster: dict[str, Any]) -> Path:
+        file = self._directory / "connections.yaml"
+        content = {
+            "vault": vault,
+            "gitops": {
+                "url": self._repository["clone_url"],
+                "repository": REPOSITORY,
+                "base_branch": self._repository["default_branch"],
+                "api_url": self._repository["api_url"],
+                "token": {"file": str(self._directory / "github-token")},
+            },
+            "clusters": {self._options.cluster: cluster},
+        }
+        file.write_text(yaml.safe_dump(content, sort_keys=False))
+        return file
+
+    def _connect(self, file: Path) -> None:
+        result = subprocess.run(
+            [sys.executable, "-m", "deployments.connect", str(file)],
+            env=self.prefect.environment,
+            cwd=CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_CONNECT_SECONDS,
+            check=False,
+        )
+        if result.returncode != 0:
+            msg = f"the connections were not made\n{result.stdout}"
+            raise SandboxError(msg)
+
+    def _leave_cluster(self, admin_kubeconfig: Path) -> None:
+        """On a real API server: say what was left out, remove what we made, list what is still there."""
+        report_file = self._directory / "agent" / "report.json"
+        if report_file.exists():
+            for what, why in json.loads(report_file.read_text()).get("left_out", {}).items():
+                self._say(f"  left out on the cluster: {what}: {why}")
+            command = [
+                "--clean-up",
+                "--kubeconfig",
+                str(admin_kubeconfig),
+                "--state-dir",
+                str(report_file.parent),
+            ]
+            result = subprocess.run(
+                [sys.executable, "-m", "deployments.sandbox.gitops_agent", *command],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=_CLEAN_UP_SECONDS,
+                check=False,
+            )
+            for line in result.stdout.splitlines():
+                self._say(f"  on the cluster: {line}")
+        if self._account:
+            try:
+                for line in self._account.remove():
+                    self._say(f"  on the cluster: {line}")
+            except ClusterError as error:
+                self._say(f"  on the cluster: the namespace vault-enablement and its account stay: {error}")
