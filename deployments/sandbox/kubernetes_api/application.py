@@ -90,8 +90,12 @@ class Application:
             raise unauthorized() from error
 
     def _answer_path(self, info: RequestInfo) -> Response:
+        response = self._page(info)
         if info.verb not in ("get", "head"):
             raise method_not_allowed()
+        return response
+
+    def _page(self, info: RequestInfo) -> Response:
         match info.path.rstrip("/"):
             case path if path in _HEALTH_PATHS:
                 return PlainTextResponse("ok")

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from deployments.sandbox.kubernetes_api import patches, protobuf
 from deployments.sandbox.kubernetes_api.kinds import Kind
 from deployments.sandbox.kubernetes_api.status import (
+    ApiError,
     Object,
     bad_request,
     too_large,
@@ -23,6 +24,7 @@ _OBJECT_TYPES = ("application/json", "application/yaml")
 REVIEW_TYPES = (*_OBJECT_TYPES, protobuf.MEDIA_TYPE)
 """What reviews and requests for tokens may come as."""
 
+_CUSTOM_PATCHES = (patches.JSON_PATCH, patches.MERGE_PATCH, patches.APPLY_PATCH)
 _YAML_TYPES = frozenset({"application/yaml", patches.APPLY_PATCH})
 
 
@@ -36,39 +38,52 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def patch_types(kind: Kind) -> tuple[str, ...]:
-    """The media types of PATCH; custom resources know no strategic merge."""
-    if kind.custom:
-        return (patches.JSON_PATCH, patches.MERGE_PATCH, patches.APPLY_PATCH)
-    return (patches.JSON_PATCH, patches.MERGE_PATCH, patches.STRATEGIC_MERGE_PATCH, patches.APPLY_PATCH)
-
-
-async def read_object(request: Request, accepted: Sequence[str] = _OBJECT_TYPES) -> Object:
-    """The body as an object.
+async def read_object(request: Request, kind: str, accepted: Sequence[str] = _OBJECT_TYPES) -> Object:
+    """The body as an object, which shall be of ``kind``.
 
     Raises:
-        ApiError: 400 when it is none, 413 when it is too long, 415 when its type is not accepted.
+        ApiError: 400 when it is no object, 413 when it is too long, 415 when its type is not accepted.
     """
-    content = await read_value(request, accepted)
-    if not isinstance(content, dict):
-        raise bad_request("couldn't get version/kind; json parse error: the body is not an object")
-    return content
-
-
-async def read_value(request: Request, accepted: Sequence[str]) -> Any:
-    """The body as JSON; raises as `read_object`."""
     media_type = media_type_of(request)
     if media_type not in accepted:
         raise unsupported_media_type(accepted)
     body = await _read(request)
     if media_type == protobuf.MEDIA_TYPE:
         return protobuf.read(body)
+    unreadable = f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind"
     try:
-        if media_type in _YAML_TYPES and not body.lstrip().startswith(b"{"):
-            return yaml.load(body, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-        return json.loads(body)
+        content = _parse(body, media_type)
     except (ValueError, yaml.YAMLError) as error:
-        raise bad_request(f"couldn't get version/kind; json parse error: {type(error).__name__}") from error
+        # Unlike a real server's, this answer does not repeat the body: it may hold a secret.
+        raise bad_request(f"{unreadable}; json parse error: {type(error).__name__}") from error
+    if not isinstance(content, dict):
+        raise bad_request(f"{unreadable}; json parse error: not an object")
+    return content
+
+
+async def read_patch(request: Request, kind: Kind) -> Any:
+    """The body of a PATCH: an object or, for a JSON patch, a list.
+
+    Raises:
+        ApiError: as `read_object`. Custom resources take no strategic merge patch.
+    """
+    accepted = _CUSTOM_PATCHES if kind.custom else (*_CUSTOM_PATCHES, patches.STRATEGIC_MERGE_PATCH)
+    media_type = media_type_of(request)
+    if media_type not in accepted:
+        if kind.custom:
+            raise unsupported_media_type(accepted)
+        raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+    body = await _read(request)
+    try:
+        return _parse(body, media_type)
+    except (ValueError, yaml.YAMLError) as error:
+        raise bad_request(f"error decoding patch: {type(error).__name__}") from error
+
+
+def _parse(body: bytes, media_type: str) -> Any:
+    if media_type in _YAML_TYPES and not body.lstrip().startswith(b"{"):
+        return yaml.load(body, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    return json.loads(body)
 
 
 async def read_options(request: Request) -> Object:

@@ -24,13 +24,17 @@ def _rule(verbs: list[str], resources: list[str], group: str) -> Object:
 
 
 def _paths(*paths: str) -> Object:
-    return {"verbs": ["get"], "nonResourceURLs": list(paths)}
+    return {"verbs": ["get"], "nonResourceURLs": sorted(paths)}
 
 
 _NAMESPACE_RULE = _rule(_READ, ["namespaces"], "")
 _VIEW = [_NAMESPACE_RULE, *(_rule(_READ, *place) for place in _VIEWED)]
 _EDIT = [_NAMESPACE_RULE, *(_rule(_READ + _WRITE, *place) for place in _EDITED), _rule(_READ, ["events"], "")]
 _HEALTH = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+_DEFAULT = {
+    "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+    "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"},
+}
 
 CLUSTER_ROLES: dict[str, list[Object]] = {
     "admin": [
@@ -54,7 +58,12 @@ CLUSTER_ROLES: dict[str, list[Object]] = {
     "system:discovery": [_paths("/api", "/api/*", "/apis", "/apis/*", *_HEALTH, "/openapi", "/openapi/*")],
     "system:public-info-viewer": [_paths(*_HEALTH)],
     "system:service-account-issuer-discovery": [
-        _paths("/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks"),
+        _paths(
+            "/.well-known/openid-configuration",
+            "/.well-known/openid-configuration/",
+            "/openid/v1/jwks",
+            "/openid/v1/jwks/",
+        ),
     ],
     "view": _VIEW,
 }
@@ -79,15 +88,13 @@ def fill(store: Store, url: str, cluster_name: str, *, openshift: bool) -> None:
     for name in _KUBERNETES_NAMESPACES + (_OPENSHIFT_NAMESPACES if openshift else ()):
         store.write("namespaces", _namespace(name))
     for name, rules in CLUSTER_ROLES.items():
-        metadata = {"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}}
-        role = _object(f"{RBAC_GROUP}/v1", "ClusterRole", name, metadata, rules=rules)
+        role = _object(f"{RBAC_GROUP}/v1", "ClusterRole", name, _DEFAULT, rules=rules)
         store.write(f"clusterroles.{RBAC_GROUP}", role)
     for name, groups in CLUSTER_ROLE_BINDINGS.items():
         subjects = [{"kind": "Group", "apiGroup": RBAC_GROUP, "name": group} for group in groups]
         reference = {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": name}
-        metadata = {"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}}
         binding = _object(
-            f"{RBAC_GROUP}/v1", "ClusterRoleBinding", name, metadata, roleRef=reference, subjects=subjects
+            f"{RBAC_GROUP}/v1", "ClusterRoleBinding", name, _DEFAULT, roleRef=reference, subjects=subjects
         )
         store.write(f"clusterrolebindings.{RBAC_GROUP}", binding)
     if openshift:

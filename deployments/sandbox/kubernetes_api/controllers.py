@@ -18,11 +18,11 @@ from deployments.sandbox.kubernetes_api.authentication import (
 )
 from deployments.sandbox.kubernetes_api.kinds import CUSTOM_RESOURCE_DEFINITION, Registry, kinds_of
 from deployments.sandbox.kubernetes_api.names import timestamp
+from deployments.sandbox.kubernetes_api.resources import CLEANUP_FINALIZER
 from deployments.sandbox.kubernetes_api.status import Object
 from deployments.sandbox.kubernetes_api.storage import Store
 from deployments.sandbox.kubernetes_api.tokens import TokenSigner
 
-CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _DEFINITIONS = CUSTOM_RESOURCE_DEFINITION.group_resource
 
 
@@ -142,13 +142,8 @@ class Controllers:
                 continue
             self._registry.define(definition)
             status = _definition_status(definition)
-            finalizers = definition["metadata"].get("finalizers") or []
-            if definition.get("status") != status or CLEANUP_FINALIZER not in finalizers:
-                metadata = {
-                    **definition["metadata"],
-                    "finalizers": [*(f for f in finalizers if f != CLEANUP_FINALIZER), CLEANUP_FINALIZER],
-                }
-                self._store.write(_DEFINITIONS, {**definition, "metadata": metadata, "status": status})
+            if definition.get("status") != status:
+                self._store.write(_DEFINITIONS, {**definition, "status": status})
 
     def _end_definitions(self) -> None:
         for definition in list(self._store.scan(_DEFINITIONS)):

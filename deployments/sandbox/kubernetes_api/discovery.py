@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 
 from deployments.sandbox.kubernetes_api.kinds import Kind, Registry
-from deployments.sandbox.kubernetes_api.status import Object, PageNotFoundError
+from deployments.sandbox.kubernetes_api.status import Object, PageNotFoundError, not_served
 from deployments.sandbox.kubernetes_api.tokens import TokenSigner
 
-KUBERNETES_VERSION = (1, 34, 2)
+KUBERNETES_VERSION = (1, 36, 2)
 """Which Kubernetes the answers follow."""
 
 
@@ -35,6 +35,7 @@ def answer(path: str, registry: Registry, address: str) -> Object:
         address: ``host:port`` of this server.
 
     Raises:
+        ApiError: 404 for a version that a served group does not have.
         PageNotFoundError: nothing is served there.
     """
     kinds = registry.kinds()
@@ -82,8 +83,10 @@ def _priority(number: str) -> tuple[int, str]:
 
 def _resources(group: str, number: str, kinds: list[Kind]) -> Object:
     served = [kind for kind in kinds if (kind.group, kind.version) == (group, number)]
+    if not served and any(kind.group == group for kind in kinds):
+        raise not_served()
     if not served:
-        raise PageNotFoundError(number)
+        raise PageNotFoundError(group)
     resources = []
     for _, versions in groupby(served, key=lambda kind: kind.resource):
         for kind in versions:

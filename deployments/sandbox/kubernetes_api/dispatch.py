@@ -21,6 +21,7 @@ from deployments.sandbox.kubernetes_api.status import (
     bad_request,
     invalid,
     method_not_allowed,
+    not_served,
     required,
     unsupported_value,
 )
@@ -44,11 +45,15 @@ class Dispatcher:
 
         Raises:
             ApiError: any refusal.
-            PageNotFoundError: nothing is served there.
+            PageNotFoundError: nothing of that group is served.
         """
         kind = self._registry.find(info.group, info.version, info.resource)
-        if kind is None or info.too_deep:
+        if not self._registry.has_group(info.group):
             raise PageNotFoundError(info.path)
+        if kind is None or info.too_deep:
+            raise not_served()
+        if request.method == "HEAD":
+            raise method_not_allowed()
         if kind.verbs == ("create",):
             return await self._review(request, info, kind, user)
         place = _place(kind, info)
@@ -68,7 +73,7 @@ class Dispatcher:
     async def _write(self, request: Request, info: RequestInfo, place: Place) -> Response:
         match info.verb:
             case "create" if not info.name:
-                body = await bodies.read_object(request)
+                body = await bodies.read_object(request, place.kind.name)
                 dry_run = _dry_run(request.query_params)
                 return JSONResponse(self._resources.create(place, body, dry_run=dry_run), 201)
             case "update" | "patch" if info.name:
@@ -83,18 +88,18 @@ class Dispatcher:
     async def _review(self, request: Request, info: RequestInfo, kind: Kind, user: User) -> Response:
         if info.verb != "create":
             raise method_not_allowed()
-        body = await bodies.read_object(request, bodies.REVIEW_TYPES)
+        body = await bodies.read_object(request, kind.name, bodies.REVIEW_TYPES)
         return JSONResponse(self._reviews.review(kind.resource, body, user), 201)
 
     async def _token_request(self, request: Request, info: RequestInfo) -> Response:
         if info.verb != "create":
             raise method_not_allowed()
-        body = await bodies.read_object(request, bodies.REVIEW_TYPES)
+        body = await bodies.read_object(request, "TokenRequest", bodies.REVIEW_TYPES)
         return JSONResponse(self._reviews.request_token(info.namespace, info.name, body), 201)
 
     async def _status(self, request: Request, info: RequestInfo, place: Place) -> Response:
         if info.subresource != "status" or not place.kind.has_status:
-            raise PageNotFoundError(info.path)
+            raise place.missing() if place.kind.custom else not_served()
         if info.verb == "get":
             return JSONResponse(self._resources.get(place))
         if info.verb in ("update", "patch"):
@@ -104,9 +109,9 @@ class Dispatcher:
     async def _change(self, request: Request, info: RequestInfo, place: Place, *, status: bool) -> Response:
         dry_run = _dry_run(request.query_params)
         if info.verb == "update":
-            body = await bodies.read_object(request)
+            body = await bodies.read_object(request, place.kind.name)
             return JSONResponse(self._resources.update(place, body, status=status, dry_run=dry_run))
-        content = await bodies.read_value(request, bodies.patch_types(place.kind))
+        content = await bodies.read_patch(request, place.kind)
         media_type = bodies.media_type_of(request)
         if media_type == patches.JSON_PATCH:
             change = partial(patches.json_patch, operations=content)
@@ -169,18 +174,18 @@ def _place(kind: Kind, info: RequestInfo) -> Place:
     if kind.group_resource == "namespaces":
         return Place(kind, "", info.namespace)
     if info.namespace and not kind.namespaced:
-        raise PageNotFoundError(info.path)
+        raise not_served()
     if kind.namespaced and not info.namespace:
         if info.verb in ("create", "deletecollection"):
             raise method_not_allowed()
         if info.verb not in ("list", "watch"):
-            raise PageNotFoundError(info.path)
+            raise not_served()
     return Place(kind, info.namespace, info.name)
 
 
 def _dry_run(query: Mapping[str, str]) -> bool:
     given = query.get("dryRun", "")
     if given not in ("", "All"):
-        cause = unsupported_value("dryRun", given, ["All"])
+        cause = unsupported_value("dryRun", [given], ["All"])
         raise invalid("meta.k8s.io", "CreateOptions", "", [cause])
     return given == "All"

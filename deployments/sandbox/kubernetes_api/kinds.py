@@ -168,6 +168,10 @@ class Registry:
         """The kind at this place, or None."""
         return self._kinds.get((group, version, resource))
 
+    def has_group(self, group: str) -> bool:
+        """Whether anything of this group is served."""
+        return any(kind.group == group for kind in self._kinds.values())
+
     def kinds(self) -> list[Kind]:
         """All kinds, sorted by group, version and resource."""
         return [self._kinds[key] for key in sorted(self._kinds)]

@@ -26,7 +26,6 @@ _MERGE_KEYS: Mapping[str, str] = {
     "conditions": "type",
     "containers": "name",
     "env": "name",
-    "imagePullSecrets": "name",
     "initContainers": "name",
     "ports": "containerPort",
     "secrets": "name",
@@ -42,21 +41,15 @@ def json_patch(item: Object, operations: Any) -> Object:
     """RFC 6902.
 
     Raises:
-        ApiError: 400 when the patch cannot be read, 422 when it does not fit the object.
+        ApiError: 400 when the patch is no list, 422 when it does not fit the object.
     """
     if not isinstance(operations, list):
-        raise bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        raise bad_request("error decoding patch: a JSON patch is a list of operations")
     try:
         patched: Object = jsonpatch.JsonPatch(operations).apply(item)
-    except (
-        jsonpatch.JsonPatchConflict,
-        jsonpatch.JsonPatchTestFailed,
-        jsonpatch.JsonPointerException,
-    ) as error:
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
         reason = "the server rejected our request due to an error in our request"
         raise ApiError(422, "Invalid", reason, {}) from error
-    except jsonpatch.JsonPatchException as error:
-        raise bad_request("the JSON patch could not be decoded") from error
     return patched
 
 

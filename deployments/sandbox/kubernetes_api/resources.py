@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deployments.sandbox.kubernetes_api import names, patches, strategies
-from deployments.sandbox.kubernetes_api.kinds import Kind
+from deployments.sandbox.kubernetes_api import envelopes, names, patches, strategies
+from deployments.sandbox.kubernetes_api.envelopes import in_version
+from deployments.sandbox.kubernetes_api.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
 from deployments.sandbox.kubernetes_api.selectors import Test
 from deployments.sandbox.kubernetes_api.status import (
     MODIFIED,
@@ -26,18 +27,15 @@ from deployments.sandbox.kubernetes_api.status import (
     invalid,
     invalid_value,
     not_found,
+    precondition_failed,
     required,
 )
 from deployments.sandbox.kubernetes_api.storage import Store
 
-_SYSTEM_METADATA = (
-    "uid",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "generation",
-    "managedFields",
-    "selfLink",
-)
+CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+"""Holds a deleted CustomResourceDefinition until its objects are gone."""
+
+_DEFINITIONS = CUSTOM_RESOURCE_DEFINITION.group_resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Resources:
         found = self._store.read(place.kind.group_resource, place.namespace, place.name)
         if found is None:
             raise place.missing()
-        return _in_version(place.kind, found)
+        return in_version(place.kind, found)
 
     def list(self, place: Place, fits: Test, limit: int = 0, token: str = "") -> Object:
         """A List, of at most ``limit`` objects when that is not 0, going on from ``token``.
@@ -78,21 +76,24 @@ class Resources:
         Raises:
             ApiError: 400 for a broken token, 410 for one from before a change.
         """
-        kind = place.kind
-        found = [item for item in self._store.scan(kind.group_resource, place.namespace) if fits(item)]
-        start, version = _read_continue(token, self._store.version) if token else (0, self._store.version)
+        kind, version = place.kind, self._store.version
+        items = [item for item in self._store.scan(kind.group_resource, place.namespace) if fits(item)]
+        items = items[_position(token, version) if token else 0 :]
         metadata: Object = {"resourceVersion": str(version)}
-        items = found[start:]
         if limit and len(items) > limit:
-            position = json.dumps({"rv": version, "start": start + limit}).encode()
-            metadata["continue"] = base64.urlsafe_b64encode(position).decode().rstrip("=")
+            metadata["continue"] = _continue_token(token, version, limit)
             metadata["remainingItemCount"] = len(items) - limit
             items = items[:limit]
+        shown = [in_version(kind, item) for item in items]
+        if not kind.custom:
+            # In a list of a typed kind the items do not repeat what they are.
+            for item in shown:
+                del item["kind"], item["apiVersion"]
         return {
             "kind": kind.list_kind or f"{kind.name}List",
             "apiVersion": kind.api_version,
             "metadata": metadata,
-            "items": [_in_version(kind, item) for item in items],
+            "items": shown,
         }
 
     def create(self, place: Place, body: Object, *, dry_run: bool = False) -> Object:
@@ -102,12 +103,12 @@ class Resources:
             ApiError: 404 without its namespace, 403 while that is ending, 422 invalid, 409 already there.
         """
         kind = place.kind
-        item = self._read_body(place, body)
+        item = envelopes.received(kind, place.namespace, body)
         metadata = item["metadata"]
         self._check_namespace(place, metadata.get("name") or metadata.get("generateName", ""))
         if metadata.pop("resourceVersion", None):
             raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
-        for field in _SYSTEM_METADATA:
+        for field in envelopes.SYSTEM_METADATA:
             metadata.pop(field, None)
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = names.generated(metadata["generateName"])
@@ -130,25 +131,17 @@ class Resources:
         Raises:
             ApiError: 404 not there, 409 changed meanwhile, 422 invalid.
         """
+        kind = place.kind
         before = self.get(place)
-        after = self._read_body(place, body)
-        if after["metadata"].setdefault("name", place.name) != place.name:
-            given = after["metadata"]["name"]
-            raise bad_request(
-                f"the name of the object ({given}) does not match the name on the URL ({place.name})"
-            )
-        if place.kind.custom and not after["metadata"].get("resourceVersion"):
+        after = envelopes.received(kind, place.namespace, body)
+        envelopes.check_name(place.name, after)
+        if kind.custom and not after["metadata"].get("resourceVersion"):
             cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-            raise invalid(place.kind.group, place.kind.name, place.name, [cause])
+            raise invalid(kind.group, kind.resource, place.name, [cause])
         return self._replace(place, before, after, status=status, dry_run=dry_run)
 
     def patch(
-        self,
-        place: Place,
-        change: Callable[[Object], Object],
-        *,
-        status: bool = False,
-        dry_run: bool = False,
+        self, place: Place, change: Callable[[Object], Object], *, status: bool = False, dry_run: bool = False
     ) -> Object:
         """Change an object by a function from what it is to what it shall be.
 
@@ -167,205 +160,127 @@ class Resources:
         """Server-side apply; returns the object, and whether it was created.
 
         Raises:
-            ApiError: 400 or 422 for a body that cannot be applied, else as `create` and `update`.
+            ApiError: 400 or 500 for a body that cannot be applied, else as `create` and `update`.
         """
-        applied = self._read_body(place, body)
-        if applied["metadata"].setdefault("name", place.name) != place.name:
-            given = applied["metadata"]["name"]
-            raise bad_request(
-                f"the name of the object ({given}) does not match the name on the URL ({place.name})"
-            )
-        if applied["metadata"].get("managedFields"):
-            raise bad_request("metadata.managedFields must be nil")
+        applied = envelopes.applied(place.kind, place.namespace, body)
+        envelopes.check_name(place.name, applied)
         existing = self._store.read(place.kind.group_resource, place.namespace, place.name)
         if existing is None:
             if status:
                 raise place.missing()
             result = self.create(place, applied, dry_run=dry_run)
         else:
-            before = _in_version(place.kind, existing)
+            before = in_version(place.kind, existing)
             previous = self._applied.get((existing["metadata"]["uid"], manager))
-            wanted = copy.deepcopy(applied)
-            strategies.complete(place.kind, wanted)
-            after = patches.apply(before, wanted, previous, custom=place.kind.custom)
+            after = patches.apply(before, applied, previous, custom=place.kind.custom)
             result = self._replace(place, before, after, status=status, dry_run=dry_run)
         if not dry_run and not status:
-            remembered = copy.deepcopy(applied)
-            strategies.complete(place.kind, remembered)
-            self._applied[(result["metadata"]["uid"], manager)] = remembered
+            self._applied[(result["metadata"]["uid"], manager)] = applied
         return result, existing is None
 
     def delete(self, place: Place, options: Object, *, dry_run: bool = False) -> Object:
-        """Remove an object, or mark it when finalizers hold it.
+        """Remove an object, or mark it when something has to happen first.
 
         Raises:
             ApiError: 404 not there, 409 when a precondition does not hold.
         """
-        item = self.get(place)
+        kind, item = place.kind, self.get(place)
         metadata = item["metadata"]
-        for name, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-            wanted = (options.get("preconditions") or {}).get(name)
-            if wanted and wanted != metadata[name]:
-                found = f"{label} in object meta: {metadata[name]}"
-                raise place.conflict(f"Precondition failed: {label} in precondition: {wanted}, {found}")
-        if _is_held(place.kind, item):
-            if "deletionTimestamp" not in metadata:
-                metadata["deletionTimestamp"] = names.timestamp()
-                metadata["deletionGracePeriodSeconds"] = 0
-                if place.kind.group_resource == "namespaces":
-                    item["status"]["phase"] = "Terminating"
-                return self._store_or_show(place.kind, item, dry_run=dry_run)
-            return item
+        for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+            wanted = (options.get("preconditions") or {}).get(field, metadata[field])
+            if wanted != metadata[field]:
+                raise precondition_failed(kind.name, place.name, label, wanted, metadata[field])
+        if kind.group_resource == _DEFINITIONS:
+            metadata["finalizers"] = list(dict.fromkeys([*metadata.get("finalizers", ()), CLEANUP_FINALIZER]))
+        if _is_held(kind, item):
+            if "deletionTimestamp" in metadata:
+                return item
+            _mark_deleted(kind, item)
+            return self._store_or_show(kind, item, dry_run=dry_run)
         if not dry_run:
-            self._store.remove(place.kind.group_resource, place.namespace, place.name)
-            self._forget(metadata["uid"])
-        if place.kind.deleted_object_returned:
+            self._remove(place, metadata["uid"])
+        if kind.deleted_object_returned:
             return item
+        group = {"group": kind.group} if kind.group else {}
         return {
             "kind": "Status",
             "apiVersion": "v1",
             "metadata": {},
             "status": "Success",
-            "details": {
-                "name": place.name,
-                **({"group": place.kind.group} if place.kind.group else {}),
-                "kind": place.kind.resource,
-                "uid": metadata["uid"],
-            },
+            "details": {"name": place.name, **group, "kind": kind.resource, "uid": metadata["uid"]},
         }
 
     def _replace(self, place: Place, before: Object, after: Object, *, status: bool, dry_run: bool) -> Object:
         kind = place.kind
         old, new = before["metadata"], after["metadata"]
         if new.get("uid", old["uid"]) != old["uid"]:
+            key = "/".join(["/registry", kind.resource, place.namespace, place.name]).replace("//", "/")
             raise place.conflict(
-                f"Precondition failed: UID in precondition: {new['uid']}, UID in object meta: {old['uid']}"
+                f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, "
+                f"AdditionalErrorMsg: Precondition failed: UID in precondition: {new['uid']}, "
+                f"UID in object meta: {old['uid']}"
             )
         if (new.get("resourceVersion") or old["resourceVersion"]) != old["resourceVersion"]:
             raise place.conflict(MODIFIED)
-        self._check_unmoved(place, after)
-        for field in (*_SYSTEM_METADATA, "resourceVersion", "deletionGracePeriodSeconds"):
+        envelopes.check_unmoved(kind, place.namespace, place.name, after)
+        for field in (*envelopes.SYSTEM_METADATA, "resourceVersion"):
             new.pop(field, None)
             if field in old:
                 new[field] = old[field]
-        after = _halved(kind, before, after, status=status)
+        after = envelopes.merged_halves(kind, before, after, status=status)
         strategies.complete(kind, after)
         strategies.validate(kind, after, before)
-        after["metadata"] = {
-            name: value for name, value in after["metadata"].items() if value not in ({}, [], None)
-        }
+        after["metadata"] = envelopes.without_empty(after["metadata"])
         if after == before:
             return before
-        if kind.counts_generation and _specification(before) != _specification(after):
+        if kind.counts_generation and envelopes.specification(before) != envelopes.specification(after):
             after["metadata"]["generation"] = before["metadata"]["generation"] + 1
         if "deletionTimestamp" in old and not _is_held(kind, after):
             if not dry_run:
-                self._store.remove(kind.group_resource, place.namespace, place.name)
-                self._forget(old["uid"])
+                self._remove(place, old["uid"])
             return after
         return self._store_or_show(kind, after, dry_run=dry_run)
 
-    def _check_unmoved(self, place: Place, after: Object) -> None:
-        kind, metadata = place.kind, after["metadata"]
-        causes = []
-        for name, value in (("name", place.name), ("namespace", place.namespace)):
-            if (metadata.get(name) or "") != value:
-                causes.append(invalid_value(f"metadata.{name}", metadata.get(name), "field is immutable"))
-        if causes:
-            raise invalid(kind.group, kind.name, place.name, causes)
-        if (after.get("apiVersion"), after.get("kind")) != (kind.api_version, kind.name):
-            raise _wrong_kind(kind, after)
-
     def _store_or_show(self, kind: Kind, item: Object, *, dry_run: bool) -> Object:
-        if dry_run:
-            return item
-        return _in_version(kind, self._store.write(kind.group_resource, item))
+        return item if dry_run else in_version(kind, self._store.write(kind.group_resource, item))
 
-    def _forget(self, uid: str) -> None:
+    def _remove(self, place: Place, uid: str) -> None:
+        self._store.remove(place.kind.group_resource, place.namespace, place.name)
         for key in [key for key in self._applied if key[0] == uid]:
             del self._applied[key]
 
-    def _read_body(self, place: Place, body: Object) -> Object:
-        """The body as an object of this kind and namespace; raises the API's 400 when it is not one."""
-        kind = place.kind
-        item = copy.deepcopy(body)
-        # Typed kinds may leave both out, as the endpoint says what they are.
-        if not kind.custom:
-            item["apiVersion"] = item.get("apiVersion") or kind.api_version
-            item["kind"] = item.get("kind") or kind.name
-        if (item.get("apiVersion"), item.get("kind")) != (kind.api_version, kind.name):
-            raise _wrong_kind(kind, item)
-        metadata = item.get("metadata") or {}
-        if not isinstance(metadata, dict):
-            raise bad_request(f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}')
-        item["metadata"] = {name: value for name, value in metadata.items() if value not in ({}, [], None)}
-        if place.namespace:
-            if item["metadata"].setdefault("namespace", place.namespace) != place.namespace:
-                raise bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request"
-                )
-        elif item["metadata"].pop("namespace", ""):
-            raise bad_request("namespace is not allowed on this type")
-        return {"kind": item.pop("kind"), "apiVersion": item.pop("apiVersion"), **item}
-
     def _check_namespace(self, place: Place, name: str) -> None:
-        if not place.kind.namespaced:
+        kind = place.kind
+        if not kind.namespaced:
             return
         if not place.namespace:
-            cause = required("metadata.namespace")
-            raise invalid(place.kind.group, place.kind.name, name, [cause])
+            raise invalid(kind.group, kind.name, name, [required("metadata.namespace")])
         namespace = self._store.read("namespaces", "", place.namespace)
         if namespace is None:
             raise not_found("", "namespaces", place.namespace)
         if "deletionTimestamp" in namespace["metadata"]:
-            ending = f"namespace {place.namespace} because it is being terminated"
-            error = forbidden(
-                place.kind.group, place.kind.resource, name, f"unable to create new content in {ending}"
+            sentence = (
+                f"unable to create new content in namespace {place.namespace} because it is being terminated"
             )
-            why = {
+            error = forbidden(kind.group, kind.resource, name, sentence)
+            cause = {
                 "reason": "NamespaceTerminating",
                 "message": f"namespace {place.namespace} is being terminated",
                 "field": "metadata.namespace",
             }
-            error.details = {**(error.details or {}), "causes": [why]}
+            error.details = {**(error.details or {}), "causes": [cause]}
             raise error
 
 
-def _in_version(kind: Kind, item: Object) -> Object:
-    """A copy in the asked version: with conversion strategy None only the apiVersion differs."""
-    return {**copy.deepcopy(item), "kind": kind.name, "apiVersion": kind.api_version}
-
-
-def _wrong_kind(kind: Kind, item: Object) -> ApiError:
-    if not item.get("kind"):
-        return bad_request("Object 'Kind' is missing in the body")
-    if item.get("kind") == kind.name:
-        return bad_request(
-            f"the API version in the data ({item.get('apiVersion')}) does not match the expected API version "
-            f"({kind.api_version})"
-        )
-    return bad_request(
-        f'{item["kind"]} in version "{str(item.get("apiVersion")).rpartition("/")[2]}" '
-        f"cannot be handled as a {kind.name}"
-    )
-
-
-def _halved(kind: Kind, before: Object, after: Object, *, status: bool) -> Object:
-    """Of an update to the object its status is ignored, and of one to the status everything else."""
-    if not kind.has_status:
-        return after
-    kept = {"metadata": after["metadata"], "status": after.get("status")}
-    parts = {**before, **kept} if status else {**after, "status": before.get("status")}
-    if status:
-        for field in ("labels", "annotations", "finalizers", "ownerReferences"):
-            parts["metadata"].pop(field, None)
-            if field in before["metadata"]:
-                parts["metadata"][field] = before["metadata"][field]
-    return {name: value for name, value in parts.items() if name != "status" or value is not None}
-
-
-def _specification(item: Object) -> Object:
-    return {name: value for name, value in item.items() if name not in ("metadata", "status")}
+def _mark_deleted(kind: Kind, item: Object) -> None:
+    metadata = item["metadata"]
+    metadata["deletionTimestamp"] = names.timestamp()
+    if kind.custom:
+        metadata["deletionGracePeriodSeconds"] = 0
+        if kind.counts_generation:
+            metadata["generation"] += 1
+    if kind.group_resource == "namespaces":
+        item["status"]["phase"] = "Terminating"
 
 
 def _is_held(kind: Kind, item: Object) -> bool:
@@ -375,7 +290,12 @@ def _is_held(kind: Kind, item: Object) -> bool:
     return bool(item["metadata"].get("finalizers"))
 
 
-def _read_continue(token: str, version: int) -> tuple[int, int]:
+def _continue_token(token: str, version: int, limit: int) -> str:
+    start = (_position(token, version) if token else 0) + limit
+    return base64.urlsafe_b64encode(json.dumps({"rv": version, "start": start}).encode()).decode().rstrip("=")
+
+
+def _position(token: str, version: int) -> int:
     try:
         position: Any = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         start, seen = int(position["start"]), int(position["rv"])
@@ -384,4 +304,4 @@ def _read_continue(token: str, version: int) -> tuple[int, int]:
     if seen != version:
         # A real server still knows the old list for minutes; this one has only what is now.
         raise expired(str(seen), version)
-    return start, seen
+    return start

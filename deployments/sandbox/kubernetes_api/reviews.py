@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import uuid
 from collections.abc import Mapping
 
 from deployments.sandbox.kubernetes_api.authentication import Authenticator, User
@@ -81,7 +82,7 @@ class Reviews:
         if account is None:
             raise not_found("", "serviceaccounts", name)
         if problem:
-            raise invalid(_AUTHENTICATION, "TokenRequest", name, [problem])
+            raise invalid(_AUTHENTICATION, "TokenRequest", "", [problem])
         bound = self._bound_secret(namespace, spec.get("boundObjectRef"))
         lifetime = min(lifetime, self._max_token_lifetime)
         audiences = list(spec.get("audiences") or self._authenticator.audiences)
@@ -90,7 +91,12 @@ class Reviews:
         return {
             "kind": "TokenRequest",
             "apiVersion": f"{_AUTHENTICATION}/v1",
-            "metadata": {"name": name, "namespace": namespace, "creationTimestamp": timestamp()},
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": str(uuid.uuid4()),
+                "creationTimestamp": timestamp(),
+            },
             "spec": {
                 "audiences": audiences,
                 "expirationSeconds": lifetime,
@@ -106,21 +112,16 @@ class Reviews:
         if (reference.get("apiVersion"), kind) != ("v1", "Secret"):
             if (reference.get("apiVersion"), kind) == ("v1", "Pod"):
                 raise not_found("", "pods", name)
-            raise bad_request(
-                f"cannot bind token to object of type {reference.get('apiVersion', '')}, Kind={kind}"
-            )
+            group, _, number = reference.get("apiVersion", "").rpartition("/")
+            raise bad_request(f"cannot bind token to object of type {group}/{number}, Kind={kind}")
         secret = self._store.read("secrets", namespace, name)
         if secret is None:
             raise not_found("", "secrets", name)
         uid = secret["metadata"]["uid"]
         if reference.get("uid", uid) != uid:
-            raise conflict(
-                "",
-                "Secret",
-                name,
-                f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record"
-                f" ({uid}). The object might have been deleted and then recreated",
-            )
+            sentence = f"the UID in the bound object reference ({reference['uid']}) does not match"
+            tail = "the UID in record. The object might have been deleted and then recreated"
+            raise conflict("", "Secret", name, f"{sentence} {tail}")
         return secret
 
     def _token_review(self, spec: Object, _user: User) -> Object:
@@ -152,7 +153,7 @@ class Reviews:
         groups = tuple(spec.get("groups") or ())
         if not spec.get("user") and not groups:
             cause = invalid_value("spec.user", "", "at least one of user or group must be specified")
-            raise invalid(_AUTHORIZATION, "SubjectAccessReview", "", [cause])
+            raise invalid(_AUTHORIZATION, "", "", [cause])
         subject = User(spec.get("user", ""), spec.get("uid", ""), groups)
         return self._access("SubjectAccessReview", spec, subject)
 
@@ -161,7 +162,7 @@ class Reviews:
         if (asked[0] is None) == (asked[1] is None):
             detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
             cause = invalid_value("spec.resourceAttributes", asked[0], detail)
-            raise invalid(_AUTHORIZATION, kind, "", [cause])
+            raise invalid(_AUTHORIZATION, "", "", [cause])
         decision = self._authorizer.decide(user, _action(*asked))
         status: Object = {"allowed": decision.allowed}
         if decision.reason:
@@ -187,7 +188,7 @@ def _answer(group: str, kind: str, spec: Object, status: Object) -> Object:
     return {
         "kind": kind,
         "apiVersion": f"{group}/v1",
-        "metadata": {"creationTimestamp": None},
+        "metadata": {},
         "spec": spec,
         "status": status,
     }

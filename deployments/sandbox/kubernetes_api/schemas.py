@@ -41,7 +41,10 @@ def _prune(schema: Object, value: Any, keep: tuple[str, ...] = ()) -> None:
         for name in list(value):
             if name in keep:
                 continue
-            if name in properties:
+            declared = properties.get(name, additional if isinstance(additional, dict) else {})
+            if value[name] is None and declared.get("type") and not declared.get("nullable"):
+                del value[name]
+            elif name in properties:
                 _prune(properties[name], value[name], _nested_envelope(properties[name]))
             elif isinstance(additional, dict):
                 _prune(additional, value[name])
@@ -54,6 +57,26 @@ def _prune(schema: Object, value: Any, keep: tuple[str, ...] = ()) -> None:
 
 def _nested_envelope(schema: Object) -> tuple[str, ...]:
     return _ENVELOPE if schema.get("x-kubernetes-embedded-resource") else ()
+
+
+def undeclared(schema: Object, value: Any, path: str = "", keep: tuple[str, ...] = _ENVELOPE) -> list[str]:
+    """The paths (``.spec.x``) of the fields that `prune` would drop. Server-side apply refuses them."""
+    found: list[str] = []
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        additional = schema.get("additionalProperties")
+        for name in sorted(set(value) - set(keep)):
+            below = f"{path}.{name}"
+            if name in properties:
+                found += undeclared(properties[name], value[name], below, _nested_envelope(properties[name]))
+            elif isinstance(additional, dict):
+                found += undeclared(additional, value[name], below, ())
+            elif not additional and not schema.get("x-kubernetes-preserve-unknown-fields"):
+                found.append(below)
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for index, item in enumerate(value):
+            found += undeclared(schema["items"], item, f"{path}[{index}]", ())
+    return found
 
 
 def fill_defaults(schema: Object, value: Any) -> None:
@@ -89,7 +112,7 @@ def _check(schema: Object, value: Any, path: str) -> list[Cause]:
         return [] if isinstance(value, int | str) else [_wrong_type(path, "integer,string", _type_of(value))]
     declared = schema.get("type")
     if declared and not _is_of(declared, value):
-        return [_wrong_type(path, declared, _type_of(value))]
+        return [_wrong_type(path, declared, _type_of(value)), *_enumerated(schema, value, path)]
     found = _enumerated(schema, value, path) + _combined(schema, value, path)
     if isinstance(value, dict):
         found += _check_object(schema, value, path)
@@ -146,7 +169,7 @@ def _check_object(schema: Object, value: Object, path: str) -> list[Cause]:
     properties = schema.get("properties", {})
     additional = schema.get("additionalProperties")
     found = [required(_below(path, name)) for name in schema.get("required", ()) if name not in value]
-    for name, part in value.items():
+    for name, part in sorted(value.items()):
         if name in properties:
             found += _check(properties[name], part, _below(path, name))
         elif isinstance(additional, dict):
@@ -157,8 +180,7 @@ def _check_object(schema: Object, value: Object, path: str) -> list[Cause]:
         found.append(invalid_value(path, size, detail))
     if size > schema.get("maxProperties", size):
         limit = schema["maxProperties"]
-        message = f"Too many: {size}: must have at most {limit} items"
-        found.append(Cause(path, "FieldValueTooMany", message))
+        found.append(_too_many(path, size, limit))
     return found
 
 
@@ -171,9 +193,13 @@ def _check_list(schema: Object, value: list[Any], path: str) -> list[Cause]:
         detail = f"{path} in body should have at least {schema['minItems']} items"
         found.append(invalid_value(path, size, detail))
     if size > schema.get("maxItems", size):
-        message = f"Too many: {size}: must have at most {schema['maxItems']} items"
-        found.append(Cause(path, "FieldValueTooMany", message))
+        found.append(_too_many(path, size, schema["maxItems"]))
     return found
+
+
+def _too_many(path: str, size: int, limit: int) -> Cause:
+    noun = "item" if limit == 1 else "items"
+    return Cause(path, "FieldValueTooMany", f"Too many: {size}: must have at most {limit} {noun}")
 
 
 def _check_string(schema: Object, value: str, path: str) -> list[Cause]:

@@ -78,7 +78,7 @@ class ApiError(Exception):
 
 
 class PageNotFoundError(Exception):
-    """A path that nothing serves. An API server answers it in plain text, without a `Status`."""
+    """A path of no known group. An API server answers it in plain text, without a `Status`."""
 
 
 def details(name: str, group: str, kind: str, causes: Sequence[Cause] = ()) -> Object:
@@ -119,6 +119,11 @@ def not_found(group: str, resource: str, name: str) -> ApiError:
     return ApiError(404, "NotFound", message, details(name, group, resource))
 
 
+def not_served() -> ApiError:
+    """404 about a resource, a version or a subresource that a known group does not have."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
+
+
 def already_exists(group: str, resource: str, name: str) -> ApiError:
     """409: create of what is there."""
     message = f'{qualified(group, resource)} "{name}" already exists'
@@ -129,6 +134,13 @@ def conflict(group: str, resource: str, name: str, why: str) -> ApiError:
     """409: somebody was faster, or a precondition does not hold."""
     message = f'Operation cannot be fulfilled on {qualified(group, resource)} "{name}": {why}'
     return ApiError(409, "Conflict", message, details(name, group, resource))
+
+
+def precondition_failed(kind: str, name: str, label: str, wanted: str, found: str) -> ApiError:
+    """409: a delete that names another object than the one that is there."""
+    sentence = f"the {label} in the precondition ({wanted}) does not match the {label} in record ({found})"
+    what = "deleted and then recreated" if label == "UID" else "modified"
+    return conflict("", kind, name, f"{sentence}. The object might have been {what}")
 
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"

@@ -97,8 +97,8 @@ def _complete_namespace(namespace: Object) -> None:
 
 
 def _complete_binding(binding: Object) -> None:
-    if reference := binding.get("roleRef"):
-        reference["apiGroup"] = reference.get("apiGroup") or RBAC_GROUP
+    reference = binding.setdefault("roleRef", {})
+    reference["apiGroup"] = reference.get("apiGroup") or RBAC_GROUP
     for subject in binding.get("subjects") or ():
         if subject.get("kind") in ("User", "Group"):
             subject["apiGroup"] = subject.get("apiGroup") or RBAC_GROUP
@@ -181,7 +181,9 @@ def _binding_causes(binding: Object) -> list[Cause]:
 def _binding_changes(before: Object, after: Object) -> list[Cause]:
     if before["roleRef"] == after.get("roleRef"):
         return []
-    return [invalid_value("roleRef", after.get("roleRef"), "cannot change roleRef")]
+    shown = {name: after["roleRef"].get(name[0].lower() + name[1:], "") for name in ("Kind", "Name")}
+    shown = {"APIGroup": after["roleRef"]["apiGroup"], **shown}
+    return [invalid_value("roleRef", shown, "cannot change roleRef")]
 
 
 def _role_causes(role: Object) -> list[Cause]:
@@ -204,31 +206,28 @@ def _role_causes(role: Object) -> list[Cause]:
 
 
 def _definition_causes(definition: Object) -> list[Cause]:
-    spec = definition["spec"]
-    causes = [
-        required(f"spec.{field}")
-        for field, value in {
-            "group": spec.get("group"),
-            "names.plural": spec["names"].get("plural"),
-            "names.kind": spec["names"].get("kind"),
-        }.items()
-        if not value
-    ]
-    if causes:
-        return causes
-    expected = f"{spec['names']['plural']}.{spec['group']}"
-    if definition["metadata"].get("name") != expected:
-        detail = 'must be spec.names.plural+"."+spec.group'
-        causes.append(invalid_value("metadata.name", definition["metadata"].get("name", ""), detail))
-    if spec.get("scope") not in ("Cluster", "Namespaced"):
-        causes.append(unsupported_value("spec.scope", spec.get("scope", ""), ["Cluster", "Namespaced"]))
-    versions = spec.get("versions") or []
-    for index, version in enumerate(versions):
+    spec, name = definition["spec"], definition["metadata"].get("name", "")
+    named, versions = spec["names"], spec.get("versions")
+    causes = []
+    if name != f"{named.get('plural', '')}.{spec.get('group', '')}":
+        causes.append(invalid_value("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))
+    if not spec.get("group"):
+        causes.append(required("spec.group"))
+    if not spec.get("scope"):
+        causes.append(required("spec.scope"))
+    elif spec["scope"] not in ("Cluster", "Namespaced"):
+        causes.append(unsupported_value("spec.scope", spec["scope"], ["Cluster", "Namespaced"]))
+    for index, version in enumerate(versions or ()):
         if "openAPIV3Schema" not in version.get("schema", {}):
-            causes.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required"))
-    if [bool(version.get("storage")) for version in versions].count(True) != 1:
+            causes.append(required(f"spec.versions[{index}].schema.openAPIV3Schema"))
+    if [bool(version.get("storage")) for version in versions or ()].count(True) != 1:
         detail = "must have exactly one version marked as storage version"
         causes.append(invalid_value("spec.versions", versions, detail))
+    causes += [
+        required(f"spec.names.{field}")
+        for field in ("plural", "singular", "kind", "listKind")
+        if not named.get(field)
+    ]
     return causes
 
 

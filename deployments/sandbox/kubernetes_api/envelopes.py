@@ -1,0 +1,165 @@
+"""The outer parts of an object: its kind, version and metadata, checked and put in order."""
+
+from __future__ import annotations
+
+import copy
+
+from deployments.sandbox.kubernetes_api import schemas
+from deployments.sandbox.kubernetes_api.kinds import Kind
+from deployments.sandbox.kubernetes_api.status import (
+    ApiError,
+    Object,
+    bad_request,
+    invalid,
+    invalid_value,
+)
+
+SYSTEM_METADATA = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "managedFields",
+    "selfLink",
+)
+"""Metadata that only the server sets."""
+
+_INTERNAL_PACKAGES = {
+    "": "core",
+    "rbac.authorization.k8s.io": "rbac",
+    "apiextensions.k8s.io": "apiextensions",
+}
+
+
+def received(kind: Kind, namespace: str, body: Object) -> Object:
+    """The body of a create or update as an object of ``kind`` in ``namespace``.
+
+    Raises:
+        ApiError: 400 or 422, when it is something else.
+    """
+    item = copy.deepcopy(body)
+    # Typed kinds may leave both out, as the endpoint says what they are.
+    if not kind.custom:
+        item["apiVersion"] = item.get("apiVersion") or kind.api_version
+        item["kind"] = item.get("kind") or kind.name
+    check_kind(kind, item)
+    return _placed(kind, namespace, item)
+
+
+def applied(kind: Kind, namespace: str, body: Object) -> Object:
+    """The body of a server-side apply, which has to name its kind and may hold only declared fields.
+
+    Raises:
+        ApiError: 400 for another kind, 500 (as a real server) for undeclared fields.
+    """
+    item = copy.deepcopy(body)
+    version, name = item.get("apiVersion") or "", item.get("kind") or ""
+    if (version, name) != (kind.api_version, kind.name):
+        group, _, number = version.rpartition("/")
+        raise bad_request(f"invalid object type: {group}/{number}, Kind={name}")
+    if (item.get("metadata") or {}).get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    unknown = sorted(f".{field}" for field in set(item) - kind.fields) if kind.fields else []
+    if kind.schema is not None:
+        unknown = schemas.undeclared(kind.schema, item)
+    if unknown:
+        metadata = item.get("metadata") or {}
+        place = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+        problems = [f"{field}: field not declared in schema" for field in unknown]
+        listed = problems[0] if len(problems) == 1 else "errors:\n  " + "\n  ".join(problems)
+        message = f"failed to create typed patch object ({place}; {version}, Kind={name}): {listed}"
+        raise ApiError(500, "", message)
+    return _placed(kind, namespace, item)
+
+
+def check_kind(kind: Kind, item: Object) -> None:
+    """Raises the API's 400 or 422 when an object is of another kind or version."""
+    version, name = item.get("apiVersion") or "", item.get("kind") or ""
+    if (version, name) == (kind.api_version, kind.name):
+        return
+    if not name:
+        raise bad_request(f"the object provided is unrecognized (must be of type {kind.name}): no kind")
+    if name == kind.name:
+        raise bad_request(
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({kind.api_version})"
+        )
+    if kind.custom:
+        cause = invalid_value("kind", name, f"must be {kind.name}")
+        raise invalid(kind.group, name, (item.get("metadata") or {}).get("name", ""), [cause])
+    number, package = version.rpartition("/")[2], _INTERNAL_PACKAGES.get(kind.group, kind.group)
+    raise bad_request(
+        f'{name} in version "{number}" cannot be handled as a {kind.name}: '
+        f"converting ({number}.{name}) to ({package}.{kind.name}): unknown conversion"
+    )
+
+
+def check_name(name_in_path: str, item: Object) -> None:
+    """Set the name of the path, or raise the 400 for another one."""
+    name = item["metadata"].setdefault("name", name_in_path)
+    if name != name_in_path:
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({name_in_path})"
+        )
+
+
+def check_unmoved(kind: Kind, namespace: str, name: str, item: Object) -> None:
+    """Raises 422 when a patch has changed name or namespace, 400 or 422 when it has changed the kind."""
+    check_kind(kind, item)
+    causes = [
+        invalid_value(f"metadata.{field}", item["metadata"].get(field), "field is immutable")
+        for field, value in (("name", name), ("namespace", namespace))
+        if (item["metadata"].get(field) or "") != value
+    ]
+    if causes:
+        raise invalid(kind.group, kind.name, name, causes)
+
+
+def without_empty(metadata: Object) -> Object:
+    """Metadata without fields that say nothing (``labels: {}``), as an API server stores it."""
+    return {name: value for name, value in metadata.items() if value not in ({}, [], None, "")}
+
+
+def in_version(kind: Kind, item: Object) -> Object:
+    """A copy in the version of ``kind``: with conversion strategy None only the apiVersion differs."""
+    shown = copy.deepcopy(item)
+    for name in ("kind", "apiVersion"):
+        shown.pop(name, None)
+    return {"kind": kind.name, "apiVersion": kind.api_version, **shown}
+
+
+def merged_halves(kind: Kind, before: Object, after: Object, *, status: bool) -> Object:
+    """What an update may change: the status and nothing else, or everything but the status."""
+    if not kind.has_status:
+        return after
+    if status:
+        metadata = {**after["metadata"]}
+        for field in ("labels", "annotations", "finalizers", "ownerReferences"):
+            metadata.pop(field, None)
+            if field in before["metadata"]:
+                metadata[field] = before["metadata"][field]
+        halves = {**before, "metadata": metadata, "status": after.get("status")}
+    else:
+        halves = {**after, "status": before.get("status")}
+    return {name: value for name, value in halves.items() if name != "status" or value is not None}
+
+
+def specification(item: Object) -> Object:
+    """The part whose changes count as a new generation."""
+    return {name: value for name, value in item.items() if name not in ("metadata", "status")}
+
+
+def _placed(kind: Kind, namespace: str, item: Object) -> Object:
+    metadata = item.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise bad_request(f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}')
+    item["metadata"] = without_empty(metadata)
+    if namespace:
+        if item["metadata"].setdefault("namespace", namespace) != namespace:
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+    elif item["metadata"].pop("namespace", ""):
+        raise bad_request("namespace is not allowed on this type")
+    return item
