@@ -72,8 +72,7 @@ def compare_config(
         return Change(subject, "none", subject)
     carried = {key: value for key, value in there.items() if key not in _READ_ONLY}
     # Vault before 1.16 does not say whether it holds a JWT: unknown, not "no".
-    set_flag = there.get("token_reviewer_jwt_set")
-    holds_jwt = "not known" if set_flag is None else "set" if set_flag else None
+    holds_jwt = None if current is None else there.get("token_reviewer_jwt_set", "not known")
     differences += (Difference(REVIEWER_JWT, holds_jwt, "the reviewer's token, not shown"),)
     action: Action = "create" if current is None else "update"
     return Change(subject, action, subject, {**carried, **wanted}, differences)

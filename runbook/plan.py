@@ -59,11 +59,7 @@ class Plan:
             parts += ["## Git", ""]
             for file in self.files:
                 parts += [f"`{file.path}`", "", "```diff", file.diff.rstrip("\n"), "```", ""]
-        parts += ["## Vault", "", vault_table(self.changes), ""]
-        for change in pending(self.changes):
-            text = change.payload.get("policy")
-            if isinstance(text, str):
-                parts += [f"`{change.object}`", "", "```hcl", text.rstrip("\n"), "```", ""]
+        parts += ["## Vault", "", vault_section(self.changes), ""]
         parts.append(f"Plan hash: `{self.sha256}`")
         return "\n".join(parts)
 
@@ -74,19 +70,23 @@ class Plan:
         return f"{git}; {len(pending(self.changes))} of {len(self.changes)} objects of Vault."
 
 
-def vault_table(changes: Sequence[Change]) -> str:
-    """A markdown table of changes: object, what happens, the fields."""
+def vault_section(changes: Sequence[Change]) -> str:
+    """Markdown of changes: a table of the objects, then the texts of new policies."""
     rows = ["| object | what happens | fields |", "|---|---|---|"]
+    texts = []
     for change in changes:
         words = {"none": "stays", "create": "**is created**", "update": "**is updated**"}[change.action]
-        fields = "<br>".join(
-            f"{part.field}: {_cell(part.before)} → {_cell(part.after)}"
-            for part in change.differences
-            if part.field != "policy"
-        )
+        text = change.payload.get("policy")
+        if isinstance(text, str):
+            fields = "rules below"
+            texts += ["", f"`{change.object}`", "", "```hcl", text.rstrip("\n"), "```"]
+        else:
+            fields = "<br>".join(
+                f"{part.field}: {_cell(part.before)} → {_cell(part.after)}" for part in change.differences
+            )
         note = f" ({_cell(change.note)})" if change.note else ""
         rows.append(f"| `{change.object}` | {words}{note} | {fields} |")
-    return "\n".join(rows)
+    return "\n".join([*rows, *texts])
 
 
 def _cell(value: Any) -> str:

@@ -28,7 +28,7 @@ def words(
     Args:
         cluster: whose change it is.
         files: paths that it touches.
-        vault_changes: markdown table of what the run will write to Vault after the merge.
+        vault_changes: markdown of what the run will write to Vault after the merge.
         plan_sha256: hash of the plan.
         run_url: the flow run in Prefect's UI; None where the UI has no address.
     """

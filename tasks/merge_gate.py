@@ -12,7 +12,7 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.context import FlowRunContext
 from prefect.flow_runs import asuspend_flow_run
-from prefect.input import RunInput
+from prefect.input import RunInput, keyset_from_base_key
 from pydantic import Field
 
 from runbook.gitops import wanted_edits
@@ -49,10 +49,10 @@ def check_merge(request: EnableRequest, proposal: dict[str, Any]) -> dict[str, A
     logger = get_run_logger()
     if missing:
         logger.info(
-            "%s at %s lacks %s of the change; pull request: %s",
+            "%s at %s lacks %d files of the change; pull request: %s",
             repository.base_branch,
             commit[:12],
-            ", ".join(missing),
+            len(missing),
             proposal["url"],
         )
     else:
@@ -70,7 +70,8 @@ async def wait_for_merge(request: EnableRequest, proposal: dict[str, Any]) -> di
     logger = get_run_logger()
     used = _suspensions()
     if used:
-        answer = await _suspend(used, proposal)
+        # Loaded here: suspending again with the used key would answer too, and log that the run suspends.
+        answer = await MergeAnswer.aload(keyset_from_base_key(f"suspended-{_KEY}{used}"))
         if answer.note or answer.landed_elsewhere:
             logger.info("Resumed by a person: landed elsewhere: %s; %s", answer.landed_elsewhere, answer.note)
     for number in count(used + 1):
@@ -83,7 +84,7 @@ async def wait_for_merge(request: EnableRequest, proposal: dict[str, Any]) -> di
     raise AssertionError  # count() does not end
 
 
-async def _suspend(number: int, proposal: dict[str, Any]) -> MergeAnswer:
+async def _suspend(number: int, proposal: dict[str, Any]) -> None:
     form = MergeAnswer.with_initial_data(
         description=f"""\
 Waiting for **[pull request #{proposal["number"]}]({proposal["url"]})** to be merged.
@@ -91,7 +92,7 @@ Waiting for **[pull request #{proposal["number"]}]({proposal["url"]})** to be me
 The run goes on by itself within minutes after the merge. Resume it here to look at once; if the change is \
 not on the base branch, it waits again. To refuse, close the pull request and cancel this run."""
     )
-    return await asuspend_flow_run(wait_for_input=form, key=f"{_KEY}{number}", timeout=None)
+    await asuspend_flow_run(wait_for_input=form, key=f"{_KEY}{number}", timeout=None)
 
 
 def _suspensions() -> int:

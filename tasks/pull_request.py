@@ -36,7 +36,7 @@ def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict
 
     Args:
         request: the run's parameters.
-        preflight: result of the preflight step: plan hash, table of Vault changes, served versions.
+        preflight: result of the preflight step: plan hash, the Vault changes in markdown, served versions.
 
     Returns:
         ``number``, ``url``, ``branch`` and ``files`` of the pull request; ``number`` is None and ``files``
@@ -111,7 +111,7 @@ def _propose(
     text = words(
         target,
         [edit.path for edit in edits],
-        preflight["vault_table"],
+        preflight["vault_changes"],
         preflight["plan_sha256"],
         flow_run.ui_url,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from runbook.checks import Check
@@ -111,12 +112,13 @@ def cluster_rows(
     """All rows on the cluster, as far as it answers."""
     rows = [Check("The cluster's API is reachable", "ok", f"{openshift.host}, {openshift.version()}")]
     rows.append(certificate_row(api))
-    for what, ask in {
+    questions: dict[str, Callable[[], Check]] = {
         "The router certificate is trusted": lambda: router_row(openshift),
         "Our account may do what the run does on the cluster": lambda: rights_row(openshift, request),
         f"The connection is {request.cluster}": lambda: identity_row(openshift, request),
         "The namespaces exist or are declared": lambda: namespace_row(openshift, request, declared),
-    }.items():
+    }
+    for what, ask in questions.items():
         try:
             rows.append(ask())
         except TransientError:

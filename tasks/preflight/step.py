@@ -18,7 +18,7 @@ from runbook.changes import Change
 from runbook.checks import Check
 from runbook.errors import EnablementError, PrerequisiteMissing, TransientError
 from runbook.gitops import FileEdit, check_repository, declared_namespaces, wanted_edits
-from runbook.plan import Plan, PlannedFile, vault_table
+from runbook.plan import Plan, PlannedFile, vault_section
 from runbook.request import EnableRequest
 from systems.openshift import OpenShift
 from tasks import connect
@@ -183,7 +183,7 @@ def preflight(request: EnableRequest) -> dict[str, Any]:
     """Ask everything, publish table and plan, and stop here if a prerequisite is missing.
 
     Returns:
-        ``plan_sha256``, ``vault_table`` (markdown) and ``served_versions`` of the SecretStore.
+        ``plan_sha256``, ``vault_changes`` (markdown) and ``served_versions`` of the SecretStore.
 
     Raises:
         TransientError: a system did not answer; asked again by Prefect.
@@ -216,6 +216,6 @@ def preflight(request: EnableRequest) -> dict[str, Any]:
     logger.info("%d prerequisites checked; plan %s", len(findings.rows), plan.sha256[:12])
     return {
         "plan_sha256": plan.sha256,
-        "vault_table": vault_table(findings.changes),
+        "vault_changes": vault_section(findings.changes),
         "served_versions": list(findings.served_versions),
     }
