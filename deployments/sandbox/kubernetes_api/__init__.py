@@ -12,7 +12,7 @@ Served: what `kinds` lists, and what CustomResourceDefinitions add. Where it is 
   life cycle of namespaces and ServiceAccounts;
 - schemas of custom resources are enforced without CEL rules and formats; conversion is by name only;
 - JSON and YAML bodies only, no protobuf, no tables, no OpenAPI document: kubectl needs `--validate=false`;
-- a verdict on a token is never cached: a real server may accept a revoked token for 10 seconds more.
+- a revoked token is refused at once: a real server may accept it for 10 seconds more (`verdict_lifetime`).
 """
 
 from deployments.sandbox.kubernetes_api.server import KubernetesApi, kubeconfig

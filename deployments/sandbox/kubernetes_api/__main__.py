@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="Kubernetes without OpenShift's resources")
     parser.add_argument("--controller-delay", type=float, default=0.1, metavar="SECONDS")
     parser.add_argument("--max-token-lifetime", type=int, default=1 << 32, metavar="SECONDS")
+    parser.add_argument("--verdict-lifetime", type=float, default=0, metavar="SECONDS")
     options = parser.parse_args()
 
     ended = threading.Event()
@@ -37,6 +38,7 @@ def main() -> None:
         names=options.san,
         controller_delay=options.controller_delay,
         max_token_lifetime=options.max_token_lifetime,
+        verdict_lifetime=options.verdict_lifetime,
     )
     with api:
         ready = api.write_ready()

@@ -46,22 +46,40 @@ ANONYMOUS = User("system:anonymous", groups=("system:unauthenticated",))
 ADMINISTRATOR = User("system:admin", groups=(MASTERS, "system:authenticated"))
 
 
+Verdict = tuple[User, list[str]]
+"""The user of a token, and the audiences for which it counts."""
+
+
 class Authenticator:
     """Tells the user behind a bearer token."""
 
-    def __init__(self, store: Store, signer: TokenSigner, admin_token: str) -> None:
+    def __init__(
+        self, store: Store, signer: TokenSigner, admin_token: str, verdict_lifetime: float = 0
+    ) -> None:
+        """Args: verdict_lifetime: for so many seconds an accepted token is not looked at again."""
         self._store = store
         self._signer = signer
         self._admin_token = admin_token.encode()
+        self._verdict_lifetime = verdict_lifetime
+        self._verdicts: dict[tuple[str, tuple[str, ...]], tuple[float, Verdict]] = {}
         self.audiences = (signer.issuer,)
 
-    def authenticate(self, token: str, audiences: Sequence[str] = ()) -> tuple[User, list[str]]:
+    def authenticate(self, token: str, audiences: Sequence[str] = ()) -> Verdict:
         """The user of a token, and for which of ``audiences`` (by default the API server's) it counts.
 
         Raises:
             TokenError: not accepted. The message is what a TokenReview shows.
         """
         wanted = tuple(audiences) or self.audiences
+        now = time.monotonic()
+        until, verdict = self._verdicts.get((token, wanted), (0.0, None))
+        if verdict is None or now >= until:
+            verdict = self._verdict(token, wanted)
+            if self._verdict_lifetime:
+                self._verdicts[(token, wanted)] = now + self._verdict_lifetime, verdict
+        return verdict
+
+    def _verdict(self, token: str, wanted: tuple[str, ...]) -> Verdict:
         if hmac.compare_digest(token.encode(), self._admin_token):
             return ADMINISTRATOR, _common(self.audiences, wanted)
         claims = self._signer.read(token)

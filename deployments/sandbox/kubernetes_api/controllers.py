@@ -179,7 +179,7 @@ def _definition_status(definition: Object) -> Object:
     before = definition.get("status") or {}
     since = definition["metadata"]["creationTimestamp"]
     stored = next(version["name"] for version in definition["spec"]["versions"] if version.get("storage"))
-    versions = [*before.get("storedVersions", ())]
+    versions = list(before.get("storedVersions") or ())
     if stored not in versions:
         versions.append(stored)
 

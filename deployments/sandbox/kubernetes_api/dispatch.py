@@ -86,6 +86,8 @@ class Dispatcher:
                 raise method_not_allowed()
 
     async def _review(self, request: Request, info: RequestInfo, kind: Kind, user: User) -> Response:
+        if info.name:
+            raise not_served()
         if info.verb != "create":
             raise method_not_allowed()
         body = await bodies.read_object(request, kind.name, bodies.REVIEW_TYPES)

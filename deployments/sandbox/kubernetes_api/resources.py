@@ -85,7 +85,9 @@ class Resources:
             metadata["remainingItemCount"] = len(items) - limit
             items = items[:limit]
         shown = [in_version(kind, item) for item in items]
-        if not kind.custom:
+        if kind.custom:
+            metadata.setdefault("continue", "")
+        else:
             # In a list of a typed kind the items do not repeat what they are.
             for item in shown:
                 del item["kind"], item["apiVersion"]

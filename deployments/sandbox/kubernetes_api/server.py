@@ -42,7 +42,7 @@ ISSUER = "https://kubernetes.default.svc"
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.01
-_IDLE_CONNECTION_SECONDS = 120
+_IDLE_CONNECTION_SECONDS = 90
 _REQUEST_SECONDS = 2
 
 
@@ -72,6 +72,7 @@ class KubernetesApi:
         names: Sequence[str] = (),
         controller_delay: float = 0.1,
         max_token_lifetime: int = 1 << 32,
+        verdict_lifetime: float = 0,
     ) -> None:
         """
         Args:
@@ -84,6 +85,8 @@ class KubernetesApi:
                 is gone).
             max_token_lifetime: seconds; longer TokenRequests are cut to it, as by an API server's
                 ``--service-account-max-token-expiration``.
+            verdict_lifetime: seconds for which an accepted token stays accepted, whatever happens to it; a
+                real API server takes 10.
         """
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._state_dir = state_dir
@@ -108,7 +111,7 @@ class KubernetesApi:
         self._store = Store()
         registry = Registry(KUBERNETES_KINDS + (OPENSHIFT_KINDS if openshift else ()))
         signer = TokenSigner(ISSUER)
-        authenticator = Authenticator(self._store, signer, self.admin_token)
+        authenticator = Authenticator(self._store, signer, self.admin_token, verdict_lifetime)
         authorizer = Authorizer(self._store)
         bootstrap.fill(self._store, self.url, cluster_name, openshift=openshift)
         self._controllers = Controllers(self._store, registry, signer, self.ca_pem, controller_delay)

@@ -111,6 +111,10 @@ def _complete_definition(definition: Object) -> None:
         named["singular"] = named.get("singular") or kind.lower()
         named["listKind"] = named.get("listKind") or f"{kind}List"
     spec.setdefault("conversion", {"strategy": "None"})
+    if "status" not in definition:
+        stored = [version["name"] for version in spec.get("versions") or () if version.get("storage")]
+        unnamed = {"plural": "", "kind": ""}
+        definition["status"] = {"conditions": None, "acceptedNames": unnamed, "storedVersions": stored}
 
 
 def _secret_causes(secret: Object) -> list[Cause]:
@@ -228,6 +232,9 @@ def _definition_causes(definition: Object) -> list[Cause]:
         for field in ("plural", "singular", "kind", "listKind")
         if not named.get(field)
     ]
+    if not definition["status"]["storedVersions"]:
+        detail = "must have at least one stored version"
+        causes.append(invalid_value("status.storedVersions", None, detail))
     return causes
 
 
