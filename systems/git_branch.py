@@ -48,7 +48,7 @@ class BranchOnServer:
     def note_if_kept(
         self,
         wanted: git.Commit,
-        is_on_base: Callable[[git.Commit], bool],
+        is_on_base: Callable[[str], bool],
         remaining: Remaining | None,
     ) -> str | None:
         """Why the branch stays as it is; None if it may and must be written again.
@@ -63,7 +63,7 @@ class BranchOnServer:
         """
         self._fetch("--depth=2", "--filter=blob:none")
         head = self.objects.commit(self.commit)
-        if self._is_ours(head) and len(head.parents) == 1 and is_on_base(head.parents[0]):
+        if self._is_ours(head) and len(head.parents) == 1 and is_on_base(head.parents[0].hexsha):
             same = self.objects.changed(head.parents[0], head) == self._changed_by(wanted)
             return "holds this change already" if same else None
         foreign = self._foreign(head, is_on_base)
@@ -78,7 +78,7 @@ class BranchOnServer:
             "Merge or close its pull request, or delete the branch, then run again.",
         )
 
-    def _foreign(self, head: git.Commit, is_on_base: Callable[[git.Commit], bool]) -> list[git.Commit]:
+    def _foreign(self, head: git.Commit, is_on_base: Callable[[str], bool]) -> list[git.Commit]:
         """Commits of other people on the branch, the newest first."""
         self._fetch(f"--depth={_LOOK_BACK}", "--filter=tree:0")
         chain = [head]
@@ -88,9 +88,9 @@ class BranchOnServer:
         if 0 < len(on_top) < len(chain):
             return on_top
         # None of ours, or ours on something that is not the base branch; that takes more history to tell.
-        if is_on_base(head):
+        if is_on_base(head.hexsha):
             return []
-        return [commit for commit in chain if not self._is_ours(commit) and not is_on_base(commit)]
+        return [commit for commit in chain if not self._is_ours(commit) and not is_on_base(commit.hexsha)]
 
     def _is_ours(self, commit: git.Commit) -> bool:
         """Whether we made it for this branch, and nobody has rewritten it since."""
@@ -102,7 +102,9 @@ class BranchOnServer:
 
     def _holds(self, head: git.Commit, wanted: git.Commit, remaining: Remaining | None) -> bool:
         if remaining is not None:
-            return not remaining(CommitTree(head, lambda blobs: self.objects.fetch_blobs(self.remote, blobs)))
+            return not remaining(
+                CommitTree(head, lambda blobs: self.objects.fetch_objects(self.remote, blobs))
+            )
         return not self.objects.changed(head, wanted).keys() & self._changed_by(wanted).keys()
 
     def _fetch(self, *options: str) -> None:

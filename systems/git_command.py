@@ -135,7 +135,7 @@ class GitCommand:
                 process.communicate()
         output = out.decode("utf-8", "surrogateescape")
         if process.returncode != 0:
-            said = _without_token(f"{output}\n{err.decode('utf-8', 'replace')}", remote)
+            said = _without_token(f"{err.decode('utf-8', 'replace')}\n{output}", remote)
             raise GitError(arguments[0], process.returncode, said.strip())
         return output
 

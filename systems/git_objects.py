@@ -56,13 +56,13 @@ class Objects:
         """Fetch ``what``, a ref or a commit, with ``options`` that say how much of it."""
         self._fetch(remote, (*options, remote.name, what))
 
-    def fetch_blobs(self, remote: Remote, blobs: Sequence[str]) -> None:
-        """Fetch the contents of files in one request."""
+    def fetch_objects(self, remote: Remote, objects: Sequence[str]) -> None:
+        """Fetch contents of files, or folders with those below them, in one request."""
         # Without negotiation, as git itself fetches what a partial clone lacks: the base commit that we have
         # would tell the server that we have its files as well.
         options = ("--filter=blob:none", "--stdin", remote.name)
         self._fetch(
-            remote, options, ("-c", "fetch.negotiationAlgorithm=noop"), stdin="\n".join(blobs).encode()
+            remote, options, ("-c", "fetch.negotiationAlgorithm=noop"), stdin="\n".join(objects).encode()
         )
 
     def _fetch(
@@ -74,10 +74,17 @@ class Objects:
         except GitError as error:
             raise as_error(error, remote.url) from error
 
-    def is_ancestor(self, commit: git.Commit, of: git.Commit) -> bool:
+    def missing(self, since: str, until: str) -> list[str]:
+        """Folders and files of the commits after ``since`` up to ``until`` that are not here."""
+        listed = self._command.run(
+            *("rev-list", "--objects", "--missing=print", f"^{since}", until), folder=self._folder
+        )
+        return [line[1:] for line in listed.splitlines() if line.startswith("?")]
+
+    def is_ancestor(self, commit: str, of: str) -> bool:
         """Whether ``commit`` is ``of`` or before it, as far as the history is here."""
         try:
-            self._command.run(*("merge-base", "--is-ancestor", commit.hexsha, of.hexsha), folder=self._folder)
+            self._command.run("merge-base", "--is-ancestor", commit, of, folder=self._folder)
         except GitError:
             return False
         return True

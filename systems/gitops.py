@@ -18,7 +18,7 @@ from typing import Self
 import git
 from pydantic import SecretStr
 
-from runbook.errors import AccessDenied, Busy, Conflict, EnablementError
+from runbook.errors import AccessDenied, Busy, Conflict, EnablementError, PrerequisiteMissing
 from runbook.gitops import FileEdit, Tree
 from systems.git_branch import BranchOnServer, Remaining, with_trailer
 from systems.git_command import GitCommand, GitError, Remote, as_error, last_words
@@ -81,7 +81,7 @@ class GitOpsClone:
         self._base = self._objects.commit(f"refs/heads/{base_branch}")
         self.base_commit = self._base.hexsha
         self._deeper = ["--deepen=100", "--deepen=1000", "--depth=2147483647"]
-        self._tree = CommitTree(self._base, lambda blobs: self._objects.fetch_blobs(remote, blobs))
+        self._tree = CommitTree(self._base, lambda blobs: self._objects.fetch_objects(remote, blobs))
         self.tree: Tree = self._tree
 
     @classmethod
@@ -198,9 +198,9 @@ class GitOpsClone:
         note = "rebuilt on the present base" if there else "new"
         return Proposal(wanted.hexsha, branch, pushed=True, note=note)
 
-    def _is_on_base(self, commit: git.Commit) -> bool:
+    def _is_on_base(self, commit: str) -> bool:
         """Whether ``commit`` is the head of the base branch or one of those before it."""
-        while not self._objects.is_ancestor(commit, self._base):
+        while not self._objects.is_ancestor(commit, self.base_commit):
             if not self._deeper:
                 return False
             further = self._deeper.pop(0)
@@ -210,15 +210,32 @@ class GitOpsClone:
     def _push(self, remote: Remote, branch: str, expected: str, commit: git.Commit) -> None:
         """Put ``commit`` at the head of ``branch``, if that is still ``expected`` ('' for: not there)."""
         ref = f"refs/heads/{branch}"
+        lease = f"--force-with-lease={ref}:{expected}"
+        command = ("push", "--porcelain", lease, remote.name, f"{commit.hexsha}:{ref}")
+        subject = f"branch {branch} of {remote.url}"
         try:
-            self._command.run(
-                *("push", "--porcelain", f"--force-with-lease={ref}:{expected}"),
-                *(remote.name, f"{commit.hexsha}:{ref}"),
-                folder=self._folder,
-                remote=remote,
-            )
+            try:
+                self._command.run(*command, folder=self._folder, remote=remote)
+            except GitError as error:
+                if "shallow update not allowed" not in error.said:
+                    raise
+                self._fetch_what_lacks(remote)
+                self._command.run(*command, folder=self._folder, remote=remote)
         except GitError as error:
-            raise _push_error(error, f"branch {branch} of {remote.url}") from error
+            raise _push_error(error, subject) from error
+
+    def _fetch_what_lacks(self, fork: Remote) -> None:
+        """Fetch the part of the base branch that a fork which lags behind lacks: it has to be pushed too."""
+        tip = _head(self._command, fork, self._base_branch)
+        if tip is None or not self._is_on_base(tip):
+            raise PrerequisiteMissing(
+                "Git",
+                fork.url,
+                f"the fork has no branch {self._base_branch} that the repository's own is a continuation of",
+                "Synchronise the fork with the repository, then run again.",
+            )
+        while missing := self._objects.missing(tip, self.base_commit):
+            self._objects.fetch_objects(self._remote, missing)
 
 
 _MEANWHILE = ("stale info", "fetch first", "non-fast-forward", "failed to update ref", "cannot lock ref")
