@@ -77,15 +77,14 @@ class DemoRun:
         return str(reports[-1]) if reports else ""
 
     def cause(self) -> str:
-        """Why the run did not complete: its state's message and the errors in its log."""
+        """Why the run did not complete: the failed steps, the state's message; for a crash, the log too."""
         state = self._api.flow_run(self.identifier)["state"]
-        lines = [f"{state['name']}: {state['message'] or 'no message'}"]
         failed = [
             run["name"] for run in self._api.task_runs(self.identifier) if run["state_type"] == "FAILED"
         ]
-        if failed:
-            lines.append(f"failed steps: {', '.join(failed)}")
-        lines += [f"log: {entry['message']}" for entry in self._api.logs(self.identifier, _ERROR)[-5:]]
+        lines = [f"{', '.join(failed) or 'The flow'}: {state['message'] or state['name']}"]
+        if state["type"] != "FAILED":
+            lines += [entry["message"] for entry in self._api.logs(self.identifier, _ERROR)[-5:]]
         return "\n".join(lines)
 
     def _look(self) -> dict[str, Any]:
