@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from deployments.sandbox.certificates import write_private
+
 Permission = Literal["none", "read", "write", "admin"]
 
 _ORDER: tuple[Permission, ...] = ("none", "read", "write", "admin")
@@ -59,9 +61,7 @@ class Accounts:
         for login in users:
             # The prefix is GitHub's for personal access tokens: scanners for secrets know it.
             tokens.setdefault(login, f"ghp_{secrets.token_hex(18)}")
-        path.touch(mode=0o600)
-        path.chmod(0o600)
-        path.write_text(json.dumps(tokens, indent=2) + "\n", "utf-8")
+        write_private(path, json.dumps(tokens, indent=2) + "\n")
         return cls(users, tokens)
 
     def token_of(self, login: str) -> str:

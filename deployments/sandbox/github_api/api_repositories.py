@@ -69,7 +69,7 @@ def router(service: Service) -> APIRouter:
             organization = known[organization.lower()]
         if new_name is not None and not _NAME.fullmatch(new_name):
             raise invalid_field("Repository", "name")
-        fork = service.fork(original, organization or caller, new_name)
+        fork = service.forks.make(original, organization or caller, new_name)
         with state.lock:
             return service.about(caller, fork)
 

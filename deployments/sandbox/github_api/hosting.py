@@ -12,18 +12,23 @@ from deployments.sandbox.github_api.state import PullRequest, Repository
 STAND_IN = Identity("GitHub stand-in", "noreply@github.example")
 """Who commits what is merged on a page, as ``GitHub <noreply@github.com>`` does on the real one."""
 
-_CONFIGURATION = {
-    "http.receivepack": "true",
-    # What GitHub's remote can do, and a shallow or partial clone needs.
-    "uploadpack.allowFilter": "true",
-    "uploadpack.allowAnySHA1InWant": "true",
-    # refs/pull/* can be fetched from GitHub, but not pushed to.
-    "receive.hideRefs": "refs/pull",
-    # A repository that is served must not be repacked under its clients' feet.
-    "gc.auto": "0",
-    "receive.autogc": "false",
-    "core.hooksPath": os.devnull,
-}
+_CONFIGURATION = f"""\
+[http]
+\treceivepack = true
+# What GitHub's remote can do, and a shallow or partial clone needs.
+[uploadpack]
+\tallowFilter = true
+\tallowAnySHA1InWant = true
+# refs/pull/* can be fetched from GitHub, but not pushed to.
+[receive]
+\thideRefs = refs/pull
+\tautogc = false
+# A repository that is served must not be repacked under its clients' feet.
+[gc]
+\tauto = 0
+[core]
+\thooksPath = {os.devnull}
+"""
 
 
 def identity_of(login: str) -> Identity:
@@ -54,27 +59,19 @@ class Hosting:
         Raises:
             GitError: if the seed cannot be cloned.
         """
-        path = self.path(repository)
-        draft = path.with_suffix(".new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._draft(repository)
         if seed is None:
             self._first_commit(draft, repository)
         else:
             self._clone(seed, draft)
             repository.default_branch = self._settle_head(draft, seed)
-        self._configure(draft)
-        draft.rename(path)
+        self._publish(draft, repository)
 
     def fork(self, parent: Repository, fork: Repository) -> None:
         """Bring the Git data of ``parent`` into its new fork."""
-        path = self.path(fork)
-        draft = path.with_suffix(".new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._draft(fork)
         self._clone(self.path(parent), draft)
-        self._configure(draft)
-        draft.rename(path)
+        self._publish(draft, fork)
 
     def work_tree(self, repository: Repository) -> Path:
         """A checkout of the repository to merge in; what an earlier use left in it is anybody's guess."""
@@ -136,9 +133,17 @@ class Hosting:
         ).strip()
         git.run(bare, "update-ref", f"refs/heads/{branch}", commit)
 
-    def _configure(self, bare: Path) -> None:
-        for key, value in _CONFIGURATION.items():
-            self.git.run(bare, "config", key, value)
+    def _draft(self, repository: Repository) -> Path:
+        """An empty place beside the repository's own: half a clone must not look like a whole one."""
+        draft = self.path(repository).with_suffix(".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        return draft
+
+    def _publish(self, draft: Path, repository: Repository) -> None:
+        with (draft / "config").open("a", encoding="utf-8") as configuration:
+            configuration.write(_CONFIGURATION)
+        draft.rename(self.path(repository))
 
 
 def committing(author: Identity, committer: Identity) -> dict[str, str]:

@@ -262,14 +262,17 @@ class PullRequests:
         if after is None:
             self.close(pull, by)
             return
-        path = self._hosting.path(base)
-        if self._git.is_ancestor(path, pull.head_sha, after):
-            way = self._git.run(
-                *(path, "rev-list", "--first-parent", "--ancestry-path", "--reverse"),
-                f"{pull.head_sha}..{after}",
-            ).split()
+        if self._git.is_ancestor(self._hosting.path(base), pull.head_sha, after):
             pull.base_sha = before or pull.base_sha
-            self._merged(pull, by, way[0] if way else pull.head_sha)
+            self._merged(pull, by, self._brought_by(base, pull.head_sha, before, after))
+
+    def _brought_by(self, base: Repository, head: str, before: str | None, after: str) -> str:
+        """The first commit on the base branch that contains ``head``: a merge, or ``head`` itself."""
+        path = self._hosting.path(base)
+        known = (f"^{before}",) if before else ()
+        branch = self._git.run(path, "rev-list", "--first-parent", "--reverse", after, *known).split()
+        containing = {head, *self._git.run(path, "rev-list", "--ancestry-path", f"{head}..{after}").split()}
+        return next((commit for commit in branch if commit in containing), after)
 
     def _merged(self, pull: PullRequest, by: str, commit: str) -> None:
         pull.state, pull.closed_by, pull.merged_by, pull.merge_commit_sha = "closed", by, by, commit

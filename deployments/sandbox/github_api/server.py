@@ -16,6 +16,7 @@ from deployments.sandbox.github_api.accounts import DEFAULT_USERS, Accounts, Use
 from deployments.sandbox.github_api.answers import Answers
 from deployments.sandbox.github_api.application import Exchange, application
 from deployments.sandbox.github_api.events import payload
+from deployments.sandbox.github_api.forks import Forks
 from deployments.sandbox.github_api.git import Git
 from deployments.sandbox.github_api.hosting import Hosting
 from deployments.sandbox.github_api.limits import Limiter, RateLimits
@@ -79,7 +80,7 @@ class GitHubApi:
             answers=Answers(self.url),
             pulls=PullRequests(self._state, hosting, self._announce),
             reviewer=reviewer,
-            fork_seconds=fork_seconds,
+            forks=Forks(self._state, hosting, fork_seconds),
         )
         self._log = _log(state_dir / "requests.log")
         self._server = uvicorn.Server(
@@ -96,7 +97,6 @@ class GitHubApi:
         )
         for full_name, seed in repositories.items():
             self._create(full_name, seed, delete_branch_on_merge=delete_branch_on_merge)
-        self._service.finish_forks()
 
     @property
     def api_url(self) -> str:
@@ -150,6 +150,7 @@ class GitHubApi:
 
     def start(self) -> None:
         """Begin to answer."""
+        self._service.forks.resume()
         self._deliveries.start()
         self._thread.start()
         deadline = time.monotonic() + _START_SECONDS
@@ -165,6 +166,7 @@ class GitHubApi:
         if self._thread.is_alive():
             self._thread.join()
             self._deliveries.stop()
+        self._service.forks.stop()
         self._socket.close()
         for handler in self._log.handlers:
             handler.close()

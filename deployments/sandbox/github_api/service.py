@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from deployments.sandbox.github_api.accounts import Accounts, Permission, reaches
 from deployments.sandbox.github_api.answers import Answers, Json, PullRequestDetails
 from deployments.sandbox.github_api.answers_git import GitAnswers
 from deployments.sandbox.github_api.diff import FileChange, changes
+from deployments.sandbox.github_api.forks import Forks
 from deployments.sandbox.github_api.hosting import Hosting
 from deployments.sandbox.github_api.limits import Limiter
-from deployments.sandbox.github_api.problems import custom, forbidden, not_found
+from deployments.sandbox.github_api.problems import forbidden, not_found
 from deployments.sandbox.github_api.pull_requests import PullRequests
 from deployments.sandbox.github_api.state import PullRequest, Repository, State
-
-_FORKS = "https://docs.github.com/rest/repos/forks#create-a-fork"
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,6 @@ class Service:
 
     Attributes:
         reviewer: the user as whom the buttons of the pages act.
-        fork_seconds: how long after its creation a fork gets its Git data.
     """
 
     state: State
@@ -33,8 +30,8 @@ class Service:
     limiter: Limiter
     answers: Answers
     pulls: PullRequests
+    forks: Forks
     reviewer: str
-    fork_seconds: float
 
     def repository(self, login: str, owner: str, name: str, needed: Permission = "read") -> Repository:
         """A repository, if the user may see it and do with it what is needed.
@@ -121,53 +118,3 @@ class Service:
     def in_git(self, repository: Repository) -> GitAnswers:
         """Answers about what is in a repository."""
         return GitAnswers(self.answers, self.hosting.git, repository, self.hosting.path(repository))
-
-    def fork(self, parent: Repository, owner: str, name: str | None) -> Repository:
-        """Make a fork, or find the one that the owner has; its Git data arrives later.
-
-        Raises:
-            Problem: 403 if the parent is the owner's own repository.
-        """
-        with self.state.lock:
-            for fork in self.state.forks_of(parent.full_name):
-                if fork.owner.lower() == owner.lower():
-                    return fork
-            if parent.owner.lower() == owner.lower():
-                raise custom("Repository", "A repository cannot be forked by its owner.", _FORKS)
-            fork = Repository(
-                id=self.state.next_id(),
-                owner=owner,
-                name=self._free_name(owner, name or parent.name),
-                default_branch=parent.default_branch,
-                parent=parent.full_name,
-                ready=False,
-            )
-            self.state.add(fork)
-        self._fill_later(parent, fork)
-        return fork
-
-    def finish_forks(self) -> None:
-        """Go on with the forks that an earlier process did not fill."""
-        for fork in self.state.repositories:
-            parent = self.state.repository(fork.parent) if fork.parent and not fork.ready else None
-            if parent is not None:
-                self._fill_later(parent, fork)
-
-    def _fill_later(self, parent: Repository, fork: Repository) -> None:
-        timer = threading.Timer(self.fork_seconds, self._fill, args=(parent, fork))
-        timer.daemon = True
-        timer.start()
-
-    def _fill(self, parent: Repository, fork: Repository) -> None:
-        self.hosting.fork(parent, fork)
-        with self.state.lock:
-            fork.ready = True
-            self.state.save()
-
-    def _free_name(self, owner: str, name: str) -> str:
-        # GitHub does not refuse a name that is taken by another repository: it counts.
-        wanted, count = name, 0
-        while self.state.repository(f"{owner}/{wanted}") is not None:
-            count += 1
-            wanted = f"{name}-{count}"
-        return wanted

@@ -1,0 +1,48 @@
+"""A fresh stand-in for each test, filled from one small repository, and a developer's clone of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployments.sandbox.github_api import GitHubApi, User
+from tests.github_checkout import Caller, Checkout, seed
+
+USERS = {
+    "pipeline": User(permissions={"sandbox/gitops": "write"}, organizations=("forks",)),
+    "reviewer": User(permissions={"*": "admin"}),
+    "read-only": User(permissions={"*": "read"}, read_only_token=True),
+    "contributor": User(permissions={"sandbox/gitops": "read"}),
+    "stranger": User(),
+}
+
+
+@pytest.fixture(scope="session")
+def gitops_seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return seed(tmp_path_factory.mktemp("seed"))
+
+
+@pytest.fixture
+def github(tmp_path: Path, gitops_seed: Path) -> Iterator[GitHubApi]:
+    with GitHubApi(
+        tmp_path / "github", {"sandbox/gitops": gitops_seed}, users=USERS, fork_seconds=0.05
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def pipeline(github: GitHubApi) -> Caller:
+    return Caller(github, "pipeline")
+
+
+@pytest.fixture
+def reviewer(github: GitHubApi) -> Caller:
+    return Caller(github, "reviewer")
+
+
+@pytest.fixture
+def checkout(github: GitHubApi, tmp_path: Path) -> Checkout:
+    made = Checkout(tmp_path, token=github.token_of("pipeline"))
+    return made.clone(github.clone_url("sandbox/gitops"))
