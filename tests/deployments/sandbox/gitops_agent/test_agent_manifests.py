@@ -86,15 +86,11 @@ def test_an_application_that_cannot_be_built_does_not_stop_the_others(
     )
 
 
-def test_the_checkout_follows_the_branch_and_keeps_no_leftovers(
-    agent_of: AgentOf, repository: Repository, tmp_path: Path
-) -> None:
+def test_the_checkout_follows_the_branch(agent_of: AgentOf, repository: Repository, tmp_path: Path) -> None:
     agent = agent_of()
     agent.round()
-    left_over = tmp_path / "agent" / "tree" / "left-over.yaml"
-    left_over.write_text("x")
-    repository.write("README.md", "New.\n")
-    head = repository.commit("Change")
+    (repository.path / "README.md").unlink()
+    head = repository.commit("Drop a file")
     agent.round()
     assert agent.report.head == head
-    assert not left_over.exists()
+    assert not (tmp_path / "agent" / "tree" / "README.md").exists()

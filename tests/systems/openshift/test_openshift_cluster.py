@@ -1,0 +1,323 @@
+"""The questions that the pipeline asks, answered by an API server with real tokens and real RBAC.
+
+Runs against a real, disposable API server where ``TEST_KUBECONFIG`` names one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import kubernetes
+import pytest
+import yaml
+from pydantic import SecretStr
+from scripted_api import kubeconfig
+
+from deployments.sandbox.gitops_agent.cluster import Cluster
+from deployments.sandbox.gitops_agent.manifests import Identity
+from deployments.sandbox.gitops_agent.operator_lifecycle import definitions
+from deployments.sandbox.kubernetes_api import KubernetesApi
+from runbook.errors import AccessDenied, InvalidInput, PrerequisiteMissing
+from systems.openshift import Access, OpenShift, review_with
+
+CREATE_REVIEWS = Access("create", "tokenreviews", "authentication.k8s.io")
+RBAC = "rbac.authorization.k8s.io"
+
+
+@pytest.fixture(scope="module")
+def admin_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if "TEST_KUBECONFIG" in os.environ:
+        yield Path(os.environ["TEST_KUBECONFIG"])
+        return
+    with KubernetesApi(tmp_path_factory.mktemp("api"), openshift=False, controller_delay=0.01) as api:
+        yield api.admin_kubeconfig
+
+
+@pytest.fixture(scope="module")
+def hand(admin_kubeconfig: Path) -> Iterator[Cluster]:
+    """Makes and removes objects; the client under test cannot."""
+    with Cluster(admin_kubeconfig) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(admin_kubeconfig: Path) -> Iterator[OpenShift]:
+    with OpenShift(yaml.safe_load(admin_kubeconfig.read_text())) as made:
+        yield made
+
+
+@pytest.fixture
+def namespace(hand: Cluster) -> Iterator[str]:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    apply(hand, "v1", "Namespace", name)
+    yield name
+    hand.delete(Identity("v1", "Namespace", "", name))
+
+
+@pytest.fixture
+def reviewer(hand: Cluster, namespace: str) -> Iterator[str]:
+    """A ServiceAccount that may create TokenReviews."""
+    apply(hand, "v1", "ServiceAccount", "reviewer", namespace)
+    binding = apply(
+        hand,
+        f"{RBAC}/v1",
+        "ClusterRoleBinding",
+        f"{namespace}-reviewer",
+        roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": "system:auth-delegator"},
+        subjects=[{"kind": "ServiceAccount", "name": "reviewer", "namespace": namespace}],
+    )
+    yield "reviewer"
+    hand.delete(binding)
+
+
+def apply(
+    hand: Cluster, api_version: str, kind: str, name: str, namespace: str = "", **fields: Any
+) -> Identity:
+    metadata: dict[str, Any] = {"name": name, **fields.pop("metadata", {})}
+    if namespace:
+        metadata["namespace"] = namespace
+    manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+    hand.apply(manifest, force=True)
+    return Identity.of(manifest)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_the_version_is_told(cluster: OpenShift) -> None:
+    assert cluster.version().startswith("v")
+
+
+def test_an_administrator_lacks_no_right_and_a_service_account_lacks_those_it_was_not_given(
+    cluster: OpenShift, namespace: str, reviewer: str
+) -> None:
+    secrets = Access("get", "secrets", namespace=namespace)
+    assert cluster.denied([CREATE_REVIEWS, secrets]) == ()
+    token = cluster.request_token(namespace, reviewer, 600).token
+    with OpenShift(kubeconfig(cluster.host, cluster.ca_pem, token.get_secret_value())) as as_reviewer:
+        assert as_reviewer.denied([CREATE_REVIEWS, secrets]) == (secrets,)
+
+
+def test_the_right_of_a_service_account_is_seen_without_its_token(
+    cluster: OpenShift, hand: Cluster, namespace: str, reviewer: str
+) -> None:
+    apply(hand, "v1", "ServiceAccount", "other", namespace)
+    assert cluster.service_account_can(namespace, reviewer, CREATE_REVIEWS) is True
+    assert cluster.service_account_can(namespace, "other", CREATE_REVIEWS) is False
+
+
+def test_a_right_that_comes_from_a_group_counts(cluster: OpenShift, hand: Cluster, namespace: str) -> None:
+    binding = apply(
+        hand,
+        f"{RBAC}/v1",
+        "ClusterRoleBinding",
+        f"{namespace}-all",
+        roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": "system:auth-delegator"},
+        subjects=[
+            {"apiGroup": RBAC, "kind": "Group", "name": f"system:serviceaccounts:{namespace}"},
+        ],
+    )
+    try:
+        assert cluster.service_account_can(namespace, "anybody", CREATE_REVIEWS) is True
+        assert cluster.service_account_can("elsewhere", "anybody", CREATE_REVIEWS) is False
+    finally:
+        hand.delete(binding)
+
+
+def test_whoever_may_not_ask_about_others_gets_no_answer(
+    cluster: OpenShift, hand: Cluster, namespace: str
+) -> None:
+    apply(hand, "v1", "ServiceAccount", "nobody", namespace)
+    token = cluster.request_token(namespace, "nobody", 600).token
+    with OpenShift(kubeconfig(cluster.host, cluster.ca_pem, token.get_secret_value())) as as_nobody:
+        assert as_nobody.service_account_can(namespace, "nobody", CREATE_REVIEWS) is None
+        assert as_nobody.operator_running() is None
+        with pytest.raises(AccessDenied, match="cannot create resource"):
+            as_nobody.review_token(token)
+        with pytest.raises(AccessDenied, match=f'namespaces "{namespace}" is forbidden'):
+            as_nobody.namespace_exists(namespace)
+
+
+def test_namespaces_and_service_accounts_are_found_or_absent(
+    cluster: OpenShift, namespace: str, reviewer: str
+) -> None:
+    assert cluster.namespace_exists(namespace)
+    assert not cluster.namespace_exists(f"{namespace}-not")
+    uid = cluster.service_account_uid(namespace, reviewer)
+    assert uid is not None
+    assert str(uuid.UUID(uid)) == uid
+    assert cluster.service_account_uid(namespace, "nobody") is None
+
+
+def test_a_token_secret_is_filled_by_the_cluster_and_its_token_is_believed(
+    cluster: OpenShift, hand: Cluster, namespace: str, reviewer: str
+) -> None:
+    assert cluster.token_secret(namespace, "reviewer-token") is None
+    apply(
+        hand,
+        "v1",
+        "Secret",
+        "reviewer-token",
+        namespace,
+        metadata={"annotations": {"kubernetes.io/service-account.name": reviewer}},
+        type="kubernetes.io/service-account-token",
+    )
+
+    def token() -> SecretStr | None:
+        found = cluster.token_secret(namespace, "reviewer-token")
+        return found.token if found else None
+
+    until(lambda: token() is not None)
+    secret = cluster.token_secret(namespace, "reviewer-token")
+    assert secret is not None
+    assert secret.token is not None
+    assert secret.service_account == reviewer
+    assert secret.service_account_uid == cluster.service_account_uid(namespace, reviewer)
+    verdict = cluster.review_token(secret.token)
+    assert verdict.authenticated
+    assert verdict.username == f"system:serviceaccount:{namespace}:{reviewer}"
+    assert verdict.uid == secret.service_account_uid
+
+
+def test_a_requested_token_lives_as_long_as_asked_and_for_its_audience_only(
+    cluster: OpenShift, namespace: str, reviewer: str
+) -> None:
+    issued = cluster.request_token(namespace, reviewer, 3600, ["vault"])
+    left = issued.expires_at - datetime.now(UTC)
+    assert timedelta(minutes=58) < left < timedelta(minutes=62)
+    assert cluster.review_token(issued.token, ["vault"]).audiences == ("vault",)
+    verdict = cluster.review_token(issued.token)
+    assert not verdict.authenticated
+    assert verdict.error
+    assert issued.token.get_secret_value() not in repr(issued) + str(issued)
+
+
+def test_a_token_of_no_service_account_or_of_no_length_is_refused(
+    cluster: OpenShift, namespace: str, reviewer: str
+) -> None:
+    with pytest.raises(PrerequisiteMissing, match='serviceaccounts "nobody" not found'):
+        cluster.request_token(namespace, "nobody", 3600)
+    with pytest.raises(InvalidInput, match="10 minutes"):
+        cluster.request_token(namespace, reviewer, 60)
+
+
+def test_garbage_is_not_authenticated(cluster: OpenShift) -> None:
+    assert not cluster.review_token(SecretStr("garbage")).authenticated
+
+
+def test_the_reviewer_reviews_as_vault_will(
+    cluster: OpenShift, hand: Cluster, namespace: str, reviewer: str
+) -> None:
+    apply(hand, "v1", "ServiceAccount", "starter", namespace)
+    starter = cluster.request_token(namespace, "starter", 600).token
+    jwt = cluster.request_token(namespace, reviewer, 600).token
+    assert cluster.ca_pem is not None
+    verdict = review_with(cluster.host, cluster.ca_pem, jwt, starter)
+    assert verdict.authenticated
+    assert verdict.username == f"system:serviceaccount:{namespace}:starter"
+    with pytest.raises(AccessDenied, match="system:auth-delegator"):
+        review_with(cluster.host, cluster.ca_pem, starter, starter)
+    with pytest.raises(AccessDenied, match="401"):
+        review_with(cluster.host, cluster.ca_pem, SecretStr("garbage"), starter)
+
+
+def test_a_kubeconfig_whose_token_was_withdrawn_says_to_log_in_again(
+    cluster: OpenShift, hand: Cluster, namespace: str
+) -> None:
+    account = apply(hand, "v1", "ServiceAccount", "leaver", namespace)
+    token = cluster.request_token(namespace, "leaver", 600).token
+    hand.delete(account)
+    with OpenShift(kubeconfig(cluster.host, cluster.ca_pem, token.get_secret_value())) as as_leaver:
+        until(lambda: _is_refused(as_leaver))
+        with pytest.raises(AccessDenied, match=r"401 Unauthorized.*`oc login` again"):
+            as_leaver.namespace_exists(namespace)
+
+
+def _is_refused(cluster: OpenShift) -> bool:
+    try:
+        cluster.denied([CREATE_REVIEWS])
+    except AccessDenied:
+        return True
+    return False
+
+
+def test_secret_stores_follow_the_crd(cluster: OpenShift, hand: Cluster, namespace: str) -> None:
+    crd = _stores_crd()
+    name = crd["metadata"]["name"]
+    group = crd["spec"]["group"]
+    if cluster.served_versions(name):
+        pytest.skip(f"{name} is there already, and not ours to remove")
+    assert cluster.secret_store(namespace, "opf-vault-store", "v1") is None
+    hand.apply(dict(crd), force=True)
+    try:
+        until(lambda: cluster.served_versions(name) == ("v1",))
+        assert cluster.secret_store(namespace, "opf-vault-store", "v1") is None
+        hand.forget()
+        apply(hand, f"{group}/v1", "SecretStore", "opf-vault-store", namespace, spec={})
+        state = cluster.secret_store(namespace, "opf-vault-store", "v1")
+        assert state is not None
+        assert state.ready is None
+        assert state.events == ()
+        assert cluster.secret_store(namespace, "opf-vault-store", "v1beta1") is None
+    finally:
+        hand.delete(Identity.of(dict(crd)))
+        hand.forget()
+    until(lambda: cluster.served_versions(name) == ())
+
+
+def _stores_crd() -> Mapping[str, Any]:
+    return definitions(("v1",))[0]
+
+
+def test_no_operator_runs_and_it_is_no_openshift(cluster: OpenShift) -> None:
+    assert cluster.operator_running() is False
+    assert cluster.infrastructure() is None
+    assert cluster.ingress_domain() is None
+
+
+def test_an_operator_that_has_a_ready_replica_runs(
+    cluster: OpenShift, hand: Cluster, namespace: str, admin_kubeconfig: Path
+) -> None:
+    labels = {"app.kubernetes.io/name": "external-secrets"}
+    pod = {"containers": [{"name": "operator", "image": "example.com/operator"}]}
+    deployment = apply(
+        hand,
+        "apps/v1",
+        "Deployment",
+        "external-secrets",
+        namespace,
+        metadata={"labels": labels},
+        spec={
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    )
+    assert cluster.operator_running() is False
+    library = kubernetes.config.new_client_from_config(str(admin_kubeconfig), persist_config=False)
+    with library:
+        kubernetes.client.AppsV1Api(library).patch_namespaced_deployment_status(
+            deployment.name, namespace, {"status": {"replicas": 1, "readyReplicas": 1}}
+        )
+    assert cluster.operator_running() is True
+
+
+def test_an_openshift_says_who_it_is(tmp_path: Path) -> None:
+    with KubernetesApi(tmp_path, cluster_name="ember") as api:
+        cluster = OpenShift(yaml.safe_load(api.admin_kubeconfig.read_text()))
+        found = cluster.infrastructure()
+        assert found is not None
+        assert found.name.startswith("ember")
+        assert found.api_server_url == api.url
+        assert cluster.ingress_domain()
+        cluster.close()
