@@ -123,6 +123,7 @@ def _propose(
         author_name=repository.author_name,
         author_email=repository.author_email,
         push_url=push_url,
+        push_token=repository.token if push_url else None,
     )
     logger.info(
         "Branch %s: %s%s",

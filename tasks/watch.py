@@ -50,6 +50,9 @@ def wake_landed_runs() -> dict[str, Any]:
 
     Returns:
         ``waiting``: how many runs wait; ``woken``: names of those that were resumed.
+
+    Raises:
+        EnablementError: a repository or a connection could not be read; the runs of the others were woken.
     """
     logger = get_run_logger()
     with get_client(sync_client=True) as client:
@@ -64,11 +67,19 @@ def wake_landed_runs() -> dict[str, Any]:
                 )
                 continue
             by_repository[request.gitops].append((run, request))
-        woken = []
+        woken: list[str] = []
+        unread: list[EnablementError] = []
         for waiting in by_repository.values():
-            landed = _landed([request for _, request in waiting])
+            try:
+                landed = _landed([request for _, request in waiting])
+            except EnablementError as error:
+                # The runs of other repositories are not to wait for this one.
+                unread.append(error)
+                continue
             woken += [run.name for run, request in waiting if request in landed and _resume(client, run)]
     logger.info("%d runs wait for their merge; woken: %s", len(runs), ", ".join(woken) or "none")
+    if unread:
+        raise unread[0]
     return {"waiting": len(runs), "woken": woken}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import requests
+import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, LogFilter
 from prefect.client.schemas.objects import FlowRun, TaskRun
@@ -33,6 +36,8 @@ from deployments.sandbox.gitops_agent.options import Options
 from deployments.sandbox.kubernetes_api import KubernetesApi
 from deployments.sandbox.vault_server import VaultServer
 from flows.enable_cluster import enable_cluster
+from tasks.watch import waiting_runs
+from tests.github_checkout import Checkout
 
 REPOSITORY = "sandbox/gitops"
 SEED = Path(__file__).parents[1] / "deployments" / "sandbox" / "repository"
@@ -125,6 +130,61 @@ class World:
         (pull,) = self.pulls("open")
         self.as_reviewer("PUT", f"/pulls/{pull['number']}/merge", json={"merge_method": method})
 
+    def forget_waiting_runs(self) -> None:
+        """Delete the runs that still wait: the server outlives this world, and the watcher sees them."""
+        with get_client(sync_client=True) as client:
+            for run in waiting_runs(client):
+                client.delete_flow_run(run.id)
+
+    def revert(self, directory: Path) -> None:
+        """Revert the merge at the head of ``main`` and push that, as a person does."""
+        checkout = Checkout(directory, "revert", self.github.token_of("reviewer"))
+        checkout.clone(self.github.clone_url(REPOSITORY))
+        checkout.git("revert", "--no-edit", "--mainline=1", "HEAD")
+        checkout.git("push", "--quiet", "origin", "main")
+
+    def as_vault_admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        """One request to Vault by somebody who changes things by hand."""
+        answer = requests.request(
+            method,
+            f"{self.vault.address}/v1/{path}",
+            json=body,
+            headers={"X-Vault-Token": self.vault.root_token},
+            verify=str(self.vault.ca_file),
+            timeout=30,
+        )
+        answer.raise_for_status()
+
+    def foreign_role(self) -> dict[str, Any]:
+        """A role that somebody else uses."""
+        return {
+            "bound_service_account_names": ["billing"],
+            "bound_service_account_namespaces": ["billing"],
+            "token_policies": ["billing"],
+        }
+
+    def delete_service_account(self, namespace: str, name: str) -> None:
+        """Remove a ServiceAccount from the cluster by hand."""
+        self._as_cluster_admin("DELETE", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}")
+
+    def create_service_account(self, namespace: str, name: str) -> None:
+        """Put one there."""
+        self._as_cluster_admin(
+            "POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}}
+        )
+
+    def _as_cluster_admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        config = yaml.safe_load(Path(self.kubernetes.admin_kubeconfig).read_text())
+        answer = httpx.request(
+            method,
+            f"{self.kubernetes.url}{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {config['users'][0]['user']['token']}"},
+            verify=ssl.create_default_context(cadata=self.kubernetes.ca_pem),
+            timeout=30,
+        )
+        answer.raise_for_status()
+
     def as_reviewer(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """One request to the repository's API as the reviewer."""
         answer = httpx.request(
@@ -173,6 +233,12 @@ class Run:
         state = (await self.read()).state
         assert state is not None
         return state.name
+
+    async def again(self) -> str:
+        """A new run of the same flow with the same parameters, executed; this object stands for it then."""
+        made = await Run.create(self.flow, (await self.read()).parameters)
+        self.id = made.id
+        return await self.go()
 
     async def resume(self, run_input: dict[str, Any] | None = None) -> None:
         """Wake it up, as the UI, the watcher or an automation does."""

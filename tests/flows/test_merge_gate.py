@@ -1,0 +1,123 @@
+"""The gate: only the content of the base branch opens it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.states import AwaitingRetry
+
+from flows.watch_merges import watch_merges
+from runbook.errors import Conflict
+from tests.world import Run, World, enable
+
+
+async def test_whoever_resumes_without_a_merge_only_makes_it_look(world: World) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended"
+    await run.resume()
+    assert await run.go() == "Suspended"
+    await run.resume({"landed_elsewhere": True, "note": "I promise"})
+    assert await run.go() == "Suspended"
+    log = await run.logs()
+    assert "the change is not on the base branch; the run waits again" in log
+    assert "I promise" in log
+    assert len(world.pulls()) == 1
+
+
+async def test_the_form_links_the_pull_request_and_asks_for_nothing(world: World) -> None:
+    run = await enable(world)
+    await run.go()
+    state = (await run.read()).state
+    assert state is not None
+    async with get_client() as client:
+        keyset = state.state_details.run_input_keyset
+        assert keyset is not None
+        description = await client.read_flow_run_input(run.id, keyset["description"])
+        schema = await client.read_flow_run_input(run.id, keyset["schema"])
+    assert world.pulls()[0]["html_url"] in description
+    assert '"required"' not in schema
+
+
+async def test_a_pull_request_closed_without_a_merge_ends_the_run_and_a_new_run_opens_another(
+    world: World,
+) -> None:
+    run = await enable(world)
+    await run.go()
+    world.as_reviewer("PATCH", "/pulls/1", json={"state": "closed"})
+    await run.resume()
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, Conflict)
+    assert "pull request #1: was closed without a merge by reviewer" in str(run.error)
+    again = await enable(world)
+    assert await again.go() == "Suspended", again.error
+    assert [pull["number"] for pull in world.pulls("open")] == [2]
+
+
+async def test_a_merge_that_was_reverted_does_not_open_the_gate(world: World, tmp_path: Path) -> None:
+    run = await enable(world)
+    await run.go()
+    world.merge()
+    world.revert(tmp_path)
+    await run.resume()
+    assert await run.go() == "Suspended", run.error
+    assert len(world.pulls()) == 1, "somebody took it back; this run does not propose it again"
+
+
+async def test_a_second_run_finds_the_open_pull_request(world: World) -> None:
+    first, second = await enable(world), await enable(world)
+    assert await first.go() == "Suspended"
+    assert await second.go() == "Suspended"
+    assert len(world.pulls()) == 1
+
+
+async def test_after_a_later_failure_a_retry_asks_for_no_second_approval_and_repeats_no_vault_step(
+    world: World,
+) -> None:
+    run = await enable(world)
+    await run.go()
+    world.merge()
+    world.sync()
+    world.delete_service_account("web", "vault-secret-fetcher")
+    await run.resume()
+    assert await run.go() == "Failed"
+    assert "web/vault-secret-fetcher" in str(run.error)
+    world.agent.round()
+    world.create_service_account("web", "vault-secret-fetcher")
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
+    assert await run.go() == "Completed", run.error
+    assert len(world.pulls()) == 1
+
+
+async def test_vault_steps_that_are_done_are_skipped_on_retry(world: World) -> None:
+    run = await enable(world)
+    await run.go()
+    world.merge()
+    world.sync()
+    world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
+    world.as_vault_admin("POST", "auth/ember-k8s/role/emea-ops", world.foreign_role())
+    await run.resume()
+    # Preflight sees the foreign role and stops before any change.
+    assert await run.go() == "Failed"
+    assert "hands out the policies billing" in str(run.error)
+    world.as_vault_admin("DELETE", "auth/ember-k8s/role/emea-ops")
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
+    assert await run.go() == "Completed", run.error
+
+
+async def test_the_watcher_wakes_the_runs_whose_change_has_landed_and_no_other(world: World) -> None:
+    run = await enable(world)
+    await run.go()
+    watcher = await Run.create(watch_merges, {})
+    assert await watcher.go() == "Completed", watcher.error
+    state = (await run.read()).state
+    assert state is not None
+    assert state.name == "Suspended"
+    world.merge()
+    assert await watcher.again() == "Completed", watcher.error
+    state = (await run.read()).state
+    assert state is not None
+    assert state.name == "Resuming"
+    assert "enable emea/ember" in await watcher.logs()
