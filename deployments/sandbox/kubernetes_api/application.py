@@ -81,11 +81,11 @@ class Application:
             return PlainTextResponse("404 page not found\n", 404)
 
     def _user(self, request: Request) -> User:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        parts = request.headers.get("authorization", "").split(" ")
+        if len(parts) < 2 or parts[0].lower() != "bearer" or not parts[1]:
             return ANONYMOUS
         try:
-            return self._authenticator.authenticate(token.strip())[0]
+            return self._authenticator.authenticate(parts[1])[0]
         except TokenError as error:
             raise unauthorized() from error
 

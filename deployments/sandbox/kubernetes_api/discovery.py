@@ -39,7 +39,7 @@ def answer(path: str, registry: Registry, address: str) -> Object:
         PageNotFoundError: nothing is served there.
     """
     kinds = registry.kinds()
-    match [part for part in path.split("/") if part]:
+    match path.removeprefix("/").split("/"):
         case ["api"]:
             addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}]
             return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}

@@ -50,7 +50,7 @@ class Dispatcher:
         kind = self._registry.find(info.group, info.version, info.resource)
         if not self._registry.has_group(info.group):
             raise PageNotFoundError(info.path)
-        if kind is None or info.too_deep:
+        if kind is None or info.malformed:
             raise not_served()
         if request.method == "HEAD":
             raise method_not_allowed()
@@ -91,7 +91,7 @@ class Dispatcher:
         if info.verb != "create":
             raise method_not_allowed()
         body = await bodies.read_object(request, kind.name, bodies.REVIEW_TYPES)
-        return JSONResponse(self._reviews.review(kind.resource, body, user), 201)
+        return JSONResponse(self._reviews.review(kind, body, user), 201)
 
     async def _token_request(self, request: Request, info: RequestInfo) -> Response:
         if info.verb != "create":
@@ -119,7 +119,7 @@ class Dispatcher:
             change = partial(patches.json_patch, operations=content)
             return JSONResponse(self._resources.patch(place, change, status=status, dry_run=dry_run))
         if not isinstance(content, dict):
-            raise bad_request("json: cannot unmarshal the patch into an object")
+            raise bad_request("error decoding patch: json: cannot unmarshal it into an object")
         if media_type == patches.APPLY_PATCH:
             return self._apply(request.query_params, place, content, status=status, dry_run=dry_run)
         merge = patches.merge_patch if media_type == patches.MERGE_PATCH else patches.strategic_merge_patch
@@ -133,7 +133,9 @@ class Dispatcher:
         if not manager:
             cause = required("fieldManager", "is required for apply patch")
             raise invalid("meta.k8s.io", "PatchOptions", "", [cause])
-        applied, created = self._resources.apply(place, content, manager, status=status, dry_run=dry_run)
+        applied, created = self._resources.apply(
+            place, content, manager, force=flag(query, "force"), status=status, dry_run=dry_run
+        )
         return JSONResponse(applied, 201 if created else 200)
 
     async def _delete(self, request: Request, place: Place) -> Response:
@@ -178,10 +180,10 @@ def _place(kind: Kind, info: RequestInfo) -> Place:
     if info.namespace and not kind.namespaced:
         raise not_served()
     if kind.namespaced and not info.namespace:
-        if info.verb in ("create", "deletecollection"):
-            raise method_not_allowed()
-        if info.verb not in ("list", "watch"):
+        if info.name and info.verb in ("get", "update", "patch", "delete"):
             raise not_served()
+        if info.verb not in ("list", "watch"):
+            raise method_not_allowed()
     return Place(kind, info.namespace, info.name)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from deployments.sandbox.kubernetes_api import schemas
+from deployments.sandbox.kubernetes_api import schemas, structures
 from deployments.sandbox.kubernetes_api.kinds import Kind
 from deployments.sandbox.kubernetes_api.status import (
     ApiError,
+    Cause,
     Object,
     bad_request,
     invalid,
@@ -25,6 +26,7 @@ SYSTEM_METADATA = (
 )
 """Metadata that only the server sets."""
 
+_OTHER_NAMESPACE = "the namespace of the provided object does not match the namespace sent on the request"
 _INTERNAL_PACKAGES = {
     "": "core",
     "rbac.authorization.k8s.io": "rbac",
@@ -60,16 +62,13 @@ def applied(kind: Kind, namespace: str, body: Object) -> Object:
         raise bad_request(f"invalid object type: {group}/{number}, Kind={name}")
     if (item.get("metadata") or {}).get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
-    unknown = sorted(f".{field}" for field in set(item) - kind.fields) if kind.fields else []
-    if kind.schema is not None:
-        unknown = schemas.undeclared(kind.schema, item)
+    unknown = [] if kind.schema is None else schemas.undeclared(kind.schema, item)
     if unknown:
         metadata = item.get("metadata") or {}
         place = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-        problems = [f"{field}: field not declared in schema" for field in unknown]
-        listed = problems[0] if len(problems) == 1 else "errors:\n  " + "\n  ".join(problems)
-        message = f"failed to create typed patch object ({place}; {version}, Kind={name}): {listed}"
-        raise ApiError(500, "", message)
+        what = f"({place}; {kind.group}/{kind.version}, Kind={name})"
+        problem = f"{unknown[0]}: field not declared in schema"
+        raise ApiError(500, "", f"failed to create typed patch object {what}: {problem}")
     return _placed(kind, namespace, item)
 
 
@@ -95,6 +94,23 @@ def check_kind(kind: Kind, item: Object) -> None:
     )
 
 
+def check_structure(kind: Kind, item: Object) -> None:
+    """Drop what no object of this kind has, in place, and raise the 400 for values of a wrong type.
+
+    Of custom resources only the metadata is looked at: the rest is judged later, field by field.
+    """
+    whole = {"metadata": structures.METADATA}
+    if not kind.custom and kind.schema is not None:
+        whole |= kind.schema["properties"]
+        schemas.prune(kind.schema, item)
+    if isinstance(item["metadata"], dict):
+        schemas.prune(structures.METADATA, item["metadata"])
+    problem = schemas.wrong_type({"type": "object", "properties": whole}, item)
+    if problem:
+        words = f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}'
+        raise bad_request(f"{words}: json: cannot unmarshal {problem}")
+
+
 def check_name(name_in_path: str, item: Object) -> None:
     """Set the name of the path, or raise the 400 for another one."""
     name = item["metadata"].setdefault("name", name_in_path)
@@ -104,16 +120,28 @@ def check_name(name_in_path: str, item: Object) -> None:
         )
 
 
-def check_unmoved(kind: Kind, namespace: str, name: str, item: Object) -> None:
-    """Raises 422 when a patch has changed name or namespace, 400 or 422 when it has changed the kind."""
-    check_kind(kind, item)
-    causes = [
-        invalid_value(f"metadata.{field}", item["metadata"].get(field), "field is immutable")
-        for field, value in (("name", name), ("namespace", namespace))
-        if (item["metadata"].get(field) or "") != value
-    ]
-    if causes:
-        raise invalid(kind.group, kind.name, name, causes)
+def check_patched(kind: Kind, namespace: str, name: str, before: Object, after: Object) -> None:
+    """Check that a patch has left the same object.
+
+    Raises:
+        ApiError: 400 for another name or namespace, 422 for another kind or uid, or values of a wrong type.
+    """
+    metadata = after.get("metadata") if isinstance(after, dict) else None
+    if not isinstance(metadata, dict):
+        words = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        raise bad_request(words)
+    try:
+        check_kind(kind, after)
+        check_structure(kind, after)
+    except ApiError as error:
+        raise invalid("", "", "", [Cause("patch", "FieldValueInvalid", error.message)]) from error
+    check_name(name, after)
+    if metadata.get("namespace", "") != namespace:
+        raise bad_request(_OTHER_NAMESPACE)
+    uid = metadata.get("uid", before["metadata"]["uid"])
+    if uid != before["metadata"]["uid"]:
+        cause = invalid_value("metadata.uid", uid, "field is immutable")
+        raise invalid(kind.group, kind.name, name, [cause])
 
 
 def without_empty(metadata: Object) -> Object:
@@ -151,15 +179,13 @@ def specification(item: Object) -> Object:
 
 
 def _placed(kind: Kind, namespace: str, item: Object) -> Object:
-    metadata = item.get("metadata") or {}
-    if not isinstance(metadata, dict):
-        raise bad_request(f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}')
-    item["metadata"] = without_empty(metadata)
+    if item.get("metadata") is None:
+        item["metadata"] = {}
+    check_structure(kind, item)
+    item["metadata"] = without_empty(item["metadata"])
     if namespace:
         if item["metadata"].setdefault("namespace", namespace) != namespace:
-            raise bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
+            raise bad_request(_OTHER_NAMESPACE)
     elif item["metadata"].pop("namespace", ""):
         raise bad_request("namespace is not allowed on this type")
     return item

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 
 from deployments.sandbox.kubernetes_api.authentication import ANONYMOUS, User
 from deployments.sandbox.kubernetes_api.authorization import Action, Authorizer
-from deployments.sandbox.kubernetes_api.status import ApiError
+from deployments.sandbox.kubernetes_api.status import bad_request
 
 _ACCOUNT_PREFIX = "system:serviceaccount:"
 
@@ -15,13 +15,13 @@ def effective_user(user: User, headers: Headers, authorizer: Authorizer) -> User
     """The user as whom the request counts: ``user``, unless the headers ask for another.
 
     Raises:
-        ApiError: 403 when ``user`` may not, 500 for groups without a user, as the API server answers.
+        ApiError: 403 when ``user`` may not, 400 for groups without a user.
     """
     name = headers.get("impersonate-user", "")
     groups = headers.getlist("impersonate-group")
     if not name:
         if groups:
-            raise ApiError(500, "InternalError", "requested groups without impersonating a user")
+            raise bad_request("requested groups without impersonating a user name")
         return user
     account = name.removeprefix(_ACCOUNT_PREFIX).split(":") if name.startswith(_ACCOUNT_PREFIX) else []
     if len(account) == 2:

@@ -46,7 +46,9 @@ def dns_label(name: str) -> str:
     """The rule for namespaces."""
     if len(name) > 63:
         return "must be no more than 63 characters"
-    return "" if _DNS_LABEL.fullmatch(name) else _LABEL_SENTENCE
+    if _DNS_LABEL.fullmatch(name):
+        return ""
+    return _LABEL_SENTENCE if dns_subdomain(name) else "must not contain dots"
 
 
 def dns_subdomain(name: str) -> str:
@@ -92,6 +94,10 @@ def metadata_causes(metadata: Object, rule: NameRule) -> list[Cause]:
             causes.append(invalid_value("metadata.labels", value, "must be no more than 63 characters"))
         elif not _LABEL_VALUE.fullmatch(value):
             causes.append(invalid_value("metadata.labels", value, _LABEL_VALUE_SENTENCE))
+    for index, finalizer in enumerate(metadata.get("finalizers") or ()):
+        if "/" not in finalizer:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            causes.append(invalid_value(f"metadata.finalizers[{index}]", finalizer, detail))
     for key in metadata.get("annotations") or {}:
         if not _is_qualified_name(key):
             causes.append(invalid_value("metadata.annotations", key, _LABEL_KEY_SENTENCE))

@@ -44,7 +44,7 @@ def json_patch(item: Object, operations: Any) -> Object:
         ApiError: 400 when the patch is no list, 422 when it does not fit the object.
     """
     if not isinstance(operations, list):
-        raise bad_request("error decoding patch: a JSON patch is a list of operations")
+        raise bad_request("error decoding patch: json: a JSON patch is a list of operations")
     try:
         patched: Object = jsonpatch.JsonPatch(operations).apply(item)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
@@ -90,31 +90,24 @@ def strategic_merge_patch(item: Object, patch: Object) -> Object:
     return result
 
 
-def apply(item: Object, applied: Object, previous: Object | None, *, custom: bool) -> Object:
-    """Server-side apply: what is applied is set, what the same manager had applied before and no longer does
-    is removed, the rest stays.
-
-    Conflicts between managers are not detected: the last one to apply a field has it, as with ``force``.
-
-    Args:
-        item: the object as it is.
-        applied: what the manager wants now.
-        previous: what the same manager applied last, None the first time.
-        custom: custom resources: no lists are joined but those of the metadata.
-    """
-    keys = _METADATA_KEYS if custom else _MERGE_KEYS
-    base = copy.deepcopy(item) if previous is None else _without(item, previous, applied, keys)
-    return _apply(base, applied, keys)
+def merge_keys(*, custom: bool) -> Mapping[str, str]:
+    """The lists that are joined by a key of their members; of custom resources only the metadata's."""
+    return _METADATA_KEYS if custom else _MERGE_KEYS
 
 
-def _apply(item: Object, applied: Object, keys: Mapping[str, str]) -> Object:
+def apply(item: Object, applied: Object, keys: Mapping[str, str]) -> Object:
+    """Set what is applied, and leave the rest. ``keys`` come from `merge_keys`."""
     result = dict(item)
     for name, value in applied.items():
         if isinstance(value, dict):
             below = result.get(name)
-            result[name] = _apply(below if isinstance(below, dict) else {}, value, keys)
+            result[name] = apply(below if isinstance(below, dict) else {}, value, keys)
         elif isinstance(value, list):
-            result[name] = _join(name, result.get(name), value, keys, lambda old, new: _apply(old, new, keys))
+            old = result.get(name)
+            if name in keys or name in _UNITED_LISTS:
+                result[name] = _join(name, old, value, keys, lambda mine, new: apply(mine, new, keys))
+            else:
+                result[name] = copy.deepcopy(value)
         elif value is None:
             result.pop(name, None)
         else:
@@ -122,41 +115,19 @@ def _apply(item: Object, applied: Object, keys: Mapping[str, str]) -> Object:
     return result
 
 
-def _without(item: Object, previous: Object, applied: Object, keys: Mapping[str, str]) -> Object:
-    """The object without what ``previous`` had set and ``applied`` does not mention."""
-    result = copy.deepcopy(item)
-    for name, value in previous.items():
-        if name not in result:
-            continue
-        wanted = applied.get(name)
-        if isinstance(value, dict) and isinstance(result[name], dict):
-            below = wanted if isinstance(wanted, dict) else {}
-            result[name] = _without(result[name], value, below, keys)
-            if not result[name] and name not in applied:
-                del result[name]
-        elif isinstance(value, list) and name in keys and isinstance(result[name], list):
-            kept = {member[keys[name]] for member in wanted or () if keys[name] in member}
-            gone = {member[keys[name]] for member in value if keys[name] in member} - kept
-            result[name] = [member for member in result[name] if member.get(keys[name]) not in gone]
-            if not result[name] and name not in applied:
-                del result[name]
-        elif name not in applied:
-            del result[name]
-    return result
-
-
 def _join(name: str, old: Any, new: list[Any], keys: Mapping[str, str], merge: Any) -> list[Any]:
     if not isinstance(old, list):
         old = []
     if name in _UNITED_LISTS:
-        return [*old, *(member for member in new if member not in old)]
+        return [*new, *(member for member in old if member not in new)]
     key = keys.get(name)
     if key is None or not all(isinstance(member, dict) and key in member for member in [*old, *new]):
         return [copy.deepcopy(m) for m in new if not (isinstance(m, dict) and _DIRECTIVE in m)]
-    joined = {member[key]: member for member in old}
-    for member in new:
-        if member.get(_DIRECTIVE) == "delete":
-            joined.pop(member[key], None)
-        else:
-            joined[member[key]] = merge(joined.get(member[key], {}), member)
-    return list(joined.values())
+    before = {member[key]: member for member in old}
+    joined = {
+        member[key]: merge(before.get(member[key], {}), member)
+        for member in new
+        if member.get(_DIRECTIVE) != "delete"
+    }
+    named = {member[key] for member in new}
+    return [*joined.values(), *(member for member in old if member[key] not in named)]

@@ -28,7 +28,7 @@ class RequestInfo:
     resource: str = ""
     name: str = ""
     subresource: str = ""
-    too_deep: bool = False
+    malformed: bool = False
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:
@@ -38,7 +38,7 @@ def flag(query: Mapping[str, str], name: str) -> bool:
 
 def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     """Read a request; discovery and health paths come back with ``is_resource`` False."""
-    parts = [part for part in path.split("/") if part]
+    parts = path.removeprefix("/").removesuffix("/").split("/")
     if parts[:1] == ["api"] and len(parts) >= 3:
         group, version, rest = "", parts[1], parts[2:]
     elif parts[:1] == ["apis"] and len(parts) >= 4:
@@ -46,6 +46,7 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     else:
         return RequestInfo(path=path, verb=method.lower())
 
+    malformed = "" in parts
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 1:
         namespace = rest[1]
@@ -67,7 +68,7 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
         resource=rest[0],
         name=name,
         subresource=rest[2] if len(rest) > 2 else "",
-        too_deep=len(rest) > 3,
+        malformed=malformed or len(rest) > 3,
     )
 
 

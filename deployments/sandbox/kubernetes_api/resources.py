@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import copy
-import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from deployments.sandbox.kubernetes_api import envelopes, names, patches, strategies
 from deployments.sandbox.kubernetes_api.envelopes import in_version
 from deployments.sandbox.kubernetes_api.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
+from deployments.sandbox.kubernetes_api.ownership import Ownership, refusal, remove
+from deployments.sandbox.kubernetes_api.pages import page
 from deployments.sandbox.kubernetes_api.selectors import Test
 from deployments.sandbox.kubernetes_api.status import (
     MODIFIED,
@@ -22,7 +20,6 @@ from deployments.sandbox.kubernetes_api.status import (
     already_exists,
     bad_request,
     conflict,
-    expired,
     forbidden,
     invalid,
     invalid_value,
@@ -60,8 +57,7 @@ class Resources:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        # What each manager applied last, by the uid of the object; a real server keeps it in managedFields.
-        self._applied: dict[tuple[str, str], Object] = {}
+        self._ownership = Ownership()
 
     def get(self, place: Place) -> Object:
         """The object, in the version of ``place.kind``. Raises: ApiError: 404."""
@@ -78,12 +74,7 @@ class Resources:
         """
         kind, version = place.kind, self._store.version
         items = [item for item in self._store.scan(kind.group_resource, place.namespace) if fits(item)]
-        items = items[_position(token, version) if token else 0 :]
-        metadata: Object = {"resourceVersion": str(version)}
-        if limit and len(items) > limit:
-            metadata["continue"] = _continue_token(token, version, limit)
-            metadata["remainingItemCount"] = len(items) - limit
-            items = items[:limit]
+        items, metadata = page(items, version, limit, token)
         shown = [in_version(kind, item) for item in items]
         if kind.custom:
             metadata.setdefault("continue", "")
@@ -120,8 +111,7 @@ class Resources:
             metadata["generation"] = 1
         if kind.has_status:
             item.pop("status", None)
-        if metadata.get("name"):
-            strategies.complete(kind, item)
+        strategies.complete(kind, item)
         strategies.validate(kind, item, None)
         if self._store.read(kind.group_resource, place.namespace, metadata["name"]) is not None:
             raise already_exists(kind.group, kind.resource, metadata["name"])
@@ -152,18 +142,28 @@ class Resources:
         """
         before = self.get(place)
         after = change(copy.deepcopy(before))
-        if not isinstance(after, dict) or not isinstance(after.get("metadata"), dict):
-            raise bad_request("the patch leaves no object")
+        envelopes.check_patched(place.kind, place.namespace, place.name, before, after)
         return self._replace(place, before, after, status=status, dry_run=dry_run)
 
     def apply(
-        self, place: Place, body: Object, manager: str, *, status: bool = False, dry_run: bool = False
+        self,
+        place: Place,
+        body: Object,
+        manager: str,
+        *,
+        force: bool = False,
+        status: bool = False,
+        dry_run: bool = False,
     ) -> tuple[Object, bool]:
         """Server-side apply; returns the object, and whether it was created.
 
+        What the same manager had applied before and leaves out now is removed, unless another one applies it.
+
         Raises:
-            ApiError: 400 or 500 for a body that cannot be applied, else as `create` and `update`.
+            ApiError: 400 or 500 for a body that cannot be applied, 409 for a field that another manager has
+                applied with another value (unless ``force``), else as `create` and `update`.
         """
+        keys = patches.merge_keys(custom=place.kind.custom)
         applied = envelopes.applied(place.kind, place.namespace, body)
         envelopes.check_name(place.name, applied)
         existing = self._store.read(place.kind.group_resource, place.namespace, place.name)
@@ -172,12 +172,15 @@ class Resources:
                 raise place.missing()
             result = self.create(place, applied, dry_run=dry_run)
         else:
-            before = in_version(place.kind, existing)
-            previous = self._applied.get((existing["metadata"]["uid"], manager))
-            after = patches.apply(before, applied, previous, custom=place.kind.custom)
+            before, uid = in_version(place.kind, existing), existing["metadata"]["uid"]
+            conflicts = self._ownership.conflicts(uid, manager, before, applied, keys)
+            if conflicts and not force:
+                raise refusal(conflicts)
+            after = patches.apply(before, applied, keys)
+            remove(after, self._ownership.abandoned(uid, manager, applied, keys), keys)
             result = self._replace(place, before, after, status=status, dry_run=dry_run)
         if not dry_run and not status:
-            self._applied[(result["metadata"]["uid"], manager)] = applied
+            self._ownership.record(result["metadata"]["uid"], manager, applied, keys)
         return result, existing is None
 
     def delete(self, place: Place, options: Object, *, dry_run: bool = False) -> Object:
@@ -224,7 +227,6 @@ class Resources:
             )
         if (new.get("resourceVersion") or old["resourceVersion"]) != old["resourceVersion"]:
             raise place.conflict(MODIFIED)
-        envelopes.check_unmoved(kind, place.namespace, place.name, after)
         for field in (*envelopes.SYSTEM_METADATA, "resourceVersion"):
             new.pop(field, None)
             if field in old:
@@ -241,6 +243,9 @@ class Resources:
             if not dry_run:
                 self._remove(place, old["uid"])
             return after
+        if not dry_run:
+            keys = patches.merge_keys(custom=kind.custom)
+            self._ownership.changed(old["uid"], before, after, keys)
         return self._store_or_show(kind, after, dry_run=dry_run)
 
     def _store_or_show(self, kind: Kind, item: Object, *, dry_run: bool) -> Object:
@@ -248,8 +253,7 @@ class Resources:
 
     def _remove(self, place: Place, uid: str) -> None:
         self._store.remove(place.kind.group_resource, place.namespace, place.name)
-        for key in [key for key in self._applied if key[0] == uid]:
-            del self._applied[key]
+        self._ownership.forget(uid)
 
     def _check_namespace(self, place: Place, name: str) -> None:
         kind = place.kind
@@ -277,7 +281,7 @@ class Resources:
 def _mark_deleted(kind: Kind, item: Object) -> None:
     metadata = item["metadata"]
     metadata["deletionTimestamp"] = names.timestamp()
-    if kind.custom:
+    if kind.group_resource not in ("namespaces", _DEFINITIONS):
         metadata["deletionGracePeriodSeconds"] = 0
         if kind.counts_generation:
             metadata["generation"] += 1
@@ -290,20 +294,3 @@ def _is_held(kind: Kind, item: Object) -> bool:
     if kind.group_resource == "namespaces" and item.get("spec", {}).get("finalizers"):
         return True
     return bool(item["metadata"].get("finalizers"))
-
-
-def _continue_token(token: str, version: int, limit: int) -> str:
-    start = (_position(token, version) if token else 0) + limit
-    return base64.urlsafe_b64encode(json.dumps({"rv": version, "start": start}).encode()).decode().rstrip("=")
-
-
-def _position(token: str, version: int) -> int:
-    try:
-        position: Any = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        start, seen = int(position["start"]), int(position["rv"])
-    except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        raise bad_request("continue key is not valid") from error
-    if seen != version:
-        # A real server still knows the old list for minutes; this one has only what is now.
-        raise expired(str(seen), version)
-    return start

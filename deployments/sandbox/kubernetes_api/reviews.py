@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from deployments.sandbox.kubernetes_api.authentication import Authenticator, User
 from deployments.sandbox.kubernetes_api.authorization import Action, Authorizer
+from deployments.sandbox.kubernetes_api.envelopes import received
+from deployments.sandbox.kubernetes_api.kinds import TOKEN_REQUEST, Kind
 from deployments.sandbox.kubernetes_api.names import timestamp
 from deployments.sandbox.kubernetes_api.status import (
     Cause,
@@ -46,8 +48,8 @@ class Reviews:
         self._signer = signer
         self._max_token_lifetime = max_token_lifetime
 
-    def review(self, resource: str, body: Object, user: User) -> Object:
-        """Answer a review that ``user`` sent; ``resource`` is one of the registry's review resources.
+    def review(self, kind: Kind, body: Object, user: User) -> Object:
+        """Answer a review that ``user`` sent; ``kind`` is one of the registry's reviews.
 
         Raises:
             ApiError: 400 or 422 for a question that is none.
@@ -58,10 +60,9 @@ class Reviews:
             "selfsubjectaccessreviews": self._self_subject_access_review,
             "subjectaccessreviews": self._subject_access_review,
         }
-        spec = body.get("spec") or {}
-        if not isinstance(spec, dict):
-            raise bad_request("json: cannot unmarshal spec into an object")
-        return answers[resource](spec, user)
+        question = received(kind, "", body)
+        answer = answers[kind.resource](question.get("spec") or {}, user)
+        return {"kind": kind.name, "apiVersion": kind.api_version, "metadata": question["metadata"], **answer}
 
     def request_token(self, namespace: str, name: str, body: Object) -> Object:
         """A TokenRequest for a ServiceAccount.
@@ -70,7 +71,8 @@ class Reviews:
             ApiError: 404 without the ServiceAccount or the bound Secret, 422 for a lifetime that is too short
                 or too long, 409 when the bound Secret is another one now.
         """
-        spec = body.get("spec") or {}
+        request = received(TOKEN_REQUEST, namespace, body)
+        spec = request.get("spec") or {}
         lifetime = spec.get("expirationSeconds", _DEFAULT_LIFETIME)
         field = "spec.expirationSeconds"
         problem: Cause | None = None
@@ -83,6 +85,10 @@ class Reviews:
             raise not_found("", "serviceaccounts", name)
         if problem:
             raise invalid(_AUTHENTICATION, "TokenRequest", "", [problem])
+        given = request["metadata"].get("name", name)
+        if given != name:
+            other = invalid_value("metadata.name", given, "must match the service account name if specified")
+            raise invalid(_AUTHENTICATION, "TokenRequest", name, [other])
         bound = self._bound_secret(namespace, spec.get("boundObjectRef"))
         lifetime = min(lifetime, self._max_token_lifetime)
         audiences = list(spec.get("audiences") or self._authenticator.audiences)
@@ -136,18 +142,13 @@ class Reviews:
             status: Object = {"user": {}, "error": message}
         else:
             status = {"authenticated": True, "user": user.info(), "audiences": audiences}
-        return _answer(_AUTHENTICATION, "TokenReview", spec, status)
+        return {"spec": spec, "status": status}
 
     def _self_subject_review(self, _spec: Object, user: User) -> Object:
-        return {
-            "kind": "SelfSubjectReview",
-            "apiVersion": f"{_AUTHENTICATION}/v1",
-            "metadata": {"creationTimestamp": timestamp()},
-            "status": {"userInfo": user.info()},
-        }
+        return {"metadata": {"creationTimestamp": timestamp()}, "status": {"userInfo": user.info()}}
 
     def _self_subject_access_review(self, spec: Object, user: User) -> Object:
-        return self._access("SelfSubjectAccessReview", spec, user)
+        return self._access(spec, user)
 
     def _subject_access_review(self, spec: Object, _user: User) -> Object:
         groups = tuple(spec.get("groups") or ())
@@ -155,9 +156,9 @@ class Reviews:
             cause = invalid_value("spec.user", "", "at least one of user or group must be specified")
             raise invalid(_AUTHORIZATION, "", "", [cause])
         subject = User(spec.get("user", ""), spec.get("uid", ""), groups)
-        return self._access("SubjectAccessReview", spec, subject)
+        return self._access(spec, subject)
 
-    def _access(self, kind: str, spec: Object, user: User) -> Object:
+    def _access(self, spec: Object, user: User) -> Object:
         asked = (spec.get("resourceAttributes"), spec.get("nonResourceAttributes"))
         if (asked[0] is None) == (asked[1] is None):
             detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
@@ -167,7 +168,7 @@ class Reviews:
         status: Object = {"allowed": decision.allowed}
         if decision.reason:
             status["reason"] = decision.reason
-        return _answer(_AUTHORIZATION, kind, spec, status)
+        return {"spec": spec, "status": status}
 
 
 def _action(resource: Mapping[str, str] | None, path: Mapping[str, str] | None) -> Action:
@@ -182,13 +183,3 @@ def _action(resource: Mapping[str, str] | None, path: Mapping[str, str] | None) 
         name=asked.get("name", ""),
         namespace=asked.get("namespace", ""),
     )
-
-
-def _answer(group: str, kind: str, spec: Object, status: Object) -> Object:
-    return {
-        "kind": kind,
-        "apiVersion": f"{group}/v1",
-        "metadata": {},
-        "spec": spec,
-        "status": status,
-    }

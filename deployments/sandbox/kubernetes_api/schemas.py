@@ -65,7 +65,7 @@ def undeclared(schema: Object, value: Any, path: str = "", keep: tuple[str, ...]
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         additional = schema.get("additionalProperties")
-        for name in sorted(set(value) - set(keep)):
+        for name in (name for name in value if name not in keep):
             below = f"{path}.{name}"
             if name in properties:
                 found += undeclared(properties[name], value[name], below, _nested_envelope(properties[name]))
@@ -93,6 +93,26 @@ def fill_defaults(schema: Object, value: Any) -> None:
     elif isinstance(value, list) and isinstance(schema.get("items"), dict):
         for item in value:
             fill_defaults(schema["items"], item)
+
+
+def wrong_type(schema: Object, value: Any, path: str = "") -> str:
+    """The first value of a wrong type, as Go's decoder says it; empty when every type is right."""
+    declared = schema.get("type", "")
+    if declared and not _is_of(declared, value):
+        found = {"integer": "number", "boolean": "bool"}.get(_type_of(value), _type_of(value))
+        return f"{found} into Go struct field {path} of type {declared}"
+    below: list[tuple[Object, Any, str]] = []
+    if isinstance(value, dict):
+        declared_fields = schema.get("properties", {})
+        other = schema.get("additionalProperties")
+        for name, part in value.items():
+            if name in declared_fields:
+                below.append((declared_fields[name], part, _below(path, name)))
+            elif isinstance(other, dict):
+                below.append((other, part, path))
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        below = [(schema["items"], item, path) for item in value]
+    return next((found for part in below if (found := wrong_type(*part))), "")
 
 
 def causes(schema: Object, item: Object) -> list[Cause]:

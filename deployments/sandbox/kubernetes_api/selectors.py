@@ -32,7 +32,8 @@ def selection(kind: Kind, labels: str, fields: str) -> Test:
     Raises:
         ApiError: 400 for a selector that cannot be read, or a field that cannot be selected by.
     """
-    tests = [_label_test(part.strip()) for part in _COMMA_OUTSIDE_PARENTHESES.split(labels) if part.strip()]
+    parts = _COMMA_OUTSIDE_PARENTHESES.split(labels) if labels.strip() else []
+    tests = [_label_test(part.strip()) for part in parts]
     tests += [_field_test(kind, part.strip()) for part in fields.split(",") if part.strip()]
     return lambda item: all(test(item) for test in tests)
 
@@ -60,8 +61,11 @@ def _field_test(kind: Kind, part: str) -> Test:
         raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
     key, value, negated = match["key"], match["value"], match["operator"] == "!="
     known = ("metadata.name", "metadata.namespace", *_FIELDS.get(kind.group_resource, ()))
-    if key not in known:
+    if key not in known and (kind.custom or kind.group_resource in _FIELDS):
         raise bad_request(f"field label not supported: {key}")
+    if key not in known:
+        listed = ", ".join(f'"{name}"' for name in known)
+        raise bad_request(f'"{key}" is not a known field selector: only {listed}')
     return lambda item: (_field(item, key) == value) != negated
 
 

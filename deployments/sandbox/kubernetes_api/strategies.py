@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 
 from deployments.sandbox.kubernetes_api import names, schemas
@@ -25,19 +26,17 @@ from deployments.sandbox.kubernetes_api.status import (
 )
 
 _OPENSHIFT_USERS = "user.openshift.io"
+_CONFIG_KEY = re.compile("[-._a-zA-Z0-9]+")
 _MAX_SECRET_BYTES = 1024 * 1024
 
 
 def complete(kind: Kind, item: Object) -> None:
-    """Fill in defaults and drop what the kind does not know, in place.
+    """Fill in defaults, in place; of custom resources drop what their schema does not declare.
 
     Raises:
         ApiError: 400, when a value cannot be read as what it should be.
     """
-    if kind.fields:
-        for field in set(item) - kind.fields:
-            del item[field]
-    if kind.schema is not None:
+    if kind.custom and kind.schema is not None:
         schemas.prune(kind.schema, item)
         schemas.fill_defaults(kind.schema, item)
     if default := _DEFAULTS.get(kind.name if not kind.custom else ""):
@@ -51,7 +50,7 @@ def validate(kind: Kind, item: Object, before: Object | None) -> None:
         ApiError: 422 with every cause.
     """
     causes = names.metadata_causes(item["metadata"], _name_rule(kind))
-    if kind.schema is not None:
+    if kind.custom and kind.schema is not None:
         causes += schemas.causes(kind.schema, item)
     if not kind.custom:
         if check := _CHECKS.get(kind.name):
@@ -89,9 +88,8 @@ def _complete_secret(secret: Object) -> None:
 
 
 def _complete_namespace(namespace: Object) -> None:
-    namespace["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = namespace["metadata"][
-        "name"
-    ]
+    metadata = namespace["metadata"]
+    metadata.setdefault("labels", {})["kubernetes.io/metadata.name"] = metadata.get("name", "")
     namespace.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
     namespace.setdefault("status", {}).setdefault("phase", "Active")
 
@@ -102,6 +100,19 @@ def _complete_binding(binding: Object) -> None:
     for subject in binding.get("subjects") or ():
         if subject.get("kind") in ("User", "Group"):
             subject["apiGroup"] = subject.get("apiGroup") or RBAC_GROUP
+
+
+def _complete_role(role: Object) -> None:
+    role.setdefault("rules", None)
+
+
+def _complete_event(event: Object) -> None:
+    # Fields that a typed server always shows.
+    event.setdefault("source", {})
+    for field in ("firstTimestamp", "lastTimestamp", "eventTime"):
+        event.setdefault(field, None)
+    for field in ("reportingComponent", "reportingInstance"):
+        event.setdefault(field, "")
 
 
 def _complete_definition(definition: Object) -> None:
@@ -117,8 +128,21 @@ def _complete_definition(definition: Object) -> None:
         definition["status"] = {"conditions": None, "acceptedNames": unnamed, "storedVersions": stored}
 
 
+def _key_causes(item: Object) -> list[Cause]:
+    detail = (
+        "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  "
+        f"or 'KEY_NAME',  or 'key-name', regex used for validation is '{_CONFIG_KEY.pattern}')"
+    )
+    return [
+        invalid_value(f"{field}[{key}]", key, detail)
+        for field in ("data", "binaryData")
+        for key in item.get(field, {})
+        if not _CONFIG_KEY.fullmatch(key)
+    ]
+
+
 def _secret_causes(secret: Object) -> list[Cause]:
-    causes = []
+    causes = _key_causes(secret)
     if secret["type"] == TOKEN_SECRET_TYPE:
         annotations = secret["metadata"].get("annotations") or {}
         if not annotations.get(ACCOUNT_NAME_ANNOTATION):
@@ -239,13 +263,17 @@ def _definition_causes(definition: Object) -> list[Cause]:
 
 
 _DEFAULTS: dict[str, Callable[[Object], None]] = {
+    "ClusterRole": _complete_role,
     "ClusterRoleBinding": _complete_binding,
     "CustomResourceDefinition": _complete_definition,
+    "Event": _complete_event,
     "Namespace": _complete_namespace,
+    "Role": _complete_role,
     "RoleBinding": _complete_binding,
     "Secret": _complete_secret,
 }
 _CHECKS: dict[str, Callable[[Object], list[Cause]]] = {
+    "ConfigMap": _key_causes,
     "ClusterRole": _role_causes,
     "ClusterRoleBinding": _binding_causes,
     "CustomResourceDefinition": _definition_causes,

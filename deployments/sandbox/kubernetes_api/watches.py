@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from deployments.sandbox.kubernetes_api.kinds import Kind
 from deployments.sandbox.kubernetes_api.selectors import Test
-from deployments.sandbox.kubernetes_api.status import Object, bad_request, expired
+from deployments.sandbox.kubernetes_api.status import ApiError, Object, expired
 from deployments.sandbox.kubernetes_api.storage import Change, Store
 
 _DEFAULT_SECONDS = 1800
@@ -38,7 +38,7 @@ class Watch:
         """The stream of lines.
 
         Raises:
-            ApiError: 400 or 410, before the stream begins.
+            ApiError: 500 (as a real server) or 410, before the stream begins.
         """
         queue = store.subscribe()
         lines = self._initial(store)
@@ -46,7 +46,8 @@ class Watch:
 
     def _initial(self, store: Store) -> list[bytes]:
         if self.since and not self.since.isdigit():
-            raise bad_request(f'resourceVersion: Invalid value: "{self.since}": unable to parse')
+            problem = f'strconv.ParseUint: parsing "{self.since}": invalid syntax'
+            raise ApiError(500, "", f'resourceVersion: Invalid value: "{self.since}": {problem}')
         if self.send_initial or self.since in ("", "0"):
             items = store.scan(self.kind.group_resource, self.namespace)
             lines = [self._line("ADDED", item) for item in items if self.fits(item)]
