@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployments.sandbox.github_api.answers import Answers, Json, node_id
+from deployments.sandbox.github_api.answers import Answers
+from deployments.sandbox.github_api.answers_repository import Json, node_id
 from deployments.sandbox.github_api.diff import FileChange, changes, changes_of_commit
 from deployments.sandbox.github_api.git import Git
 from deployments.sandbox.github_api.state import Repository

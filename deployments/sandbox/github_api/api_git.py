@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from deployments.sandbox.github_api.answers import Json
 from deployments.sandbox.github_api.answers_git import GitAnswers
+from deployments.sandbox.github_api.answers_repository import Json
 from deployments.sandbox.github_api.exchange import Caller, in_pages
 from deployments.sandbox.github_api.git import GitError
 from deployments.sandbox.github_api.problems import Problem, not_found

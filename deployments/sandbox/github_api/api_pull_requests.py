@@ -8,7 +8,7 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from deployments.sandbox.github_api.answers import Json
+from deployments.sandbox.github_api.answers_repository import Json
 from deployments.sandbox.github_api.exchange import (
     Body,
     Caller,

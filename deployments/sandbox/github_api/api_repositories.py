@@ -7,7 +7,7 @@ import re
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from deployments.sandbox.github_api.answers import Json
+from deployments.sandbox.github_api.answers_repository import Json
 from deployments.sandbox.github_api.exchange import Body, Caller, in_pages, text_field
 from deployments.sandbox.github_api.problems import forbidden, invalid_field, not_found
 from deployments.sandbox.github_api.service import Service

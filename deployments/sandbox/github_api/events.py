@@ -1,87 +1,41 @@
-"""What happened, in the shape of GitHub's webhook payloads."""
+"""What can happen to a branch or a pull request, for those who want to hear of it."""
 
 from __future__ import annotations
 
-from deployments.sandbox.github_api.answers import Json
-from deployments.sandbox.github_api.pull_requests import Event, PullRequestEvent, PushEvent
-from deployments.sandbox.github_api.service import Service
-from deployments.sandbox.github_api.state import Repository
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-_NO_COMMIT = "0" * 40
-_MOST_COMMITS = 20
+from deployments.sandbox.github_api.state import PullRequest, Repository
 
-
-def payload(service: Service, event: Event) -> tuple[str, Json]:
-    """The name of the event (``X-GitHub-Event``) and its payload."""
-    if isinstance(event, PullRequestEvent):
-        return "pull_request", _pull_request(service, event)
-    return "push", _push(service, event)
+RefChanges = Mapping[str, tuple[str | None, str | None]]
+"""Branches that moved: commit before and after; None where there was or is no branch."""
 
 
-def _pull_request(service: Service, event: PullRequestEvent) -> Json:
-    repository = service.state.repository(event.pull.repository)
-    assert repository is not None  # noqa: S101 - repositories are never removed
-    moved = {"before": event.before, "after": event.pull.head_sha} if event.before else {}
-    return {
-        "action": event.action,
-        "number": event.pull.number,
-        "pull_request": service.about_pull_request(repository, event.pull, try_merge=False),
-        **moved,
-        **_common(service, repository, event.sender),
-    }
+@dataclass(frozen=True)
+class PullRequestEvent:
+    """Something happened to a pull request.
+
+    Attributes:
+        action: GitHub's word for it.
+        details: what GitHub tells only with this action.
+    """
+
+    action: str
+    pull: PullRequest
+    sender: str
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _push(service: Service, event: PushEvent) -> Json:
-    repository = event.repository
-    in_git = service.in_git(repository)
-    page = f"{service.answers.url}/{repository.full_name}"
-    pushed: list[str] = []
-    if event.after is not None:
-        known = (f"^{event.before}",) if event.before else ()
-        listed = in_git.git.run(
-            *(in_git.path, "rev-list", f"--max-count={_MOST_COMMITS}", event.after), *known
-        )
-        pushed = listed.split()[::-1]
-    commits = [_commit(in_git.full_commit(commit)) for commit in pushed]
-    return {
-        "ref": f"refs/heads/{event.branch}",
-        "before": event.before or _NO_COMMIT,
-        "after": event.after or _NO_COMMIT,
-        "base_ref": None,
-        "created": event.before is None,
-        "deleted": event.after is None,
-        "forced": bool(
-            event.before
-            and event.after
-            and not in_git.git.is_ancestor(in_git.path, event.before, event.after)
-        ),
-        "compare": f"{page}/compare/{(event.before or '')[:12]}...{(event.after or '')[:12]}",
-        "commits": commits,
-        "head_commit": commits[-1] if commits else None,
-        "pusher": {"name": event.sender, "email": None},
-        **_common(service, repository, event.sender),
-    }
+@dataclass(frozen=True)
+class PushEvent:
+    """A branch moved."""
+
+    repository: Repository
+    branch: str
+    before: str | None
+    after: str | None
+    sender: str
 
 
-def _commit(shown: Json) -> Json:
-    paths: dict[str, list[str]] = {"added": [], "removed": [], "modified": []}
-    for file in shown["files"]:
-        paths.get(file["status"], paths["modified"]).append(file["filename"])
-    return {
-        "id": shown["sha"],
-        "tree_id": shown["commit"]["tree"]["sha"],
-        "distinct": True,
-        "message": shown["commit"]["message"],
-        "timestamp": shown["commit"]["committer"]["date"],
-        "url": shown["html_url"],
-        "author": shown["commit"]["author"],
-        "committer": shown["commit"]["committer"],
-        **paths,
-    }
-
-
-def _common(service: Service, repository: Repository, sender: str) -> Json:
-    return {
-        "repository": service.answers.repository(repository, "none"),
-        "sender": service.answers.user(sender),
-    }
+Event = PullRequestEvent | PushEvent

@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 
-from deployments.sandbox.github_api.answers import Json
+from deployments.sandbox.github_api.answers_repository import Json
 from deployments.sandbox.github_api.problems import Problem
 
 Item = TypeVar("Item")

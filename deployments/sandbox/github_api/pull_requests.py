@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any
 
+from deployments.sandbox.github_api.events import Event, PullRequestEvent, PushEvent, RefChanges
 from deployments.sandbox.github_api.git import GitError
 from deployments.sandbox.github_api.hosting import Hosting, identity_of
 from deployments.sandbox.github_api.merging import MergeMethod, Merger, NotMergeable
@@ -13,38 +14,6 @@ from deployments.sandbox.github_api.state import PullRequest, Repository, State,
 
 _DUPLICATE = "https://docs.github.com/rest/pulls/pulls#create-a-pull-request"
 _MERGE = "https://docs.github.com/rest/pulls/pulls#merge-a-pull-request"
-
-RefChanges = Mapping[str, tuple[str | None, str | None]]
-"""Branches that moved: commit before and after; None where there was or is no branch."""
-
-
-@dataclass(frozen=True)
-class PullRequestEvent:
-    """Something happened to a pull request.
-
-    Attributes:
-        action: GitHub's word for it.
-        before: the head from which it moved, when the action is ``synchronize``.
-    """
-
-    action: str
-    pull: PullRequest
-    sender: str
-    before: str | None = None
-
-
-@dataclass(frozen=True)
-class PushEvent:
-    """A branch moved."""
-
-    repository: Repository
-    branch: str
-    before: str | None
-    after: str | None
-    sender: str
-
-
-Event = PullRequestEvent | PushEvent
 
 
 class PullRequests:
@@ -119,16 +88,23 @@ class PullRequests:
         base_branch: str | None = None,
     ) -> None:
         """Change title, body or base branch; None leaves a field as it is."""
+        changes: dict[str, Any] = {}
         with self._state.lock:
             if base_branch is not None and base_branch != pull.base_branch:
                 base_sha = self._head_of(self._repository(pull.repository), base_branch)
                 if pull.state == "closed" or base_sha is None:
                     raise invalid_field("PullRequest", "base")
+                changes["base"] = {"ref": {"from": pull.base_branch}, "sha": {"from": pull.base_sha}}
                 pull.base_branch, pull.base_sha = base_branch, base_sha
-            pull.title = pull.title if title is None else title
-            pull.body = pull.body if body is None else body
-            self._changed(pull)
-            self._announce(PullRequestEvent("edited", pull, by))
+            if title is not None and title != pull.title:
+                changes["title"] = {"from": pull.title}
+                pull.title = title
+            if body is not None and body != pull.body:
+                changes["body"] = {"from": pull.body or ""}
+                pull.body = body
+            if changes:
+                self._changed(pull)
+                self._announce(PullRequestEvent("edited", pull, by, {"changes": changes}))
 
     def close(self, pull: PullRequest, by: str) -> None:
         """Close without a merge; closed already is fine."""
@@ -251,7 +227,8 @@ class PullRequests:
         before, pull.head_sha = pull.head_sha, commit
         pull.base_sha = base_sha or pull.base_sha
         self._changed(pull)
-        self._announce(PullRequestEvent("synchronize", pull, by, before))
+        details = {"before": before, "after": commit}
+        self._announce(PullRequestEvent("synchronize", pull, by, details))
         if emptied:
             self.close(pull, by)
 

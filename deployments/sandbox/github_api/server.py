@@ -15,12 +15,13 @@ import uvicorn
 from deployments.sandbox.github_api.accounts import DEFAULT_USERS, Accounts, User
 from deployments.sandbox.github_api.answers import Answers
 from deployments.sandbox.github_api.application import Exchange, application
-from deployments.sandbox.github_api.events import payload
+from deployments.sandbox.github_api.events import Event
 from deployments.sandbox.github_api.forks import Forks
 from deployments.sandbox.github_api.git import Git
 from deployments.sandbox.github_api.hosting import Hosting
 from deployments.sandbox.github_api.limits import Limiter, RateLimits
-from deployments.sandbox.github_api.pull_requests import Event, PullRequests
+from deployments.sandbox.github_api.payloads import payload
+from deployments.sandbox.github_api.pull_requests import PullRequests
 from deployments.sandbox.github_api.service import Service
 from deployments.sandbox.github_api.state import Repository, State
 from deployments.sandbox.github_api.webhooks import Deliveries, Delivery, Webhook

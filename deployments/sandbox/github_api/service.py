@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployments.sandbox.github_api.accounts import Accounts, Permission, reaches
-from deployments.sandbox.github_api.answers import Answers, Json, PullRequestDetails
+from deployments.sandbox.github_api.answers import Answers, PullRequestDetails
 from deployments.sandbox.github_api.answers_git import GitAnswers
+from deployments.sandbox.github_api.answers_repository import Json
 from deployments.sandbox.github_api.diff import FileChange, changes
 from deployments.sandbox.github_api.forks import Forks
 from deployments.sandbox.github_api.hosting import Hosting

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployments.sandbox.github_api import GitHubApi, User
+from tests.deployments.sandbox.github_api.receiver import Receiver, receiving
 from tests.github_checkout import Caller, Checkout, seed
 
 USERS = {
@@ -46,3 +47,9 @@ def reviewer(github: GitHubApi) -> Caller:
 def checkout(github: GitHubApi, tmp_path: Path) -> Checkout:
     made = Checkout(tmp_path, token=github.token_of("pipeline"))
     return made.clone(github.clone_url("sandbox/gitops"))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as received:
+        yield received

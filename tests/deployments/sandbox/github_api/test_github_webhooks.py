@@ -4,63 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
-import pytest
 
 from deployments.sandbox.github_api import GitHubApi, Webhook
+from tests.deployments.sandbox.github_api.receiver import Receiver
 from tests.github_checkout import Caller, Checkout
 
 SECRET = "a secret of both sides"
-
-
-@dataclass
-class Receiver:
-    """What arrived."""
-
-    url: str
-    headers: list[dict[str, str]] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-
-    def wait_for(self, count: int) -> list[tuple[str, Any]]:
-        """Name and payload of the first ``count`` deliveries."""
-        deadline = time.monotonic() + 20
-        while len(self.bodies) < count:
-            assert time.monotonic() < deadline, f"{len(self.bodies)} of {count} deliveries arrived"
-            time.sleep(0.01)
-        return [
-            (headers["x-github-event"], json.loads(body))
-            for headers, body in zip(self.headers, self.bodies, strict=True)
-        ][:count]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            received.headers.append({name.lower(): value for name, value in self.headers.items()})
-            received.bodies.append(body)
-            self.send_response(202)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        received = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield received
-        server.shutdown()
-        thread.join()
 
 
 def test_a_life_of_a_pull_request_is_told_in_order(
