@@ -64,7 +64,7 @@ class DemoOptions:
             repository=_repository(environ.get("DEMO_GITOPS_REPO", "")),
         )
         options._check_vault()
-        allowed = environ.get("DEMO_ALLOW_REMOTE", "").split(",")
+        allowed = [host.strip() for host in environ.get("DEMO_ALLOW_REMOTE", "").split(",") if host.strip()]
         if options.vault_address:
             _demand_local("DEMO_VAULT_ADDR", options.vault_address, allowed)
         if options.kubeconfig:
