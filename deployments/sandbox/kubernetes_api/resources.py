@@ -18,7 +18,6 @@ from deployments.sandbox.kubernetes_api.status import (
     ApiError,
     Object,
     already_exists,
-    bad_request,
     conflict,
     forbidden,
     invalid,
