@@ -29,6 +29,11 @@ class ClusterConnection(Block):
         default=None,
         description="CA of the API server as Vault reaches it, PEM; else the kubeconfig's.",
     )
+    infrastructure_name: str | None = Field(
+        default=None,
+        description="What the cluster calls itself (oc get infrastructure cluster), where that is another "
+        "name than its folder's.",
+    )
 
     def client(self) -> OpenShift:
         """A client of the cluster's API.

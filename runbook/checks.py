@@ -10,9 +10,17 @@ Status = Literal["ok", "failed", "warning", "not checked"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A row of the preflight table. Only ``failed`` stops the run."""
+    """A row of the preflight table. Only ``failed`` stops the run.
+
+    Attributes:
+        prerequisite: what has to be there: ``"Vault is reachable"``.
+        found: what was found, or why nobody could be asked.
+        remedy: what a person does about it.
+        system: whom it is about, as in errors; filled in by preflight.
+    """
 
     prerequisite: str
     status: Status
     found: str
     remedy: str = ""
+    system: str = ""

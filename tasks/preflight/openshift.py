@@ -2,127 +2,228 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from connections import ClusterConnection
 from runbook.checks import Check
-from runbook.errors import EnablementError, TransientError
+from runbook.errors import (
+    AccessDenied,
+    CertificateNotTrusted,
+    EnablementError,
+    InvalidInput,
+    PrerequisiteMissing,
+)
 from runbook.request import EnableRequest
 from runbook.rights import cluster_rights
-from systems.openshift import Access, OpenShift
+from systems.openshift import Access, Infrastructure, OpenShift
 from systems.tls import check_certificate
 from tasks.auth_config import ApiServer
+from tasks.preflight.table import Table
+from tasks.wait_until_synced import SECRET_STORE_CRD
+
+KUBECONFIG = "The kubeconfig can be used"
+REACHABLE = "The cluster's API is reachable"
+CREDENTIALS = "The cluster accepts our credentials"
+CERTIFICATE = "The API certificate is right for Vault"
+ROUTER = "The router certificate is trusted"
+RIGHTS = "Our rights on the cluster"
+STORES = "API versions of SecretStore"
 
 
-def certificate_row(api: ApiServer) -> Check:
-    """Whether Vault will trust the API server with the CA that we are going to give it."""
-    what = "The API certificate is right for Vault"
+def _identity(request: EnableRequest) -> str:
+    return f"The connection is {request.cluster}"
+
+
+@dataclass(slots=True)
+class ClusterAnswers:
+    """What later questions need of the cluster.
+
+    Attributes:
+        client: None where the cluster cannot be asked.
+        api: its API as Vault reaches it; None where the connection does not say.
+        served_versions: of the SecretStore; empty while its kind is not there.
+    """
+
+    table: Table
+    client: OpenShift | None = None
+    api: ApiServer | None = None
+    served_versions: tuple[str, ...] = ()
+
+
+def ask_cluster(
+    connection: ClusterConnection | None, request: EnableRequest, stack: ExitStack
+) -> ClusterAnswers:
+    """Ask the cluster about itself and about us; ``stack`` closes the client in the end."""
+    identity = _identity(request)
+    table = Table(
+        "OpenShift", (KUBECONFIG, REACHABLE, CREDENTIALS, CERTIFICATE, ROUTER, RIGHTS, identity, STORES)
+    )
+    answers = ClusterAnswers(table)
+    client = table.get(KUBECONFIG, connection.client) if connection else None
+    if connection is None or client is None:
+        return answers
+    stack.enter_context(client)
+    table.ok(KUBECONFIG, client.host)
+    believed = _reach(table, client)
+    seen = table.get(CERTIFICATE, lambda: connection.as_vault_sees_it(client))
+    if seen is not None:
+        api = answers.api = ApiServer(*seen)
+        table.check(CERTIFICATE, lambda: _certificate(api))
+    if not believed:
+        return answers
+    answers.client = client
+    table.check(RIGHTS, lambda: _rights(client, request))
+    table.rights_are_named_by(RIGHTS)
+    table.check(ROUTER, lambda: _router(client))
+    expected = connection.infrastructure_name or request.cluster
+    table.check(identity, lambda: _infrastructure(client, request, expected))
+    answers.served_versions = table.get(STORES, lambda: client.served_versions(SECRET_STORE_CRD)) or ()
+    if STORES not in table.errors:
+        table.ok(
+            STORES, ", ".join(answers.served_versions) or "none yet; the pull request brings the operator"
+        )
+    return answers
+
+
+def ask_namespaces(
+    client: OpenShift | None, request: EnableRequest, declared: frozenset[str] | None
+) -> Table:
+    """Whether each namespace is on the cluster or will be made by its overlay.
+
+    Args:
+        client: None where the cluster cannot be asked.
+        request: the run's parameters.
+        declared: those that the overlay declares; None where it could not be read.
+    """
+    table = Table("OpenShift")
+    for namespace in request.namespaces:
+        prerequisite = f"Namespace {namespace} is there or declared"
+        if namespace in (declared or ()):
+            table.ok(prerequisite, "in the cluster's overlay")
+        elif client is None:
+            table.skip(prerequisite, "the cluster could not be asked")
+        else:
+            _namespace(table, prerequisite, client, namespace, known=declared is not None)
+    return table
+
+
+def _namespace(table: Table, prerequisite: str, client: OpenShift, namespace: str, *, known: bool) -> None:
+    there = table.get(prerequisite, lambda: client.namespace_exists(namespace))
+    if there:
+        table.ok(prerequisite, "on the cluster")
+    elif there is None:
+        return
+    elif known:
+        error = PrerequisiteMissing(
+            "OpenShift",
+            f"namespace {namespace}",
+            "is neither on the cluster nor in its overlay",
+            "Correct `namespaces`, or declare it in the cluster's overlay first.",
+        )
+        table.fail(prerequisite, error)
+    else:
+        table.skip(prerequisite, "is not on the cluster, and its overlay could not be read")
+
+
+def _reach(table: Table, client: OpenShift) -> bool:
+    """Whether the cluster answers us, and as somebody that it knows."""
     try:
-        report = check_certificate(api.host, api.ca_pem)
+        version = client.version()
+    except AccessDenied as error:
+        # 401 is about us. 403: some clusters do not tell everybody their version.
+        if error.answer.startswith("401"):
+            table.ok(REACHABLE, client.host)
+            table.fail(CREDENTIALS, error)
+            return False
+        version = "which does not tell its version"
     except EnablementError as error:
-        return Check(what, "failed", f"{error.subject}: {error.answer}", error.remedy)
+        table.fail(REACHABLE, error)
+        return False
+    table.ok(REACHABLE, f"{client.host}, {version}")
+    table.ok(CREDENTIALS, "yes")
+    return True
+
+
+def _certificate(api: ApiServer) -> str:
+    """Whether Vault will trust the API server with the CA that we are going to give it."""
+    report = check_certificate(api.host, api.ca_pem)
     if report.trusted:
-        until = f", valid until {report.not_after:%Y-%m-%d}" if report.not_after else ""
-        return Check(what, "ok", f"{api.host}{until}")
-    return Check(
-        what,
-        "failed",
-        f"{api.host}: {report.problem}",
+        return f"{api.host}" + (f", valid until {report.not_after:%Y-%m-%d}" if report.not_after else "")
+    raise CertificateNotTrusted(
+        "OpenShift",
+        api.host,
+        report.problem,
         "Set host_for_vault and ca_cert_for_vault of the ClusterConnection: a name that is in the "
         f"certificate ({', '.join(report.names) or 'it names none'}) and the CA that signed it.",
     )
 
 
-def router_row(openshift: OpenShift) -> Check:
+def _router(client: OpenShift) -> str | Check:
     """Whether the router of the cluster shows a certificate that machines trust."""
-    what = "The router certificate is trusted"
-    domain = openshift.ingress_domain()
+    try:
+        domain = client.ingress_domain()
+    except AccessDenied:
+        return Check(ROUTER, "not checked", "we may not read ingresses.config.openshift.io/cluster")
     if domain is None:
-        return Check(what, "not checked", "no ingresses.config.openshift.io, or we may not look")
+        return Check(ROUTER, "not checked", "the cluster has no ingresses.config.openshift.io")
     url = f"https://console-openshift-console.{domain}"
     try:
         report = check_certificate(url, None)
     except EnablementError as error:
-        return Check(what, "warning", f"{url}: {error.answer}", "Check it from where users come from.")
+        return Check(ROUTER, "warning", f"{url}: {error.answer}", "Check it from where users come from.")
     if report.trusted:
-        return Check(what, "ok", url)
+        return url
     return Check(
-        what,
+        ROUTER,
         "warning",
         f"{url}: {report.problem}",
         "Have the router's default certificate replaced by one that your machines trust.",
     )
 
 
-def rights_row(openshift: OpenShift, request: EnableRequest) -> Check:
-    """Whether our account on the cluster may do what the run does."""
+def _rights(client: OpenShift, request: EnableRequest) -> str:
     accesses = [
         Access(right.verb, right.resource, right.group, right.namespace, right.name, right.subresource)
         for right in cluster_rights(request)
     ]
-    denied = openshift.denied(accesses)
+    denied = client.denied(accesses)
     if denied:
-        return Check(
-            "Our account may do what the run does on the cluster",
-            "failed",
-            f"may not {'; '.join(str(access) for access in denied)}",
+        raise AccessDenied(
+            "OpenShift",
+            "our account",
+            f"may not {'; '.join(map(str, denied))}",
             "Bind the account of the ClusterConnection to a Role or ClusterRole with these rules.",
         )
-    return Check("Our account may do what the run does on the cluster", "ok", f"{len(accesses)} rights")
+    return f"{len(accesses)} rights"
 
 
-def identity_row(openshift: OpenShift, request: EnableRequest) -> Check:
+def _infrastructure(client: OpenShift, request: EnableRequest, expected: str) -> str | Check:
     """Whether the connection leads to the cluster that the run is for."""
-    what = f"The connection is {request.cluster}"
-    infrastructure = openshift.infrastructure()
+    try:
+        infrastructure = client.infrastructure()
+    except AccessDenied:
+        why = "we may not read infrastructures.config.openshift.io/cluster"
+        return Check(_identity(request), "not checked", why)
     if infrastructure is None:
-        return Check(what, "not checked", "the cluster has no infrastructures.config.openshift.io")
-    labels = (urlsplit(infrastructure.api_server_url).hostname or "").split(".")
+        why = "the cluster has no infrastructures.config.openshift.io"
+        return Check(_identity(request), "not checked", why)
     found = f"{infrastructure.name}, {infrastructure.api_server_url}"
-    if request.cluster in labels or f"{infrastructure.name}-".startswith(f"{request.cluster}-"):
-        return Check(what, "ok", found)
-    return Check(
-        what,
-        "failed",
-        f"the cluster calls itself {found}",
-        f"Check the kubeconfig of the ClusterConnection {request.cluster_connection!r}; it leads to another "
-        "cluster.",
+    if _is_called(infrastructure, expected):
+        return found
+    raise InvalidInput(
+        "OpenShift",
+        f"ClusterConnection {request.cluster_connection!r}",
+        f"leads to a cluster that calls itself {found}, not {expected}",
+        "Put the kubeconfig of the right cluster into it. If it is the right one and only named "
+        "otherwise, set infrastructure_name in it.",
     )
 
 
-def namespace_row(openshift: OpenShift, request: EnableRequest, declared: frozenset[str]) -> Check:
-    """Whether each namespace is on the cluster or will be made by its overlay."""
-    what = "The namespaces exist or are declared"
-    absent = [
-        name for name in request.namespaces if name not in declared and not openshift.namespace_exists(name)
-    ]
-    if absent:
-        return Check(
-            what,
-            "failed",
-            f"{', '.join(absent)}: neither on the cluster nor in its overlay",
-            "Correct `namespaces`, or declare them in the cluster's overlay first.",
-        )
-    return Check(what, "ok", ", ".join(request.namespaces))
-
-
-def cluster_rows(
-    openshift: OpenShift, request: EnableRequest, api: ApiServer, declared: frozenset[str]
-) -> list[Check]:
-    """All rows on the cluster, as far as it answers."""
-    rows = [Check("The cluster's API is reachable", "ok", f"{openshift.host}, {openshift.version()}")]
-    rows.append(certificate_row(api))
-    questions: dict[str, Callable[[], Check]] = {
-        "The router certificate is trusted": lambda: router_row(openshift),
-        "Our account may do what the run does on the cluster": lambda: rights_row(openshift, request),
-        f"The connection is {request.cluster}": lambda: identity_row(openshift, request),
-        "The namespaces exist or are declared": lambda: namespace_row(openshift, request, declared),
-    }
-    for what, ask in questions.items():
-        try:
-            rows.append(ask())
-        except TransientError:
-            raise
-        except EnablementError as error:
-            rows.append(Check(what, "failed", f"{error.subject}: {error.answer}", error.remedy))
-    return rows
+def _is_called(infrastructure: Infrastructure, name: str) -> bool:
+    """By its own name, or by that of its API server, ``api.<name>.<domain>``."""
+    labels = (urlsplit(infrastructure.api_server_url).hostname or "").split(".")
+    own, _, _ = infrastructure.name.rpartition("-")
+    # OpenShift's installer cuts the name to 21 characters and adds five random ones.
+    return name in labels[:2] or name == infrastructure.name or name[:21].rstrip("-") == own

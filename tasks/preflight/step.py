@@ -5,164 +5,84 @@ All failures are reported at once: whoever sets up a cluster should not learn of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
-from runbook.changes import Change
 from runbook.checks import Check
-from runbook.errors import EnablementError, PrerequisiteMissing, TransientError
-from runbook.gitops import FileEdit, check_repository, declared_namespaces, wanted_edits
 from runbook.plan import Plan, PlannedFile, vault_section
 from runbook.request import EnableRequest
-from systems.openshift import OpenShift
 from tasks import connect
 from tasks.artifacts import artifact_key
-from tasks.auth_config import ApiServer
-from tasks.preflight import openshift as ask_openshift
-from tasks.preflight import vault as ask_vault
-from tasks.repository import clone, store_settings
+from tasks.preflight.findings import Findings
+from tasks.preflight.openshift import ask_cluster, ask_namespaces
+from tasks.preflight.repository import ask_repository
+from tasks.preflight.table import Table
+from tasks.preflight.vault import ask_vault
 from tasks.step import look
-from tasks.wait_until_synced import SECRET_STORE_CRD
 
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Findings:
-    """What preflight has found so far."""
-
-    rows: list[Check] = field(default_factory=list)
-    edits: tuple[FileEdit, ...] = ()
-    changes: list[Change] = field(default_factory=list)
-    declared: frozenset[str] = frozenset()
-    served_versions: tuple[str, ...] = ()
-    transient: TransientError | None = None
-
-    def ask(self, what: str, question: Callable[[], T]) -> T | None:
-        """Ask something; a permanent error becomes a failed row, and the other questions are still asked."""
-        try:
-            return question()
-        except TransientError as error:
-            self.rows.append(Check(what, "failed", f"{error.subject}: {error.answer}", error.remedy))
-            self.transient = self.transient or error
-        except EnablementError as error:
-            self.rows.append(Check(what, "failed", f"{error.subject}: {error.answer}", error.remedy))
-        return None
+_MARKS = {"ok": "✅ ok", "failed": "❌ failed", "warning": "⚠️ warning"}
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """The three connections of a run."""
+    """The three connections of a run; None for one that could not be loaded."""
 
-    vault: VaultConnection
-    repository: GitOpsRepository
-    cluster: ClusterConnection
+    vault: VaultConnection | None
+    repository: GitOpsRepository | None
+    cluster: ClusterConnection | None
+
+
+def load(request: EnableRequest) -> tuple[Table, Connections]:
+    """Load the connections that the run names, and say of each whether it is there."""
+    table = Table("input")
+    prerequisites = (
+        f"VaultConnection {request.vault}",
+        f"GitOpsRepository {request.gitops}",
+        f"ClusterConnection {request.cluster_connection}",
+    )
+    vault, repository, cluster = prerequisites
+    connections = Connections(
+        table.get(vault, lambda: connect.vault_connection(request)),
+        table.get(repository, lambda: connect.gitops_repository(request)),
+        table.get(cluster, lambda: connect.cluster_connection(request)),
+    )
+    for prerequisite in prerequisites:
+        if prerequisite not in table.errors:
+            table.ok(prerequisite, "is there")
+    return table, connections
 
 
 def investigate(connections: Connections, request: EnableRequest) -> Findings:
-    """Ask cluster, repository and Vault; change nothing."""
-    findings = Findings()
-    openshift = findings.ask("The kubeconfig can be used", connections.cluster.client)
-    with openshift or nullcontext():
-        _investigate(findings, connections, request, openshift)
-    return findings
-
-
-def _investigate(
-    findings: Findings, connections: Connections, request: EnableRequest, openshift: OpenShift | None
-) -> None:
-    api: ApiServer | None = None
-    if openshift:
-        seen = findings.ask(
-            "The API certificate is right for Vault", lambda: connections.cluster.as_vault_sees_it(openshift)
+    """Ask cluster, repository and Vault, each whatever the others answer; change nothing."""
+    with ExitStack() as stack:
+        cluster = ask_cluster(connections.cluster, request, stack)
+        repository = ask_repository(
+            connections.repository, connections.vault, request, cluster.served_versions
         )
-        api = ApiServer(*seen) if seen else None
-        findings.served_versions = (
-            findings.ask(
-                "The SecretStore CRD can be read", lambda: openshift.served_versions(SECRET_STORE_CRD)
-            )
-            or ()
-        )
-    findings.ask("The repository can be read", lambda: _repository(findings, connections, request))
-    if openshift and api:
-        _cluster(findings, openshift, request, api)
-    findings.ask("Vault is reachable", lambda: _vault(findings, connections.vault, request, api))
-
-
-def _repository(findings: Findings, connections: Connections, request: EnableRequest) -> None:
-    repository = connections.repository
-    access = repository.github().access()
-    if not (access.can_push or repository.fork):
-        findings.rows.append(
-            Check(
-                "We may propose a change",
-                "failed",
-                f"{repository.repository}: our token may not push",
-                "Give the token write access, or set `fork` in the GitOpsRepository.",
-            )
-        )
-    else:
-        findings.rows.append(Check("We may propose a change", "ok", repository.repository))
-    with clone(repository) as base:
-        findings.rows.append(
-            Check("The repository can be read", "ok", f"{repository.base_branch} at {base.base_commit[:12]}")
-        )
-        rows = check_repository(base.tree, request, repository.layout)
-        findings.rows += rows
-        findings.declared = declared_namespaces(base.tree, request, repository.layout)
-        if not any(row.status == "failed" for row in rows):
-            settings = store_settings(connections.vault, findings.served_versions)
-            findings.edits = wanted_edits(base.tree, request, repository.layout, settings)
-
-
-def _cluster(findings: Findings, openshift: OpenShift, request: EnableRequest, api: ApiServer) -> None:
-    rows = findings.ask(
-        "The cluster's API is reachable",
-        lambda: ask_openshift.cluster_rows(openshift, request, api, findings.declared),
+        namespaces = ask_namespaces(cluster.client, request, repository.declared)
+    vault, changes = ask_vault(connections.vault, request, cluster.api)
+    return Findings(
+        (vault, cluster.table, *repository.tables, namespaces),
+        repository.edits,
+        changes,
+        cluster.served_versions,
     )
-    findings.rows += rows or []
 
 
-def _vault(
-    findings: Findings, connection: VaultConnection, request: EnableRequest, api: ApiServer | None
-) -> None:
-    rows, worth_asking = ask_vault.reachable(connection)
-    findings.rows += rows
-    if not worth_asking:
-        return
-    with connection.client() as vault:
-        token = ask_vault.token_row(vault)
-        findings.rows.append(token)
-        if token.status == "failed":
-            return
-        rights = ask_vault.rights_row(vault, request)
-        findings.rows.append(rights)
-        if rights.status == "failed":
-            return
-        auth_mounts = vault.auth_mounts()
-        findings.rows += ask_vault.mount_rows(vault.secret_mounts(), auth_mounts)
-        if api:
-            findings.rows.append(ask_vault.other_mounts_row(vault, request, auth_mounts, api))
-        changes, rows = ask_vault.planned_changes(vault, request, auth_mounts, api)
-        findings.changes = changes
-        findings.rows += rows
-
-
-def publish(request: EnableRequest, plan: Plan, rows: Sequence[Check]) -> None:
-    """Publish table and plan as artifacts of the run."""
+def publish_table(request: EnableRequest, rows: Sequence[Check]) -> None:
+    """Publish all rows as an artifact of the run."""
     create_table_artifact(
         table=[
             {
+                "system": row.system,
                 "prerequisite": row.prerequisite,
-                "status": {"ok": "✅ ok", "failed": "❌ failed", "warning": "⚠️ warning"}.get(
-                    row.status, row.status
-                ),
+                "status": _MARKS.get(row.status, row.status),
                 "found": row.found,
                 "what to do": row.remedy,
             }
@@ -170,11 +90,6 @@ def publish(request: EnableRequest, plan: Plan, rows: Sequence[Check]) -> None:
         ],
         key=artifact_key("preflight", request.target),
         description=f"What has to be there before {request.target} is enabled.",
-    )
-    create_markdown_artifact(
-        markdown=plan.markdown(),
-        key=artifact_key("plan", request.target),
-        description=f"Everything that enabling {request.target} will change.",
     )
 
 
@@ -186,36 +101,32 @@ def preflight(request: EnableRequest) -> dict[str, Any]:
         ``plan_sha256``, ``vault_changes`` (markdown) and ``served_versions`` of the SecretStore.
 
     Raises:
-        TransientError: a system did not answer; asked again by Prefect.
-        PrerequisiteMissing: naming every failed row.
+        TransientError: systems did not answer, and nothing else is wrong; asked again by Prefect.
+        PermanentError: naming every prerequisite that is not met.
     """
     logger = get_run_logger()
-    connections = Connections(
-        connect.vault_connection(request),
-        connect.gitops_repository(request),
-        connect.cluster_connection(request),
-    )
-    findings = investigate(connections, request)
-    files = tuple(PlannedFile(edit.path, edit.diff()) for edit in findings.edits)
-    plan = Plan(request.target, files, tuple(findings.changes))
-    publish(request, plan, findings.rows)
-    failed = [row for row in findings.rows if row.status == "failed"]
-    for row in findings.rows:
+    loaded, connections = load(request)
+    found = investigate(connections, request)
+    findings = Findings((loaded, *found.tables), found.edits, found.changes, found.served_versions)
+    rows = findings.rows
+    publish_table(request, rows)
+    for row in rows:
         if row.status in {"warning", "failed"}:
             logger.warning("%s: %s: %s. %s", row.prerequisite, row.status, row.found, row.remedy)
-    if findings.transient and len(failed) == 1:
-        raise findings.transient
-    if failed:
-        raise PrerequisiteMissing(
-            "Preflight",
-            str(request.target),
-            "; ".join(f"{row.prerequisite}: {row.found}" for row in failed),
-            " ".join(dict.fromkeys(row.remedy for row in failed if row.remedy))
-            + " Nothing was changed; the table artifact has all rows.",
-        )
-    logger.info("%d prerequisites checked; plan %s", len(findings.rows), plan.sha256[:12])
+    error = findings.error(request.target)
+    if error is not None:
+        # No plan: what could not be read would be missing from it.
+        raise error
+    files = tuple(PlannedFile(edit.path, edit.diff()) for edit in findings.edits)
+    plan = Plan(request.target, files, findings.changes)
+    create_markdown_artifact(
+        markdown=plan.markdown(),
+        key=artifact_key("plan", request.target),
+        description=f"Everything that enabling {request.target} will change.",
+    )
+    logger.info("%d prerequisites checked; plan %s", len(rows), plan.sha256[:12])
     return {
         "plan_sha256": plan.sha256,
-        "vault_changes": vault_section(findings.changes),
+        "vault_changes": vault_section(plan.changes),
         "served_versions": list(findings.served_versions),
     }
