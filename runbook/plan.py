@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.changes import Change, pending
+from runbook.changes import Change, Difference, pending
 from runbook.names import Cluster
 
 
@@ -81,17 +81,20 @@ def vault_section(changes: Sequence[Change]) -> str:
             fields = "rules below"
             texts += ["", f"`{change.object}`", "", "```hcl", text.rstrip("\n"), "```"]
         else:
-            fields = "<br>".join(
-                f"{part.field}: {_cell(part.before)} → {_cell(part.after)}" for part in change.differences
-            )
+            fields = "; ".join(_field(change, part) for part in change.differences)
         note = f" ({_cell(change.note)})" if change.note else ""
         rows.append(f"| `{change.object}` | {words}{note} | {fields} |")
     return "\n".join([*rows, *texts])
 
 
+def _field(change: Change, part: Difference) -> str:
+    before = "" if change.action == "create" else f"{_cell(part.before)} → "
+    return f"{part.field}: {before}{_cell(part.after)}"
+
+
 def _cell(value: Any) -> str:
     if value is None:
-        return "–"
+        return "nothing"
     if isinstance(value, list | tuple):
         text = ", ".join(str(part) for part in value)
     elif isinstance(value, Mapping):

@@ -57,6 +57,7 @@ def look(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         return task(
             name=name,
+            task_run_name=name,
             cache_policy=NO_CACHE,
             persist_result=False,
             retries=RETRIES,
@@ -77,6 +78,7 @@ def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         return task(
             name=name,
+            task_run_name=name,
             cache_key_fn=inputs_of_this_run,
             persist_result=True,
             result_serializer="json",

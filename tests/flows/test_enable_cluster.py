@@ -42,7 +42,7 @@ async def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(world:
     await run.resume()
     assert await run.go() == "Completed", run.error
     tasks = await run.tasks()
-    names = {task.id: task.name.rsplit("-", 1)[0] for task in tasks}
+    names = {task.id: task.name for task in tasks}
     upstream = {
         names[task.id]: {names[part.id] for parts in task.task_inputs.values() for part in parts}
         for task in tasks
