@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from runbook.errors import PrerequisiteMissing, UnexpectedAnswer
+from runbook.errors import Conflict, PrerequisiteMissing
 from runbook.kustomization import scalar
 from runbook.names import (
     ESO_NAMESPACE,
@@ -60,13 +60,14 @@ def deployed_by(text: str, path: str) -> DeployedBy:
 
     Raises:
         PrerequisiteMissing: it is not an Application with one source, a project and a destination.
+        Conflict: its sync policy is written in a way that cannot be carried over.
     """
     try:
         application = yaml.safe_load(text)
         spec, metadata = application["spec"], application["metadata"]
         source, destination = spec["source"], spec["destination"]
         key = "name" if "name" in destination else "server"
-        return DeployedBy(
+        deployed = DeployedBy(
             name_suffix=str(metadata["name"]).partition(SIBLING_APPLICATION)[2],
             namespace=metadata.get("namespace"),
             destination_key=key,
@@ -74,7 +75,7 @@ def deployed_by(text: str, path: str) -> DeployedBy:
             project=str(spec["project"]),
             repo_url=str(source["repoURL"]),
             target_revision=str(source.get("targetRevision", "HEAD")),
-            sync_policy=_sync_policy(text),
+            sync_policy=_sync_policy(text, active="syncPolicy" in spec),
         )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise PrerequisiteMissing(
@@ -83,21 +84,35 @@ def deployed_by(text: str, path: str) -> DeployedBy:
             "is not an ArgoCD Application with a source, a project and a destination",
             "Correct the file: our Application takes these from it.",
         ) from error
+    policy = _parsed("\n".join(deployed.sync_policy)) or {}
+    if policy.get("syncPolicy") != spec.get("syncPolicy"):
+        raise Conflict(
+            "Git",
+            path,
+            "has a syncPolicy that cannot be carried over as it is written",
+            "Write it in block style below `spec`, one key a line.",
+        )
+    return deployed
 
 
-def _sync_policy(text: str) -> tuple[str, ...]:
+def _parsed(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+
+
+def _sync_policy(text: str, *, active: bool) -> tuple[str, ...]:
     lines = text.splitlines()
+    start, more = (
+        (r"( +)syncPolicy:", r" {%d} +\S|\s*$") if active else (r"( *)# ?syncPolicy:", r" {%d}# ?(?:  |- )")
+    )
     for number, line in enumerate(lines):
-        active = re.match(r"( +)syncPolicy:", line)
-        if active:
-            indent = len(active.group(1))
-            rest = _while(rf" {{{indent + 1},}}\S|\s*$", lines[number + 1 :])
+        match = re.match(start, line)
+        if match:
+            indent = len(match.group(1))
+            rest = _while(more.replace("%d", str(indent)), lines[number + 1 :])
             return tuple(item[indent:].rstrip() for item in (line, *rest) if item.strip())
-        commented = re.match(r"( *)# ?syncPolicy:", line)
-        if commented:
-            indent = len(commented.group(1))
-            rest = _while(rf" {{{indent}}}# ?(?:  |- )", lines[number + 1 :])
-            return tuple(item[indent:].rstrip() for item in (line, *rest))
     return ()
 
 
@@ -111,11 +126,7 @@ def _while(pattern: str, lines: Iterable[str]) -> list[str]:
 
 
 def application(deployed: DeployedBy, path: str) -> str:
-    """Our Application, deploying the folder ``path``.
-
-    Raises:
-        UnexpectedAnswer: the sibling's sync policy could not be carried over as it is.
-    """
+    """Our Application, deploying the folder ``path``."""
     lines = [
         "apiVersion: argoproj.io/v1alpha1",
         "kind: Application",
@@ -134,20 +145,7 @@ def application(deployed: DeployedBy, path: str) -> str:
         f"    repoURL: {scalar(deployed.repo_url)}",
         f"    targetRevision: {scalar(deployed.target_revision)}",
     ]
-    text = _text(lines)
-    try:
-        spec: dict[str, Any] = yaml.safe_load(text)["spec"]
-        kept = spec.keys() - {"syncPolicy"} == {"destination", "project", "source"}
-    except yaml.YAMLError:
-        kept = False
-    if not kept:
-        raise UnexpectedAnswer(
-            "Git",
-            f"the Application {APPLICATION} for {path}",
-            "the sync policy of its sibling cannot be carried over",
-            "Write the sibling's syncPolicy in block style, one key a line.",
-        )
-    return text
+    return _text(lines)
 
 
 def kustomization(resources: Iterable[str], namespace: str | None = None) -> str:

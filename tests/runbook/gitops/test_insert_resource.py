@@ -72,12 +72,14 @@ CASES = {
     "an unsorted list gets it at the end": (
         """\
         resources:
-        - cluster-resources.yaml
+        - zone.yaml
         - cert-manager.yaml
+        - cluster-resources.yaml
+        - nodes.yaml
         nameSuffix: -x
         """,
         "external-secrets.yaml",
-        "- cert-manager.yaml\n+- external-secrets.yaml\n",
+        "- nodes.yaml\n+- external-secrets.yaml\n",
     ),
     "sorted among the bundles of a list that is not sorted": (
         """\

@@ -241,6 +241,29 @@ spec:
             "syncPolicy": {"automated": {"prune": True}, "syncOptions": ["Validate=false"]},
         }
 
+    def _with_policy(self, changed: Changed, policy: str) -> FileTree:
+        path = f"{APPLICATIONS}/cluster-resources.yaml"
+        sibling = changed({}).read(path)
+        return changed({path: f"# syncPolicy: an older one\n{sibling}  {policy}\n"})
+
+    def test_takes_a_policy_on_one_line(
+        self, changed: Changed, request_for: Request, layout: Layout, store: StoreSettings
+    ) -> None:
+        tree = self._with_policy(changed, "syncPolicy: {automated: {}}")
+
+        edits = _by_path(wanted_edits(tree, request_for(), layout, store))
+
+        ours = yaml.safe_load(edits[f"{APPLICATIONS}/external-secrets.yaml"].after)
+        assert ours["spec"]["syncPolicy"] == {"automated": {}}
+
+    def test_says_so_when_the_policy_cannot_be_carried_over(
+        self, changed: Changed, request_for: Request, layout: Layout, store: StoreSettings
+    ) -> None:
+        tree = self._with_policy(changed, "syncPolicy:\n    automated: {prune: true,\n  selfHeal: true}")
+
+        with pytest.raises(Conflict, match="cannot be carried over"):
+            wanted_edits(tree, request_for(), layout, store)
+
     def test_is_not_added_where_another_file_deploys_the_same_folder(
         self, changed: Changed, request_for: Request, layout: Layout, store: StoreSettings
     ) -> None:

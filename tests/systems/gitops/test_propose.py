@@ -93,6 +93,15 @@ def test_a_files_mode_is_kept(server: GitServer, propose: Propose) -> None:
     assert server.git("-C", "gitops.git", "ls-tree", BRANCH, KUSTOMIZATION).startswith("100755 ")
 
 
+def test_files_named_like_a_folder_stay_in_gits_order(server: GitServer, propose: Propose) -> None:
+    server.commit("external-secrets.yaml", "a: b\n")
+    server.commit("external-secrets-2/a.yaml", "a: b\n")
+
+    propose()
+
+    server.git("-C", "gitops.git", "fsck", "--strict")
+
+
 def test_a_second_run_pushes_nothing(server: GitServer, propose: Propose) -> None:
     first = propose()
     server.requests.clear()
