@@ -57,19 +57,21 @@ class Application:
         if scope["type"] != "http":
             raise ValueError(f"this server speaks HTTP, not {scope['type']}")
         request = Request(scope, receive)
+        # Not `request.url.path`, which leaves out line breaks: what is noted, decided and served is one path.
+        path = scope["path"]
         status = 500
         try:
-            response = await self._answer(request)
+            response = await self._answer(request, path)
             status = response.status_code
         finally:
-            self._note(request.method, request.url.path, status)
+            self._note(request.method, path, status)
         response.headers.update(_HEADERS)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, path: str) -> Response:
         try:
             user = self._user(request)
-            info = request_info.parse(request.method, request.url.path, request.query_params)
+            info = request_info.parse(request.method, path, request.query_params)
             user = effective_user(user, request.headers, self._authorizer)
             self._authorizer.demand(user, _action(info))
             if info.is_resource:

@@ -112,17 +112,19 @@ class Authenticator:
             raise TokenError(f'serviceaccounts "{claims.name}" not found')
         uid = account["metadata"]["uid"]
         if uid != claims.uid:
-            raise TokenError(f"service account UID ({uid}) does not match claim ({claims.uid})")
+            subject = "ServiceAccount" if claims.legacy else "service account"
+            raise TokenError(f"{subject} UID ({uid}) does not match claim ({claims.uid})")
         if claims.legacy and secret is not None:
             self._note_use(secret)
 
     def _secret(self, claims: ServiceAccountClaims, token: str) -> Object:
         secret = self._store.read("secrets", claims.namespace, claims.secret_name)
         if secret is None or "deletionTimestamp" in secret["metadata"]:
-            raise TokenError("service account token has been invalidated")
+            subject = "Token" if claims.legacy else "service account token"
+            raise TokenError(f"{subject} has been invalidated")
         if claims.legacy:
             if secret.get("data", {}).get("token") != base64.b64encode(token.encode()).decode():
-                raise TokenError("service account token does not match server's copy")
+                raise TokenError("Token does not match server's copy")
         elif secret["metadata"]["uid"] != claims.secret_uid:
             uid = secret["metadata"]["uid"]
             raise TokenError(

@@ -109,7 +109,7 @@ def test_a_legacy_token_dies_with_its_secret(kube: Kube, namespace: Namespace) -
     namespace.account("app")
     token = namespace.token_secret("app", "app-token")
     kube.delete(f"{namespace.core}/secrets/app-token")
-    expected = "[invalid bearer token, service account token has been invalidated]"
+    expected = "[invalid bearer token, Token has been invalidated]"
     assert eventually(lambda: refused(kube, token)) == expected
 
 
