@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from github import Auth
 from github.Requester import HTTPSRequestsConnectionClass, Requester, RequestsResponse
 from pydantic import SecretStr
@@ -64,17 +65,30 @@ class _Connection(HTTPSRequestsConnectionClass):
             allow_redirects=False,
             stream=True,
         )
-        received = bytearray()
         with response:
-            for chunk in response.iter_content(_CHUNK):
-                received += chunk
-                if len(received) > LARGEST_ANSWER:
-                    raise _unexpected(f"an answer of more than {LARGEST_ANSWER} bytes")
-                if time.monotonic() > deadline:
-                    # The timeout of requests counts between two bytes; an answer may drip for ever.
-                    raise requests.exceptions.ReadTimeout("the answer did not end in time")
+            received = _read(response, deadline)
         _refuse_detours(self.verb, response)
         return _Answer(response, _checked(response.status_code, received.decode("utf-8", "replace")))
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    """The body, of bounded size and in bounded time.
+
+    Read as it comes: `iter_content` collects whole chunks, and the timeout of requests counts between two
+    bytes, so that an answer could drip for hours.
+    """
+    received = bytearray()
+    raw: urllib3.BaseHTTPResponse = response.raw
+    try:
+        while part := raw.read1(_CHUNK, decode_content=True):
+            received += part
+            if len(received) > LARGEST_ANSWER:
+                raise _unexpected(f"an answer of more than {LARGEST_ANSWER} bytes")
+            if time.monotonic() > deadline:
+                raise requests.exceptions.ReadTimeout("the answer did not end in time")
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ConnectionError(error) from None
+    return bytes(received)
 
 
 def _refuse_detours(verb: str, response: requests.Response) -> None:

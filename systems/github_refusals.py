@@ -51,6 +51,7 @@ def translated(subject: str, repository: str) -> Iterator[None]:
         answer = "an answer of another shape than GitHub's"
         raise UnexpectedAnswer("GitHub", subject, answer, "Check api_url of the GitOps connection.") from None
     except requests.exceptions.SSLError as error:
+        _forget_request(error)
         raise CertificateNotTrusted(
             "GitHub",
             subject,
@@ -58,7 +59,7 @@ def translated(subject: str, repository: str) -> Iterator[None]:
             "Put the CA that signed the server's certificate into ca_cert of the GitOps connection.",
         ) from None
     except requests.exceptions.RequestException as error:
-        # Its `request` carries the token: it must not live on as the cause of an error that is kept.
+        _forget_request(error)
         raise Unreachable(
             "GitHub",
             subject,
@@ -134,6 +135,11 @@ def _now_of(headers: dict[str, str]) -> float:
         return parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, ValueError):
         return time.time()
+
+
+def _forget_request(error: requests.exceptions.RequestException) -> None:
+    """The request carries the token, and Python keeps the error as the context of the one we raise."""
+    error.request = error.response = None
 
 
 def _root_cause(error: BaseException) -> str:
