@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+
+from deployments.sandbox.certificates import CertificateAuthority
 
 REPOSITORY = Path(__file__).parents[3] / "deployments" / "sandbox" / "repository"
 TOKEN = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"
@@ -30,13 +34,14 @@ class GitServer:
     root: Path
     home: Path
     port: int = 0
+    scheme: str = "http"
     answers: dict[str, int] = field(default_factory=dict)
     before: dict[str, Callable[[], object]] = field(default_factory=dict)
     location: str = ""
     requests: list[str] = field(default_factory=list)
 
     def url(self, name: str = "gitops") -> str:
-        return f"http://127.0.0.1:{self.port}/{name}.git"
+        return f"{self.scheme}://127.0.0.1:{self.port}/{name}.git"
 
     def git(self, *arguments: str, folder: Path | None = None, who: str = "ada") -> str:
         """Run git as a person who has the repositories on this disk."""
@@ -66,7 +71,9 @@ class GitServer:
         self.git("init", "--quiet", "--initial-branch=main", folder=work)
         self.git("add", ".", folder=work)
         self.git("commit", "--quiet", "--message=Begin", folder=work)
-        self.git("clone", "--quiet", "--bare", str(work), "gitops.git")
+        self.git("gc", "--quiet", folder=work)  # every test copies it
+        self.git("clone", "--quiet", "--bare", "--template=", "--no-local", str(work), "gitops.git")
+        (self.root / "gitops.git" / "hooks").mkdir()
         self.allow("gitops")
         self.git("remote", "add", "origin", "../../served/gitops.git", folder=work)
 
@@ -199,19 +206,46 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def server(repositories: Path, tmp_path: Path) -> Iterator[GitServer]:
-    """A server with the repository `gitops`."""
-    shutil.copytree(repositories, tmp_path, dirs_exist_ok=True)
-    git = GitServer(tmp_path / "served", tmp_path / "home")
+@contextmanager
+def _serve(repositories: Path, folder: Path, tls: ssl.SSLContext | None) -> Iterator[GitServer]:
+    shutil.copytree(repositories, folder, dirs_exist_ok=True)
+    git = GitServer(folder / "served", folder / "home", scheme="https" if tls else "http")
     http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(git))
+    if tls is not None:
+        # The handshake belongs to the connection's own thread, as a server under load would have it.
+        http.socket = tls.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
     git.port = http.server_address[1]
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield git
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    try:
+        yield git
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+@pytest.fixture
+def server(repositories: Path, tmp_path: Path) -> Iterator[GitServer]:
+    """A server with the repository `gitops`."""
+    with _serve(repositories, tmp_path, None) as git:
+        yield git
+
+
+@pytest.fixture
+def authority() -> CertificateAuthority:
+    """Who signed the certificate of `secure_server`."""
+    return CertificateAuthority("authority of the Git server")
+
+
+@pytest.fixture
+def secure_server(repositories: Path, tmp_path: Path, authority: CertificateAuthority) -> Iterator[GitServer]:
+    """The same over TLS, with a certificate for 127.0.0.1 and localhost."""
+    key, certificate = authority.issue("git").write(tmp_path, "git")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with _serve(repositories, tmp_path, tls) as git:
+        yield git
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
+from deployments.sandbox.certificates import CertificateAuthority
 from runbook.errors import (
     AccessDenied,
     Busy,
+    CertificateNotTrusted,
     EnablementError,
     InvalidInput,
     PrerequisiteMissing,
@@ -181,6 +183,32 @@ def test_a_name_that_does_not_resolve_is_unreachable(token: SecretStr) -> None:
 def test_a_server_that_never_answers_is_given_up(server: GitServer, token: SecretStr) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TransientError, match="timed out"):
         remote_head(f"http://127.0.0.1:{silent.getsockname()[1]}/a.git", "main", token, timeout=0.5)
+
+
+def test_a_certificate_of_the_given_authority_is_trusted(
+    secure_server: GitServer, token: SecretStr, authority: CertificateAuthority
+) -> None:
+    with GitOpsClone.open(secure_server.url(), "main", token, ca_pem=authority.pem) as clone:
+        assert clone.tree.read(OVERLAY)
+
+
+@pytest.mark.parametrize("ca", ["none given", "another authority"])
+def test_any_other_certificate_is_not_and_the_token_stays_here(
+    secure_server: GitServer, token: SecretStr, ca: str
+) -> None:
+    ca_pem = CertificateAuthority("another").pem if ca == "another authority" else None
+
+    with pytest.raises(CertificateNotTrusted, match="certificate"):
+        GitOpsClone.open(secure_server.url(), "main", token, ca_pem=ca_pem)
+
+    assert not secure_server.requests
+
+
+def test_an_authority_that_is_no_certificate_is_told_as_such(
+    secure_server: GitServer, token: SecretStr
+) -> None:
+    with pytest.raises(CertificateNotTrusted):
+        remote_head(secure_server.url(), "main", token, ca_pem="not a certificate")
 
 
 @pytest.mark.parametrize(
