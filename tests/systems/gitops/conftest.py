@@ -43,11 +43,14 @@ class GitServer:
     def url(self, name: str = "gitops") -> str:
         return f"{self.scheme}://127.0.0.1:{self.port}/{name}.git"
 
-    def git(self, *arguments: str, folder: Path | None = None, who: str = "ada") -> str:
+    def git(
+        self, *arguments: str, folder: Path | None = None, who: str = "ada", stdin: str | None = None
+    ) -> str:
         """Run git as a person who has the repositories on this disk."""
         done = subprocess.run(
             ["git", *arguments],
             cwd=folder or self.root,
+            input=stdin,
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.home),
@@ -101,6 +104,15 @@ class GitServer:
         self.git("commit", "--quiet", f"--message=Change {path}", folder=work, who=who)
         self.git("push", "--quiet", "origin", f"HEAD:{branch}", folder=work)
         return self.git("rev-parse", "HEAD", folder=work)
+
+    def add_empty_commits(self, count: int) -> None:
+        """Other people's changes to main, many at once."""
+        commits = [
+            f"commit refs/heads/main\ncommitter Ada <ada@example.com> {1_700_000_000 + number} +0000\n"
+            f"data 1\nx\n{'from refs/heads/main^0' if number == 0 else ''}\n"
+            for number in range(count)
+        ]
+        self.git("-C", "gitops.git", "fast-import", "--quiet", stdin="".join(commits))
 
     def head(self, branch: str, name: str = "gitops") -> str:
         return self.git("-C", f"{name}.git", "rev-parse", f"refs/heads/{branch}")

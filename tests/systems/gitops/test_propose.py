@@ -141,11 +141,7 @@ def test_a_base_that_changed_an_edited_file_has_the_branch_rebuilt(
 
 def test_a_base_that_moved_far_is_still_recognised(server: GitServer, propose: Propose) -> None:
     propose()
-    work = server.work()
-    server.git("checkout", "--quiet", "main", folder=work)
-    for number in range(120):
-        server.git("commit", "--quiet", "--allow-empty", f"--message={number}", folder=work)
-    server.git("push", "--quiet", "origin", "main", folder=work)
+    server.add_empty_commits(120)
 
     assert not propose().pushed
 
