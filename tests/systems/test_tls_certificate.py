@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import socket
 import ssl
 import threading
@@ -11,6 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from deployments.sandbox.certificates import CertificateAuthority, ServerCertificate
 from runbook.errors import InvalidInput, Unreachable
@@ -88,6 +93,12 @@ def test_a_name_that_is_missing_is_reported_with_those_that_are_there(
     )
 
 
+def test_a_common_name_does_not_count_as_a_name(tmp_path: Path, authority: CertificateAuthority) -> None:
+    with tls_server(tmp_path, authority.issue("localhost", ())) as url:
+        report = check_certificate(url.replace("127.0.0.1", "localhost"), authority.pem)
+    assert report.problem == "host name: the certificate is not valid for localhost"
+
+
 def test_an_expired_certificate_is_reported_with_its_date(
     tmp_path: Path, authority: CertificateAuthority
 ) -> None:
@@ -129,3 +140,37 @@ def test_what_is_no_https_address_is_refused(url: str) -> None:
 def test_a_ca_that_is_no_pem_is_refused() -> None:
     with pytest.raises(InvalidInput, match="not a PEM certificate"):
         check_certificate("https://127.0.0.1:1", "garbage")
+
+
+def test_extensions_that_only_python_asks_for_may_be_missing(tmp_path: Path) -> None:
+    """API servers in the field have such certificates; Python 3.13 and newer refuse them by default."""
+    authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    now = datetime.datetime.now(datetime.UTC)
+
+    def builder(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bare authority")]))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + datetime.timedelta(days=1))
+        )
+
+    bare_authority = (
+        builder("bare authority", authority_key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    server = builder("server", server_key).add_extension(names, False).sign(authority_key, hashes.SHA256())
+    issued = ServerCertificate(
+        server_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode(),
+        server.public_bytes(serialization.Encoding.PEM).decode(),
+    )
+    with tls_server(tmp_path, issued) as url:
+        report = check_certificate(url, bare_authority.public_bytes(serialization.Encoding.PEM).decode())
+    assert report.trusted, report.problem

@@ -13,10 +13,16 @@ from types import TracebackType
 from typing import Self
 
 from deployments.sandbox.environment import clean_environment
-from deployments.sandbox.gitops_agent.applications import Application, ChainError, applications_of
+from deployments.sandbox.gitops_agent.applications import (
+    Application,
+    ChainError,
+    applications_of,
+    of_cluster_management,
+)
 from deployments.sandbox.gitops_agent.base_branch import BaseBranch
 from deployments.sandbox.gitops_agent.cluster import Cluster, ClusterError
-from deployments.sandbox.gitops_agent.manifests import Identity, Kustomize, Manifest, RenderError
+from deployments.sandbox.gitops_agent.kustomize import Kustomize
+from deployments.sandbox.gitops_agent.manifests import Identity, Manifest, RenderError
 from deployments.sandbox.gitops_agent.onboarding import CarefulApply, Ledger, selection
 from deployments.sandbox.gitops_agent.operator_lifecycle import (
     SUBSCRIPTION,
@@ -26,8 +32,11 @@ from deployments.sandbox.gitops_agent.operator_lifecycle import (
 )
 from deployments.sandbox.gitops_agent.options import Options
 from deployments.sandbox.gitops_agent.source import RepositoryError, Source
-from deployments.sandbox.gitops_agent.sync import SyncResult, placed, sync, unserved
+from deployments.sandbox.gitops_agent.sync import SyncResult, may_wait, placed, sync, unserved
 from deployments.sandbox.processes import write_ready
+
+_NAMED = 3
+"""Of objects in one line."""
 
 
 @dataclass(slots=True)
@@ -51,8 +60,10 @@ class ApplicationState:
         if self.result.failed:
             return f"not synced: {'; '.join(self.result.failed)}"
         if self.result.waiting:
-            waiting = ", ".join(map(str, self.result.waiting))
-            return f"synced but for {waiting}: the kind is not served yet"
+            first = ", ".join(map(str, self.result.waiting[:_NAMED]))
+            others = len(self.result.waiting) - _NAMED
+            more = f" and {others} more" if others > 0 else ""
+            return f"synced but for {first}{more}: the kind is not served yet"
         return f"synced, {len(self.result.applied)} objects"
 
 
@@ -135,12 +146,15 @@ class GitOpsAgent:
         self.report.head = head
         self._log(f"{self.options.branch} is at {head[:10]}")
         try:
-            applications = applications_of(self._kustomize, self.options)
+            found = applications_of(self._kustomize, self.options)
+            applications, others = of_cluster_management(found, self.options)
             self.report.problem = ""
         except ChainError as error:
-            applications = ()
+            applications, others = (), ()
             self.report.problem = str(error)
         self._say("applications", self.report.problem)
+        for other in others:
+            self._leave_out(f"Application {other.name}", f"project {other.project} of {other.repository}")
         before, self._states = self._states, {}
         self.report.applications = {}
         for application in applications:
@@ -208,12 +222,19 @@ class GitOpsAgent:
 
     def _sync(self, state: ApplicationState) -> None:
         manifests = self._applicable(state.manifests)
-        if self.options.only_onboarding:
-            self._need_namespaces(
-                placed(self.cluster, one, state.application.namespace)["metadata"].get("namespace", "")
-                for one in manifests
-            )
-        state.result = sync(self.cluster, manifests, state.application.namespace, self._apply)
+        needed = (
+            placed(self.cluster, one, state.application.namespace)["metadata"].get("namespace", "")
+            for one in manifests
+        )
+        self._need_namespaces(
+            # OpenShift itself brings those that begin with its name, whether a repository uses them or not.
+            name
+            for name in needed
+            if self.options.only_onboarding or name.startswith("openshift-")
+        )
+        state.result = sync(
+            self.cluster, manifests, state.application.namespace, self._apply, self._may_be_unserved
+        )
         self._tell(state)
 
     def _tell(self, state: ApplicationState) -> None:
@@ -236,6 +257,9 @@ class GitOpsAgent:
                 self._lifecycle.subscribe()
         left_out = {Identity.of(one) for one in missing}
         return [one for one in manifests if Identity.of(one) not in left_out]
+
+    def _may_be_unserved(self, manifest: Manifest) -> bool:
+        return may_wait(manifest) or (self._base is not None and self._base.had(manifest))
 
     def _plays_operator(self) -> bool:
         # A real cluster with a real Operator Lifecycle Manager needs nobody to play it.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deployments.sandbox.gitops_agent.manifests import Kustomize, Manifest, RenderError
+from deployments.sandbox.gitops_agent.kustomize import Kustomize
+from deployments.sandbox.gitops_agent.manifests import Manifest, RenderError
 from deployments.sandbox.gitops_agent.options import Options
 
 
@@ -23,12 +24,16 @@ class Application:
     Args:
         name: with the suffix that its kustomization adds.
         path: folder of the repository that it deploys.
+        repository: URL of the repository.
+        project: the AppProject, which says who manages it.
         namespace: of namespaced objects that name none.
     """
 
     name: str
     path: str
     namespace: str
+    repository: str = ""
+    project: str = ""
 
 
 def applications_of(kustomize: Kustomize, options: Options) -> tuple[Application, ...]:
@@ -45,6 +50,24 @@ def applications_of(kustomize: Kustomize, options: Options) -> tuple[Application
     return tuple(sorted(_in(kustomize, folder), key=lambda application: application.name))
 
 
+def of_cluster_management(
+    applications: tuple[Application, ...], options: Options
+) -> tuple[tuple[Application, ...], tuple[Application, ...]]:
+    """Those that belong with the cluster's own resources, and the others.
+
+    A cluster's Applications also hold its users' workloads, dozens of them and from other repositories. What
+    an onboarding adds is of the same repository and the same project as the cluster's own resources.
+    """
+    overlay = options.path(options.folders.cluster_overlay)
+    own = next((one for one in applications if one.path == overlay), None)
+    if own is None:
+        return applications, ()
+    mine = tuple(
+        one for one in applications if (one.repository, one.project) == (own.repository, own.project)
+    )
+    return mine, tuple(one for one in applications if one not in mine)
+
+
 def _in(kustomize: Kustomize, folder: str) -> list[Application]:
     try:
         rendered = kustomize.build(folder)
@@ -55,8 +78,11 @@ def _in(kustomize: Kustomize, folder: str) -> list[Application]:
 
 def _application(manifest: Manifest) -> Application:
     spec = manifest.get("spec") or {}
+    source = spec.get("source") or {}
     return Application(
         name=manifest["metadata"]["name"],
-        path=str((spec.get("source") or {}).get("path") or "").strip("/"),
+        path=str(source.get("path") or "").strip("/"),
+        repository=str(source.get("repoURL") or ""),
+        project=str(spec.get("project") or ""),
         namespace=str((spec.get("destination") or {}).get("namespace") or ""),
     )

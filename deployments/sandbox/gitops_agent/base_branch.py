@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from deployments.sandbox.gitops_agent.manifests import Manifest
+from deployments.sandbox.gitops_agent.manifests import Identity, Manifest
 from deployments.sandbox.gitops_agent.operator_lifecycle import is_of_operator, subscribes
 
 
@@ -24,22 +24,26 @@ class BaseBranch:
     Args:
         kinds: kinds that the cluster has, as ``apiVersion/kind``; never those of the operator.
         namespaces: namespaces that its objects live in and that it does not declare.
+        of_operator: objects of the operator's kinds. On a cluster that lacks the operator they were never
+            applied; they do not keep the rest from being applied either.
         has_operator: the operator was subscribed to.
     """
 
     kinds: tuple[str, ...]
     namespaces: tuple[str, ...]
+    of_operator: tuple[str, ...]
     has_operator: bool
 
     @classmethod
     def of(cls, manifests: Sequence[Manifest]) -> Self:
-        """From everything that the first head deploys, with the namespaces filled in."""
+        """From everything that the first head deploys."""
         kinds = {_kind(one) for one in manifests if not is_of_operator(one)}
         used = {str(one["metadata"].get("namespace") or "") for one in manifests}
         declared = {one["metadata"]["name"] for one in manifests if one["kind"] == "Namespace"}
         return cls(
             tuple(sorted(kinds)),
             tuple(sorted(used - declared - {""})),
+            tuple(sorted({_place(one) for one in manifests if is_of_operator(one)})),
             any(subscribes(one) for one in manifests),
         )
 
@@ -49,7 +53,12 @@ class BaseBranch:
         if not file.exists():
             return None
         stored = json.loads(file.read_text())
-        return cls(tuple(stored["kinds"]), tuple(stored["namespaces"]), bool(stored["has_operator"]))
+        return cls(
+            tuple(stored["kinds"]),
+            tuple(stored["namespaces"]),
+            tuple(stored["of_operator"]),
+            bool(stored["has_operator"]),
+        )
 
     def store(self, file: Path) -> None:
         """Keep it for a later run."""
@@ -60,6 +69,14 @@ class BaseBranch:
     def had_kind_of(self, manifest: Manifest) -> bool:
         """Whether the cluster had objects of this kind before."""
         return _kind(manifest) in self.kinds
+
+    def had(self, manifest: Manifest) -> bool:
+        """Whether this object of the operator's kinds was in the branch before."""
+        return _place(manifest) in self.of_operator
+
+
+def _place(manifest: Manifest) -> str:
+    return str(replace(Identity.of(manifest), api_version=""))
 
 
 def _kind(manifest: Manifest) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from deployments.sandbox.gitops_agent.applications import Application
 from deployments.sandbox.gitops_agent.cluster import Cluster
-from deployments.sandbox.gitops_agent.manifests import Identity, Kustomize, Manifest, Rendered, RenderError
+from deployments.sandbox.gitops_agent.kustomize import Kustomize, Rendered
+from deployments.sandbox.gitops_agent.manifests import Identity, Manifest, RenderError
 from deployments.sandbox.gitops_agent.options import Options
 
 _GONE_SECONDS = 30.0

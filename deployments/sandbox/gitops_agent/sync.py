@@ -46,7 +46,7 @@ Apply = Callable[[Manifest], None]
 class SyncResult:
     """How a sync went. It is done when nothing is ``failed`` and nothing is ``waiting``.
 
-    ``waiting`` are objects with the annotation whose kind is not served yet.
+    ``waiting`` are objects that may wait until their kind is served.
     """
 
     applied: list[Identity] = field(default_factory=list)
@@ -106,7 +106,13 @@ def may_wait(manifest: Manifest) -> bool:
     return _SKIP_DRY_RUN in [option.strip() for option in options.split(",")]
 
 
-def sync(cluster: Cluster, manifests: Sequence[Manifest], namespace: str, apply: Apply) -> SyncResult:
+def sync(
+    cluster: Cluster,
+    manifests: Sequence[Manifest],
+    namespace: str,
+    apply: Apply,
+    may_be_unserved: Callable[[Manifest], bool] = may_wait,
+) -> SyncResult:
     """Sync the objects of one Application.
 
     Args:
@@ -114,10 +120,11 @@ def sync(cluster: Cluster, manifests: Sequence[Manifest], namespace: str, apply:
         manifests: as rendered.
         namespace: destination of the Application.
         apply: applies one object; raises `ClusterError`.
+        may_be_unserved: whether an object only waits while its kind is not served.
     """
     result = SyncResult()
     missing = unserved(cluster, manifests)
-    refused = sorted({f"{one['kind']} ({one['apiVersion']})" for one in missing if not may_wait(one)})
+    refused = sorted({f"{one['kind']} ({one['apiVersion']})" for one in missing if not may_be_unserved(one)})
     if refused:
         result.failed = [f"the cluster does not serve {', '.join(refused)}; nothing was applied"]
         return result
