@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.flows.traffic import Traffic
+from tests.traffic import Traffic
 from tests.world import World, enable
 
 

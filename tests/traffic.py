@@ -7,17 +7,31 @@ review, and looking something up by POST are asks.
 from __future__ import annotations
 
 import json
+from typing import Protocol
 
-from tests.world import World
+from deployments.sandbox.github_api import GitHubApi
+from deployments.sandbox.kubernetes_api import KubernetesApi
+from deployments.sandbox.vault_server import VaultServer
 
 _VAULT_ASKS = ("/login", "auth/token/revoke-self", "sys/capabilities-self", "identity/lookup/group")
 _CLUSTER_ASKS = ("/token", "tokenreviews", "subjectaccessreviews", "selfsubjectaccessreviews")
 
 
+class Systems(Protocol):
+    """Whoever holds the three systems."""
+
+    @property
+    def vault(self) -> VaultServer: ...
+    @property
+    def kubernetes(self) -> KubernetesApi: ...
+    @property
+    def github(self) -> GitHubApi: ...
+
+
 class Traffic:
     """Requests since it was made, or since `forget`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Systems) -> None:
         self._world = world
         self.forget()
 

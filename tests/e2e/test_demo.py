@@ -1,0 +1,250 @@
+"""`make demo` as a whole, from the outside: what it prints, how it ends, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+import yaml
+
+from deployments.sandbox.environment import CHECKOUT
+from deployments.sandbox.prefect_server import USUAL_PORT as PREFECT_PORT
+from deployments.sandbox.vault_server import USUAL_PORT as VAULT_PORT
+
+pytestmark = pytest.mark.e2e
+
+SECONDS = 600.0
+
+
+class Listener:
+    """Something on a port that must not be spoken to; counts who does all the same."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._socket.getsockname()[1]
+        self.visitors = 0
+        threading.Thread(target=self._count, daemon=True).start()
+
+    def _count(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return  # closed
+            self.visitors += 1
+            connection.close()
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextmanager
+def listening(port: int = 0) -> Iterator[Listener]:
+    listener = Listener(port)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+def personal_environment(home: Path, port: int, touched: Path) -> dict[str, str]:
+    """What somebody may have in shell and home; all of it leads to ``port`` or touches a file."""
+    kubeconfig = yaml.safe_dump(
+        {
+            "current-context": "production",
+            "contexts": [{"name": "production", "context": {"cluster": "production", "user": "me"}}],
+            "clusters": [{"name": "production", "cluster": {"server": f"https://127.0.0.1:{port}"}}],
+            "users": [{"name": "me", "user": {"token": "personal-token"}}],
+        }
+    )
+    helper = home / "helper"
+    files = {
+        ".kube/config": kubeconfig,
+        ".vault-token": "personal-token",
+        ".gitconfig": f"[credential]\n\thelper = {helper}\n[core]\n\thooksPath = {home / 'hooks'}\n",
+        ".netrc": "machine 127.0.0.1 login me password personal-token\n",
+        ".prefect/profiles.toml": (
+            f'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "http://127.0.0.1:{port}/api"\n'
+        ),
+        "hooks/pre-commit": f"#!/bin/sh\ntouch {touched}\n",
+        "helper": f"#!/bin/sh\ntouch {touched}\n",
+    }
+    for name, content in files.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        path.chmod(0o700)
+    proxy = f"http://127.0.0.1:{port}"
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "KUBECONFIG": str(home / ".kube/config"),
+        "VAULT_ADDR": f"https://127.0.0.1:{port}",
+        "VAULT_TOKEN": "personal-token",
+        "BAO_ADDR": f"https://127.0.0.1:{port}",
+        "BAO_TOKEN": "personal-token",
+        "GITHUB_TOKEN": "personal-token",
+        "GH_TOKEN": "personal-token",
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_API_KEY": "personal-token",
+        "GIT_ASKPASS": str(helper),
+        "SSH_ASKPASS": str(helper),
+        "HTTP_PROXY": proxy,
+        "HTTPS_PROXY": proxy,
+        "http_proxy": proxy,
+        "https_proxy": proxy,
+        "ALL_PROXY": proxy,
+    }
+
+
+class Demo:
+    """A demo in a process of its own, whose output is read while it runs."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.output = ""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "deployments.sandbox.demo"],
+            env=environment,
+            cwd=CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self.output += line
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until the output matches."""
+        deadline = time.monotonic() + SECONDS
+        while not (match := re.search(pattern, self.output)):
+            assert self._process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.1)
+        return match
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def end(self) -> int:
+        """Wait for its end; returns the exit status."""
+        try:
+            status = self._process.wait(SECONDS)
+        finally:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+                self._process.wait(60)
+        self._reader.join(30)
+        return status
+
+    @property
+    def state(self) -> Path:
+        """Where this demo keeps its things."""
+        return Path(self.wait_for(r"what it keeps is in (\S+)\.\n")[1])
+
+    def left_running(self) -> list[str]:
+        """Processes of this demo, by what only they have: its directory in their environment."""
+        mark = str(self.state)
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if mark in " ".join([*process.environ().values(), *process.cmdline()]):
+                    found.append(" ".join(process.cmdline()))
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
+        return found
+
+
+def test_it_enables_a_cluster_by_itself_and_touches_nothing_of_the_person(tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    with ExitStack() as stack:
+        personal = stack.enter_context(listening())
+        # The usual ports are taken: by what a person may have running there.
+        usual = [stack.enter_context(listening(port)) for port in (VAULT_PORT, PREFECT_PORT) if _free(port)]
+        demo = Demo({**personal_environment(tmp_path / "home", personal.port, touched), "AUTO": "1"})
+        status = demo.end()
+        assert status == 0, demo.output
+        assert personal.visitors == 0
+        assert [listener.visitors for listener in usual] == [0] * len(usual)
+    assert not touched.exists()
+    assert "# emea/ember reads its secrets from Vault" in demo.output
+    assert "User login proved" in demo.output
+    assert demo.left_running() == []
+    assert "personal-token" not in demo.output
+    for secret in ("vault-token", "github-token"):
+        assert (demo.state / secret).read_text() not in demo.output
+        assert (demo.state / secret).stat().st_mode & 0o777 == 0o600
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_it_says_why_a_run_did_not_complete_and_fails() -> None:
+    demo = Demo({"PATH": os.environ["PATH"], "AUTO": "1", "CLUSTER": "nowhere"})
+    assert demo.end() == 1
+    assert "The run did not complete" in demo.output
+    assert "no cluster 'nowhere' in 'emea'" in demo.output
+    assert "Nothing was changed" in demo.output
+    assert demo.left_running() == []
+
+
+def test_it_waits_for_a_person_to_merge_and_ends_on_ctrl_c() -> None:
+    demo = Demo({"PATH": os.environ["PATH"]})
+    page = demo.wait_for(r"waits for the merge of\n\s+(http://127\.0\.0\.1:\d+)/(\S+)/pull/(\d+)")
+    token = json.loads((demo.state / "github" / "tokens.json").read_text())["reviewer"]
+    ready = json.loads((demo.state / "github" / "ready.json").read_text())
+    merged = requests.put(
+        f"{ready['api_url']}/repos/{page[2]}/pulls/{page[3]}/merge",
+        headers={"Authorization": f"Bearer {token}"},
+        json={},
+        timeout=30,
+    )
+    assert merged.status_code == 200
+    demo.wait_for("Everything keeps running")
+    run = demo.wait_for(r"(http://127\.0\.0\.1:\d+)/runs/flow-run/(\S+)")
+    assert requests.get(f"{run[1]}/api/flow_runs/{run[2]}", timeout=30).json()["state_type"] == "COMPLETED"
+    assert demo.left_running() != []
+    demo.interrupt()
+    assert demo.end() == 0
+    assert demo.left_running() == []
+
+
+@pytest.mark.parametrize("moment", ["Starting a whole installation", "GitOps agent", "preflight"])
+def test_ctrl_c_leaves_nothing_behind_at_any_moment(moment: str) -> None:
+    demo = Demo({"PATH": os.environ["PATH"]})
+    demo.wait_for(moment)
+    demo.interrupt()
+    assert demo.end() == 130
+    assert demo.left_running() == []
+
+
+def test_an_api_server_of_somebody_else_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    personal_environment(home, 1, tmp_path / "touched")
+    kubeconfig = home / ".kube/config"
+    kubeconfig.write_text(kubeconfig.read_text().replace("127.0.0.1", "api.production.example"))
+    demo = Demo({"PATH": os.environ["PATH"], "DEMO_KUBECONFIG": str(kubeconfig)})
+    assert demo.end() == 1
+    assert "DEMO_KUBECONFIG leads to api.production.example, which is not this machine" in demo.output
+    assert "Starting" not in demo.output
