@@ -115,7 +115,12 @@ class Vault:
             "get", "sys/health", standbyok="true", perfstandbyok="true", sealedcode="200", uninitcode="200"
         )
         if answer.status != 200:
-            raise refusal(answer, "read", "sys/health")
+            raise UnexpectedAnswer(
+                "Vault",
+                "sys/health",
+                f"{answer.words}, where anybody may ask for it",
+                f"Check that {self.address} is Vault's API.",
+            )
         body = answer.body
         return Health(
             initialized=bool(body.get("initialized")),

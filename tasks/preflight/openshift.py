@@ -79,25 +79,22 @@ def ask_cluster(
     table.check(ROUTER, lambda: _router(client))
     expected = connection.infrastructure_name or request.cluster
     table.check(identity, lambda: _infrastructure(client, request, expected))
-    answers.served_versions = table.get(STORES, lambda: client.served_versions(SECRET_STORE_CRD)) or ()
-    if STORES not in table.errors:
-        table.ok(
-            STORES, ", ".join(answers.served_versions) or "none yet; the pull request brings the operator"
-        )
+    served = table.get(STORES, lambda: client.served_versions(SECRET_STORE_CRD))
+    if served is not None:
+        answers.served_versions = served
+        table.ok(STORES, ", ".join(served) or "none yet; the pull request brings the operator")
     return answers
 
 
-def ask_namespaces(
-    client: OpenShift | None, request: EnableRequest, declared: frozenset[str] | None
-) -> Table:
-    """Whether each namespace is on the cluster or will be made by its overlay.
+def ask_namespaces(answers: ClusterAnswers, request: EnableRequest, declared: frozenset[str] | None) -> None:
+    """Add a row for each namespace: whether it is on the cluster or will be made by its overlay.
 
     Args:
-        client: None where the cluster cannot be asked.
+        answers: of the cluster so far.
         request: the run's parameters.
         declared: those that the overlay declares; None where it could not be read.
     """
-    table = Table("OpenShift")
+    table, client = answers.table, answers.client
     for namespace in request.namespaces:
         prerequisite = f"Namespace {namespace} is there or declared"
         if namespace in (declared or ()):
@@ -105,17 +102,18 @@ def ask_namespaces(
         elif client is None:
             table.skip(prerequisite, "the cluster could not be asked")
         else:
-            _namespace(table, prerequisite, client, namespace, known=declared is not None)
-    return table
+            _namespace(table, client, namespace, prerequisite, overlay_is_known=declared is not None)
 
 
-def _namespace(table: Table, prerequisite: str, client: OpenShift, namespace: str, *, known: bool) -> None:
+def _namespace(
+    table: Table, client: OpenShift, namespace: str, prerequisite: str, *, overlay_is_known: bool
+) -> None:
     there = table.get(prerequisite, lambda: client.namespace_exists(namespace))
     if there:
         table.ok(prerequisite, "on the cluster")
     elif there is None:
         return
-    elif known:
+    elif overlay_is_known:
         error = PrerequisiteMissing(
             "OpenShift",
             f"namespace {namespace}",

@@ -65,10 +65,10 @@ def investigate(connections: Connections, request: EnableRequest) -> Findings:
         repository = ask_repository(
             connections.repository, connections.vault, request, cluster.served_versions
         )
-        namespaces = ask_namespaces(cluster.client, request, repository.declared)
+        ask_namespaces(cluster, request, repository.declared)
     vault, changes = ask_vault(connections.vault, request, cluster.api)
     return Findings(
-        (vault, cluster.table, *repository.tables, namespaces),
+        (vault, cluster.table, *repository.tables),
         repository.edits,
         changes,
         cluster.served_versions,

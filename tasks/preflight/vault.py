@@ -137,7 +137,7 @@ def _own_token(vault: Vault) -> str | Check:
         raise AccessDenied(
             "Vault",
             "our token",
-            f"is not accepted: {error.answer}",
+            f"is not accepted ({error.answer})",
             "Put a token that has not expired into the VaultConnection, or log in by AppRole; it needs "
             "the rights of the policy `default` to look at itself.",
         ) from None

@@ -1,0 +1,45 @@
+"""One cluster and one GitHub for all of preflight's tests, since preflight changes neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployments.sandbox.cluster_account import ClusterAccount
+from deployments.sandbox.github_api import GitHubApi
+from deployments.sandbox.kubernetes_api import KubernetesApi
+from deployments.sandbox.vault_server import VaultServer
+from tests.tasks.preflight.installation import REPOSITORY, Installation
+from tests.world import seed_repository
+
+
+@pytest.fixture(scope="package")
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesApi]:
+    directory = tmp_path_factory.mktemp("kubernetes")
+    with KubernetesApi(state_dir=directory, port=0, cluster_name="ember", controller_delay=0) as api:
+        yield api
+
+
+@pytest.fixture(scope="package")
+def kubeconfig(kubernetes: KubernetesApi) -> str:
+    """Of the pipeline's own account, with the rights that the project's manifests give it."""
+    account = ClusterAccount(Path(kubernetes.admin_kubeconfig))
+    account.create()
+    return account.kubeconfig("ember")
+
+
+@pytest.fixture(scope="package")
+def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubApi]:
+    directory = tmp_path_factory.mktemp("github")
+    with GitHubApi(directory / "state", {REPOSITORY: seed_repository(directory)}) as api:
+        yield api
+
+
+@pytest.fixture
+def installation(
+    vault: VaultServer, kubernetes: KubernetesApi, github: GitHubApi, kubeconfig: str
+) -> Installation:
+    """Everything as it has to be; Vault in its seeded state."""
+    return Installation(vault, kubernetes, github, kubeconfig)

@@ -1,0 +1,146 @@
+"""The three systems of a run, and what preflight says of them when one thing is wrong."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+import yaml
+
+from connections import ClusterConnection, GitOpsRepository, VaultConnection
+from deployments.sandbox.certificates import CertificateAuthority
+from deployments.sandbox.github_api import GitHubApi
+from deployments.sandbox.kubernetes_api import KubernetesApi
+from deployments.sandbox.vault_server import VaultServer
+from runbook.checks import Check
+from runbook.errors import EnablementError
+from runbook.request import EnableRequest
+from tasks.preflight.findings import Findings
+from tasks.preflight.step import Connections, investigate
+from tests.traffic import Traffic
+
+REPOSITORY = "sandbox/gitops"
+NOBODY_LISTENS = "https://127.0.0.1:1"
+"""An address whose port is closed: below 1024, and of no service that a machine runs."""
+
+ANOTHER_CA = CertificateAuthority("somebody else").pem
+
+
+@dataclass
+class Installation:
+    """Systems that a run finds, each as it has to be; a test changes one thing and looks."""
+
+    vault: VaultServer
+    kubernetes: KubernetesApi
+    github: GitHubApi
+    kubeconfig: str
+    secrets: list[str] = field(default_factory=list)
+
+    def connections(self, **changes: Any) -> Connections:
+        """The connections, with fields changed by ``<connection>__<field>``: ``vault__token=...``."""
+
+        def of(connection: str, **values: Any) -> dict[str, Any]:
+            prefix = f"{connection}__"
+            return values | {
+                key.removeprefix(prefix): value for key, value in changes.items() if key.startswith(prefix)
+            }
+
+        vault = of(
+            "vault", address=self.vault.address, ca_cert=self.vault.ca_pem, token=self.vault.pipeline_token
+        )
+        repository = of(
+            "gitops",
+            url=self.github.clone_url(REPOSITORY),
+            repository=REPOSITORY,
+            base_branch="main",
+            api_url=self.github.api_url,
+            token=self.github.token_of("pipeline"),
+        )
+        cluster = of("cluster", kubeconfig=self.kubeconfig)
+        self.secrets = [
+            str(part) for part in (vault["token"], repository["token"], *tokens_in(cluster)) if part
+        ]
+        return Connections(
+            VaultConnection.model_validate(vault),
+            GitOpsRepository.model_validate(repository),
+            ClusterConnection.model_validate(cluster),
+        )
+
+    def only(self, *kept: str, **changes: Any) -> Connections:
+        """Some of the connections (``"vault"``, ``"repository"``, ``"cluster"``); others are not asked."""
+        every = self.connections(**changes)
+        return Connections(
+            vault=every.vault if "vault" in kept else None,
+            repository=every.repository if "repository" in kept else None,
+            cluster=every.cluster if "cluster" in kept else None,
+        )
+
+    def look(self, request: EnableRequest, connections: Connections | None = None) -> Findings:
+        """What preflight finds. It writes nothing and tells no secret, whatever is wrong."""
+        chosen = connections or self.connections()
+        traffic = Traffic(self)
+        findings = investigate(chosen, request)
+        assert traffic.writes() == []
+        said = "\n".join([*map(str, findings.rows), *map(str, findings.errors)])
+        for secret in self.secrets:
+            assert secret not in said
+        return findings
+
+    def as_cluster_admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One request to the cluster's API by its administrator."""
+        answer = requests.request(
+            method,
+            f"{self.kubernetes.url}{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self.kubernetes.admin_token}"},
+            verify=str(self.kubernetes.ca_file),
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return dict(answer.json())
+
+
+def tokens_in(cluster: dict[str, Any]) -> list[str]:
+    """The tokens of a kubeconfig, as far as it is one."""
+    try:
+        parsed = yaml.safe_load(cluster["kubeconfig"])
+        return [str(user["user"]["token"]) for user in parsed["users"]]
+    except (yaml.YAMLError, TypeError, KeyError):
+        return []
+
+
+def kubeconfig_with(text: str, *, token: str = "", server: str = "", ca_pem: str = "") -> str:
+    """A kubeconfig with something of it replaced."""
+    config = yaml.safe_load(text)
+    (cluster,), (user,) = config["clusters"], config["users"]
+    if token:
+        user["user"]["token"] = token
+    if server:
+        cluster["cluster"]["server"] = server
+    if ca_pem:
+        cluster["cluster"]["certificate-authority-data"] = base64.b64encode(ca_pem.encode()).decode()
+    return yaml.safe_dump(config)
+
+
+def row(findings: Findings, prerequisite: str) -> Check:
+    """The row of a prerequisite."""
+    (found,) = (one for one in findings.rows if one.prerequisite == prerequisite)
+    return found
+
+
+def failed(findings: Findings) -> list[str]:
+    """The prerequisites that are not met."""
+    return [one.prerequisite for one in findings.rows if one.status == "failed"]
+
+
+def the_error(findings: Findings, request: EnableRequest) -> EnablementError:
+    """What the step raises: it says system, object, answer and remedy."""
+    error = findings.error(request.target)
+    assert error is not None
+    assert error.system
+    assert error.subject
+    assert error.answer
+    assert error.remedy.endswith("Nothing was changed.") or "Nothing was changed." in error.remedy
+    return error

@@ -1,0 +1,117 @@
+"""What preflight says when several systems are not as they have to be at once."""
+
+from __future__ import annotations
+
+from runbook.errors import PrerequisiteMissing, TransientError
+from runbook.request import EnableRequest
+from tasks.preflight import openshift, repository, vault
+from tasks.preflight.step import Connections
+from tests.tasks.conftest import request as make
+from tests.tasks.preflight.installation import (
+    NOBODY_LISTENS,
+    Installation,
+    failed,
+    kubeconfig_with,
+    row,
+    the_error,
+)
+
+
+def test_every_prerequisite_of_the_runbook_has_its_row(
+    installation: Installation, request_for_ember: EnableRequest
+) -> None:
+    found = installation.look(request_for_ember)
+    assert failed(found) == []
+    assert found.error(request_for_ember.target) is None
+    assert [one.prerequisite for one in found.rows] == [
+        "Vault is reachable",
+        "Vault is unsealed",
+        "Vault accepts our token",
+        "Our token's capabilities",
+        "k8s_secrets/ is KV version 2",
+        "auth/oidc/ is there",
+        "Policies are free or as wanted",
+        "Group vault-admins-emea is free or ours",
+        "Alias vault-admins-emea is free or ours",
+        "auth/ember-k8s/ is free or of type kubernetes",
+        "auth/ember-k8s/config is free or ours",
+        "auth/ember-k8s/role/emea-ops is free or ours",
+        "No other mount has this API server",
+        "The kubeconfig can be used",
+        "The cluster's API is reachable",
+        "The cluster accepts our credentials",
+        "The API certificate is right for Vault",
+        "The router certificate is trusted",
+        "Our rights on the cluster",
+        "The connection is ember",
+        "API versions of SecretStore",
+        "Namespace payments is there or declared",
+        "Namespace web is there or declared",
+        "We may propose a change",
+        "The repository can be read",
+        "Overlay of emea/ember",
+        "Operator's bundle",
+        "Operator's base",
+        "ArgoCD Applications of emea/ember",
+        "Application of the cluster's resources",
+        "ArgoCD builds cluster-management",
+        "App-of-apps of emea/ember",
+        "SecretStore and ServiceAccount of emea/ember",
+        "Group vault-admins-emea on moc/smaug",
+        "The change can be worked out",
+    ]
+    assert {one.status for one in found.rows} <= {"ok", "warning"}
+    assert {one.system for one in found.rows} == {"Vault", "OpenShift", "GitHub", "Git"}
+    assert found.changes
+    assert found.edits
+
+
+def test_whatever_fails_in_one_system_the_others_are_asked(installation: Installation) -> None:
+    installation.vault.request("DELETE", "sys/auth/oidc")
+    installation.vault.request("POST", "sys/auth/ember-k8s", {"type": "userpass"})
+    connections = installation.connections(
+        cluster__kubeconfig=kubeconfig_with(installation.kubeconfig, token="sha256~of-another-cluster"),
+        gitops__token=installation.github.token_of("read-only"),
+    )
+    request = make(namespaces=("payments", "paymnets"))
+    found = installation.look(request, connections)
+    assert failed(found) == [
+        vault.OIDC,
+        "auth/ember-k8s/ is free or of type kubernetes",
+        openshift.CREDENTIALS,
+        repository.PROPOSE,
+    ]
+    error = the_error(found, request)
+    assert isinstance(error, PrerequisiteMissing)
+    assert error.system == "Preflight"
+    assert error.subject == "emea/ember"
+    assert error.answer.startswith("4 prerequisites are not met. (1) Vault, auth/oidc/: is not enabled.")
+    assert all(str(one) in error.answer for one in found.errors)
+
+
+def test_systems_that_do_not_answer_are_worth_another_try_only_if_nothing_else_is_wrong(
+    installation: Installation,
+) -> None:
+    silent = installation.connections(
+        vault__address=NOBODY_LISTENS,
+        cluster__kubeconfig=kubeconfig_with(installation.kubeconfig, server=NOBODY_LISTENS),
+    )
+    found = installation.look(make(), silent)
+    assert failed(found) == [vault.REACHABLE, openshift.REACHABLE, openshift.CERTIFICATE]
+    assert isinstance(the_error(found, make()), TransientError)
+    assert row(found, "Overlay of emea/ember").status == "ok"
+    unknown = make(cluster="embre")
+    found = installation.look(unknown, silent)
+    error = the_error(found, unknown)
+    assert isinstance(error, PrerequisiteMissing)
+    assert not isinstance(error, TransientError)
+    assert NOBODY_LISTENS in error.answer
+    assert "no cluster 'embre'" in error.answer
+
+
+def test_without_connections_nothing_is_asked_and_no_row_is_missing(
+    installation: Installation, request_for_ember: EnableRequest
+) -> None:
+    found = installation.look(request_for_ember, Connections(None, None, None))
+    assert {one.status for one in found.rows} == {"not checked"}
+    assert len(found.rows) > 20
