@@ -38,8 +38,9 @@ class Missing:
 def missing(openshift: OpenShift, request: EnableRequest) -> Iterator[Missing]:
     """What the cluster still lacks, in the order in which it has to be synced."""
     suffix = f"-{request.cluster}"
-    app_of_apps = f"app-of-apps of {request.cluster}, then cluster-resources{suffix}"
-    resources, external = f"cluster-resources{suffix}", f"external-secrets{suffix}"
+    resources = f"cluster-resources{suffix}"
+    app_of_apps = f"app-of-apps of {request.cluster}, then {resources}"
+    external = f"external-secrets{suffix} (the app-of-apps of {request.cluster} makes it)"
     if not openshift.namespace_exists(ESO_NAMESPACE):
         yield Missing(f"namespace {ESO_NAMESPACE}", app_of_apps)
         return
