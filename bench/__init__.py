@@ -1,0 +1,1 @@
+"""Measurements, printed as one table: ``python -m bench``, in short `make bench`."""

@@ -1,0 +1,76 @@
+"""A GitOps repository with a history, made in seconds: what a clone costs depends on how much there is."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from deployments.sandbox.environment import clean_environment
+
+FILES = 3000
+COMMITS = 3000
+
+_WORDS = ("metadata", "namespace", "operator", "cluster", "resources", "limits", "requests", "rules", "verbs")
+_FOLDERS = (
+    "cluster-scope/base/core/namespaces",
+    "cluster-scope/base/rbac.authorization.k8s.io/clusterroles",
+    "cluster-scope/overlays/prod/emea",
+    "argocd/overlays/moc-infra/applications/envs/emea",
+    "external-secrets/overlays/emea",
+    "monitoring/overlays/prod",
+    "tenants/overlays/prod",
+    "docs/procedures",
+)
+
+
+def make_repository(directory: Path) -> Path:
+    """A bare repository with `FILES` files on ``main`` and `COMMITS` commits, each an edit of one file."""
+    repository = directory / "history.git"
+    environment = clean_environment(directory / "home")
+    subprocess.run(
+        ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(repository)],
+        env=environment,
+        check=True,
+    )
+    subprocess.run(
+        ["git", "fast-import", "--quiet"],
+        cwd=repository,
+        env=environment,
+        input="".join(_stream()).encode(),
+        check=True,
+    )
+    return repository
+
+
+def _stream() -> Iterator[str]:
+    """Commands of git fast-import. The same each time."""
+    chance = random.Random(0)  # noqa: S311 - text to fill files with
+    paths = [f"{_FOLDERS[number % len(_FOLDERS)]}/part-{number}/resource.yaml" for number in range(FILES)]
+    yield _commit(0, "Add everything")
+    for path in paths:
+        yield _file(path, _manifest(chance))
+    for number in range(1, COMMITS):
+        yield _commit(number, f"Change {number}")
+        yield _file(chance.choice(paths), _manifest(chance))
+
+
+def _commit(number: int, message: str) -> str:
+    moment = f"{1_600_000_000 + 3600 * number} +0000"
+    return (
+        f"commit refs/heads/main\ncommitter Operator <operator@example.com> {moment}\n"
+        f"data {len(message)}\n{message}\n"
+    )
+
+
+def _file(path: str, content: str) -> str:
+    return f"M 100644 inline {path}\ndata {len(content)}\n{content}\n"
+
+
+def _manifest(chance: random.Random) -> str:
+    """About 2.5 kB of ASCII that looks like YAML and compresses like it."""
+    lines = [
+        f"{chance.choice(_WORDS)}-{chance.randrange(10**6)}: {chance.choice(_WORDS)}\n" for _ in range(90)
+    ]
+    return "".join(lines)

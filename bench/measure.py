@@ -1,0 +1,153 @@
+"""All measurements in their order, and the table made of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from bench import clones, runs
+from bench.history import COMMITS, FILES, make_repository
+from bench.stage import Stage, set_up
+from bench.steps import BARE, FUNCTIONS, SCRIPT, SECOND, TASKS
+from bench.table import SPREAD, Row, Section, render, spread
+from bench.traffic import KINDS, Traffic
+from deployments.sandbox.environment import CHECKOUT
+from deployments.sandbox.processes import SandboxError
+
+_STEPS_SECONDS = 900.0
+_LARGEST_PROCESS = 200.0
+"""MB, the aim for the flow's process."""
+
+
+def measure_everything(directory: Path, rounds: int, repository: str) -> int:
+    """Measure, print the table, and return the exit status.
+
+    Args:
+        directory: for all files.
+        rounds: how often everything is measured.
+        repository: path or URL of the repository to clone; one is made if it is empty.
+    """
+    _say("starting the installation")
+    with set_up(directory) as stage:
+        _say(f"1 + {rounds} whole runs through a worker")
+        whole = runs.measure(stage, rounds)
+        # After the whole runs: preflight refuses a cluster whose API server other mounts have too.
+        _say(f"steps 5 to 10 of {rounds + 1} new clusters, four ways")
+        steps = _steps(stage, rounds)
+    if not repository:
+        _say("making a repository with a history")
+    seed = repository or make_repository(directory / "history")
+    _say(f"{rounds} clones, two ways")
+    ours, full = clones.measure(directory / "clones", seed, rounds)
+
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {rounds} rounds\n")
+    what = "BENCH_GITOPS_REPO" if repository else f"{COMMITS:,} commits, {FILES:,} files"
+    print(
+        render(
+            [
+                _steps_section(steps),
+                _requests_section(whole),
+                Section(
+                    "A run of an enabled cluster through a worker",
+                    SPREAD,
+                    [
+                        spread("from its creation to its first line", whole.first_line),
+                        spread("from its creation until the flow runs", whole.running),
+                        spread("from then to its end", whole.whole),
+                        spread("peak memory of its process", whole.megabytes, "MB", below=_LARGEST_PROCESS),
+                    ],
+                ),
+                Section(
+                    f"Clone of the GitOps repository ({what})",
+                    SPREAD,
+                    [
+                        spread("ours: time", ours.seconds),
+                        spread("full: time", full.seconds),
+                        spread("ours: received", ours.megabytes, "MB"),
+                        spread("full: received", full.megabytes, "MB"),
+                    ],
+                ),
+            ]
+        )
+    )
+    for write in whole.second.writes:
+        print(f"the second run wrote: {write}")
+    return 1 if whole.second.writes else 0
+
+
+def _say(words: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
+
+
+def _steps(stage: Stage, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way, from a process that does nothing else."""
+    file = stage.directory / "scene.json"
+    stage.scene.write(file)
+    log = stage.directory / "steps.log"
+    with log.open("w") as errors:
+        result = subprocess.run(
+            [sys.executable, "-m", "bench.steps", str(file), str(rounds)],
+            cwd=CHECKOUT,
+            env=stage.prefect.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            timeout=_STEPS_SECONDS,
+            check=False,
+        )
+    if result.returncode != 0:
+        msg = f"steps 5 to 10 failed\n{log.read_text()[-4000:]}"
+        raise SandboxError(msg)
+    seconds: dict[str, list[float]] = json.loads(result.stdout)
+    return seconds
+
+
+def _steps_section(seconds: dict[str, list[float]]) -> Section:
+    script = median(seconds[SCRIPT])
+    return Section(
+        "Steps 5 to 10, one namespace",
+        SPREAD,
+        [
+            spread(
+                "(a)  our functions, new cluster",
+                seconds[FUNCTIONS],
+                below=script / 5,
+                words="a fifth of (c)",
+            ),
+            spread(
+                "     the same again",
+                seconds[FUNCTIONS + SECOND],
+                below=script / 15,
+                words="a fifteenth of (c)",
+            ),
+            spread("(a') our tasks in a flow run, new cluster", seconds[TASKS], below=script, words="(c)"),
+            spread("     the same again", seconds[TASKS + SECOND], below=script, words="(c)"),
+            spread("(b)  bare hvac and kubernetes calls, new cluster", seconds[BARE]),
+            spread("(c)  the runbook's script with bao and kubectl, new cluster", seconds[SCRIPT]),
+        ],
+    )
+
+
+def _requests_section(whole: runs.Figures) -> Section:
+    return Section(
+        "HTTP requests of a whole run",
+        KINDS,
+        [*_requests("first", whole.first, ""), *_requests("second", whole.second, "0 writes")],
+    )
+
+
+def _requests(name: str, traffic: Traffic, aim: str) -> list[Row]:
+    rows = [
+        Row(f"{name} run: {system}", (str(counts["read"]), str(counts["ask"]), str(counts["write"])))
+        for system, counts in traffic.counts.items()
+    ]
+    totals = (str(traffic.total("read")), str(traffic.total("ask")), str(traffic.total("write")))
+    verdict = ("MISSED" if traffic.writes else "met") if aim else ""
+    return [*rows, Row(f"{name} run: all", totals, aim, verdict)]

@@ -1,0 +1,134 @@
+"""Whole runs of `enable-cluster` through a real worker: requests, time until one starts, memory it takes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from bench.stage import Stage
+from bench.traffic import Traffic
+
+_SAMPLE_SECONDS = 0.05
+_OF_THE_WORKER = ("prefect.flow_runs.worker", "prefect.flow_runs.runner")
+
+
+@dataclass
+class Figures:
+    """What the runs showed.
+
+    Attributes:
+        first, second: requests of the first run of a cluster, and of a later one.
+        first_line: seconds from the creation of a run to the first line that its own process logs.
+        running: seconds from its creation until the flow is Running.
+        whole: seconds from then to its end, for a cluster that is as wanted.
+        megabytes: peak of resident memory of the flow's process.
+    """
+
+    first: Traffic
+    second: Traffic
+    first_line: list[float] = field(default_factory=list)
+    running: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+    megabytes: list[float] = field(default_factory=list)
+
+
+class _PeakMemory:
+    """Samples the resident memory of a flow run's process, somewhere below this one."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="memory of the flow's process")
+        self.megabytes = 0.0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        process: psutil.Process | None = None
+        while not self._ended.wait(_SAMPLE_SECONDS):
+            process = process or self._find()
+            if process is None:
+                continue
+            try:
+                resident = process.memory_info().rss
+            except psutil.NoSuchProcess:
+                return
+            self.megabytes = max(self.megabytes, resident / 1e6)
+
+    def _find(self) -> psutil.Process | None:
+        for process in psutil.Process().children(recursive=True):
+            try:
+                if "prefect.engine" in process.cmdline() and self._run in process.environ().values():
+                    return process
+            except psutil.Error:  # ended meanwhile
+                continue
+        return None
+
+
+def measure(stage: Stage, rounds: int) -> Figures:
+    """Enable the fixture's cluster once, then run again as often as ``rounds`` says."""
+    first = _first(stage)
+    second = Traffic(stage.world)
+    figures = Figures(first, second)
+    for number in range(rounds):
+        run = stage.create_run()
+        with _PeakMemory(run) as memory:
+            found = stage.wait_for(run, "COMPLETED")
+        if number == 0:
+            second.stop()
+        created = _moment(found["created"])
+        started = _moment(found["start_time"])
+        figures.megabytes.append(memory.megabytes)
+        figures.first_line.append(_first_line(stage, run) - created)
+        figures.running.append(started - created)
+        figures.whole.append(_moment(found["end_time"]) - started)
+    return figures
+
+
+def _first(stage: Stage) -> Traffic:
+    traffic = Traffic(stage.world)
+    run = stage.create_run()
+    stage.wait_for(run, "PAUSED")
+    traffic.stop()
+    stage.world.merge()
+    stage.world.sync()
+    traffic.start()
+    stage.prefect.api.resume(run, {})
+    stage.wait_for(run, "COMPLETED")
+    traffic.stop()
+    return traffic
+
+
+def _first_line(stage: Stage, run: str) -> float:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        # Lines are sent in batches: the last may come after the run has ended.
+        own = [line for line in stage.prefect.api.logs(run) if _is_own(line)]
+        if own:
+            return _moment(own[0]["timestamp"])
+        time.sleep(0.2)
+    msg = f"run {run} logged nothing"
+    raise TimeoutError(msg)
+
+
+def _is_own(line: Mapping[str, Any]) -> bool:
+    return not str(line["name"]).startswith(_OF_THE_WORKER)
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
