@@ -86,6 +86,7 @@ def main() -> int:
             port=arguments.port,
             webhooks=webhooks,
             delete_branch_on_merge=arguments.delete_branch_on_merge,
+            keep_requests=False,
         )
     except (OSError, GitError) as error:
         print(f"The GitHub stand-in cannot start: {error}", file=sys.stderr)

@@ -31,7 +31,9 @@ class Exchange:
 class _Recorder:
     """Writes down every request, whoever answers it."""
 
-    def __init__(self, app: ASGIApp, exchanges: MutableSequence[Exchange], log: logging.Logger) -> None:
+    def __init__(
+        self, app: ASGIApp, exchanges: MutableSequence[Exchange] | None, log: logging.Logger
+    ) -> None:
         self._app = app
         self._exchanges = exchanges
         self._log = log
@@ -47,7 +49,8 @@ class _Recorder:
         async def observe(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange = Exchange(method, path, query, message["status"], known.get("login"))
-                self._exchanges.append(exchange)
+                if self._exchanges is not None:
+                    self._exchanges.append(exchange)
                 self._log.info(
                     "%s %s %s %s", exchange.login or "-", exchange.method, exchange.path, exchange.status
                 )
@@ -56,7 +59,9 @@ class _Recorder:
         await self._app(scope, receive, observe)
 
 
-def application(service: Service, exchanges: MutableSequence[Exchange], log: logging.Logger) -> FastAPI:
+def application(
+    service: Service, exchanges: MutableSequence[Exchange] | None, log: logging.Logger
+) -> FastAPI:
     """The whole application. What is asked of it is appended to ``exchanges`` and written to ``log``."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/api/v3", api(service))

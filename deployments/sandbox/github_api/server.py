@@ -42,6 +42,8 @@ class GitHubApi:
         port: 0 takes a free one.
         reviewer: the user as whom the buttons of the pages act.
         fork_seconds: how long after its creation a fork gets its Git data.
+        delete_branch_on_merge: of the repositories named here.
+        keep_requests: collect every request in `requests`; off where the stand-in runs for long.
 
     Raises:
         OSError: if the port is taken.
@@ -60,6 +62,7 @@ class GitHubApi:
         reviewer: str = "reviewer",
         fork_seconds: float = 0.3,
         delete_branch_on_merge: bool = False,
+        keep_requests: bool = True,
     ) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
         home = state_dir / "home"
@@ -86,7 +89,7 @@ class GitHubApi:
         self._log = _log(state_dir / "requests.log")
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application(self._service, self.requests, self._log),
+                application(self._service, self.requests if keep_requests else None, self._log),
                 log_config=None,
                 access_log=False,
                 lifespan="off",
