@@ -23,7 +23,7 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     if kubeconfig := os.environ.get("TEST_KUBECONFIG"):
         yield connect(Path(kubeconfig))
         return
-    with KubernetesApi(tmp_path_factory.mktemp("kubernetes")) as api:
+    with KubernetesApi(tmp_path_factory.mktemp("kubernetes"), controller_delay=0.02) as api:
         yield connect(api.admin_kubeconfig)
 
 
