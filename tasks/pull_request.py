@@ -16,7 +16,7 @@ from prefect.runtime import flow_run
 
 from connections import GitOpsRepository
 from runbook.errors import Conflict
-from runbook.gitops import FileEdit, wanted_edits
+from runbook.gitops import FileEdit, StoreSettings, Tree, wanted_edits
 from runbook.pull_request import words
 from runbook.request import EnableRequest
 from systems.github import GitHub, PullRequest
@@ -54,7 +54,7 @@ def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict
             repository.fork or repository.owner, request.target.branch, repository.base_branch
         )
         if edits and not _is_decided(found):
-            found = _propose(request, repository, github, base, edits, preflight)
+            found = _propose(request, repository, github, base, settings, preflight)
     result: dict[str, Any] = {
         "number": found.number if found else None,
         "url": found.url if found else None,
@@ -103,11 +103,16 @@ def _propose(
     repository: GitOpsRepository,
     github: GitHub,
     base: GitOpsClone,
-    edits: tuple[FileEdit, ...],
+    settings: StoreSettings,
     preflight: dict[str, Any],
 ) -> PullRequest:
     logger = get_run_logger()
     target = request.target
+
+    def missing(tree: Tree) -> tuple[FileEdit, ...]:
+        return wanted_edits(tree, request, repository.layout, settings)
+
+    edits = missing(base.tree)
     text = words(
         target,
         [edit.path for edit in edits],
@@ -124,6 +129,7 @@ def _propose(
         author_email=repository.author_email,
         push_url=push_url,
         push_token=repository.token if push_url else None,
+        remaining=missing,
     )
     logger.info(
         "Branch %s: %s%s",
