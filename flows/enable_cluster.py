@@ -8,7 +8,7 @@ from prefect import flow
 from pydantic import Field
 
 from runbook.names import NAME_PATTERN
-from runbook.request import EnableRequest, PolicyScope, ReviewerToken, SecretStoreApi
+from runbook.request import DURATION_PATTERN, EnableRequest, PolicyScope, ReviewerToken, SecretStoreApi
 from tasks.auth_config import configure_auth_method
 from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
@@ -21,21 +21,25 @@ from tasks.role import write_role
 from tasks.verify import verify_login
 from tasks.wait_until_synced import wait_until_synced
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
+# What the form and Prefect's server check when a run is created. Whatever gets past them is refused by
+# EnableRequest, which says in words what is wrong where a pattern says nothing.
+Name = Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN, "maxLength": 63})]
+Names = Annotated[list[Name], Field(json_schema_extra={"minItems": 1})]
+Duration = Annotated[str, Field(json_schema_extra={"pattern": DURATION_PATTERN})]
 
 
 @flow(name="enable-cluster", flow_run_name="enable {env}/{cluster}", result_serializer="json")
 async def enable_cluster(
     cluster: Name,
     env: Name,
-    namespaces: Annotated[list[Name], Field(min_length=1)],
+    namespaces: Names,
     service_account: Name = "vault-secret-fetcher",
-    token_ttl: str = "1h",
+    token_ttl: Duration = "1h",
     policy_scope: PolicyScope = "env",
     reviewer_token: ReviewerToken = "secret",
-    reviewer_token_lifetime: str = "8760h",
+    reviewer_token_lifetime: Duration = "8760h",
     secret_store_api: SecretStoreApi = "auto",
-    sync_timeout: str = "1h",
+    sync_timeout: Duration = "1h",
     vault: Name = "vault",
     gitops: Name = "gitops",
     cluster_connection: Name | None = None,
@@ -46,8 +50,9 @@ async def enable_cluster(
     alias, auth mount, config and role in Vault, and proves that the login works.
 
     Args:
-        cluster: The cluster, as its folder in the GitOps repository is called.
-        env: Its environment: the folder above it.
+        cluster: The cluster, as its folder in the GitOps repository is called: lower-case letters, digits
+            and inner hyphens.
+        env: Its environment: the folder above it, named by the same rule.
         namespaces: Namespaces whose starter ServiceAccount may fetch secrets; at least one, no '*'.
         service_account: The starter ServiceAccount, made in each of these namespaces.
         token_ttl: How long a session of the operator lasts in Vault, for example '1h' or '90m'.

@@ -14,7 +14,8 @@ PolicyScope = Literal["env", "cluster"]
 ReviewerToken = Literal["secret", "token-request"]
 SecretStoreApi = Literal["auto", "v1", "v1beta1"]
 
-_DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+DURATION_PATTERN = r"^(?=[0-9])(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?$"
+"""A duration as Vault writes it: hours, minutes and seconds, in this order; also understood by a browser."""
 
 
 def seconds(field: str, duration: str) -> int:
@@ -23,7 +24,7 @@ def seconds(field: str, duration: str) -> int:
     Raises:
         InvalidInput: if it is not one, or is zero.
     """
-    match = _DURATION.fullmatch(duration)
+    match = re.fullmatch(DURATION_PATTERN, duration)
     hours, minutes, rest = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
     total = hours * 3600 + minutes * 60 + rest
     if total == 0:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from prefect.blocks.core import Block
 from prefect.runtime import flow_run
+from pydantic import ValidationError
 
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.errors import InvalidInput
@@ -28,8 +29,24 @@ def _load(kind: type[B], parameter: str, name: str) -> B:
             f"there is no {kind.__name__} of that name",
             "Make it with `python -m deployments.connect FILE`, or name another one.",
         ) from None
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        raise InvalidInput(
+            "input",
+            f"{parameter}={name!r}",
+            f"is not a usable {kind.__name__}: {_problems(error.__cause__)}",
+            "It was saved by hand or by another version: make it anew with "
+            "`python -m deployments.connect FILE`.",
+        ) from None
     assert isinstance(loaded, kind)  # noqa: S101 - Block.load is typed as returning a Block or a coroutine
     return loaded
+
+
+def _problems(error: ValidationError) -> str:
+    """Fields and what is wrong with them; pydantic's own text would quote their values, tokens too."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(": ".join((".".join(map(str, one["loc"])), one["msg"])).lstrip(": ") for one in found)
 
 
 def vault_connection(request: EnableRequest) -> VaultConnection:

@@ -16,7 +16,12 @@ from typing import Any
 from prefect import get_run_logger
 
 from runbook.errors import NotYetSynced
-from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET
+from runbook.names import (
+    AUTH_DELEGATOR,
+    ESO_NAMESPACE,
+    REVIEWER_SERVICE_ACCOUNT,
+    REVIEWER_TOKEN_SECRET,
+)
 from runbook.request import EnableRequest, seconds
 from systems.openshift import Access, OpenShift
 from tasks import connect
@@ -46,8 +51,7 @@ def missing(openshift: OpenShift, request: EnableRequest) -> Iterator[Missing]:
         return
     if not openshift.served_versions(SECRET_STORE_CRD):
         yield Missing(
-            f"CRD {SECRET_STORE_CRD} (the operator's Subscription is there, or its install plan waits for "
-            "approval)",
+            f"CRD {SECRET_STORE_CRD} (the operator brings it; its install plan may wait for approval)",
             resources,
         )
     for namespace in request.namespaces:
@@ -56,6 +60,10 @@ def missing(openshift: OpenShift, request: EnableRequest) -> Iterator[Missing]:
         elif openshift.service_account_uid(namespace, request.service_account) is None:
             yield Missing(f"ServiceAccount {namespace}/{request.service_account}", resources)
     reviewer = f"{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
+    # Answered by name: the binding may be there before the ServiceAccount is.
+    review = Access("create", "tokenreviews", group="authentication.k8s.io")
+    if openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, review) is False:
+        yield Missing(f"ClusterRoleBinding of {reviewer} to {AUTH_DELEGATOR}", resources)
     if openshift.service_account_uid(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT) is None:
         yield Missing(f"ServiceAccount {reviewer}", external)
         return
@@ -63,9 +71,6 @@ def missing(openshift: OpenShift, request: EnableRequest) -> Iterator[Missing]:
         secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
         if secret is None or secret.token is None:
             yield Missing(f"token in Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}", external)
-    review = Access("create", "tokenreviews", group="authentication.k8s.io")
-    if openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, review) is False:
-        yield Missing(f"ClusterRoleBinding of {reviewer} to system:auth-delegator", resources)
 
 
 @look("wait until synced")

@@ -1,0 +1,130 @@
+"""After the merge: what the cluster still lacks, and which Application brings it, stage by stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployments.sandbox.gitops_agent.cluster import Cluster
+from deployments.sandbox.gitops_agent.manifests import Identity
+from deployments.sandbox.gitops_agent.operator_lifecycle import definitions
+from deployments.sandbox.kubernetes_api import KubernetesApi
+from runbook.request import EnableRequest
+from systems.openshift import OpenShift
+from tasks.wait_until_synced import Missing, missing
+from tests.tasks.conftest import request as make
+
+ESO = "external-secrets-operator"
+RESOURCES = "cluster-resources-ember"
+EXTERNAL = "external-secrets-ember (the app-of-apps of ember makes it)"
+RBAC = "rbac.authorization.k8s.io"
+
+
+def manifest(kind: str, name: str, namespace: str = "", **fields: Any) -> dict[str, Any]:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **fields}
+
+
+def token_secret(name: str) -> dict[str, Any]:
+    made = manifest("Secret", name, ESO, type="kubernetes.io/service-account-token")
+    made["metadata"]["annotations"] = {"kubernetes.io/service-account.name": "eso-vault-auth"}
+    return made
+
+
+DELEGATION = manifest(
+    "ClusterRoleBinding",
+    "eso-tokenreview",
+    apiVersion=f"{RBAC}/v1",
+    roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": "system:auth-delegator"},
+    subjects=[{"kind": "ServiceAccount", "name": "eso-vault-auth", "namespace": ESO}],
+)
+
+
+class Site:
+    """A cluster to which a test brings objects, and what it still lacks then."""
+
+    def __init__(self, argocd: Cluster, openshift: OpenShift) -> None:
+        self._argocd = argocd
+        self._openshift = openshift
+
+    def bring(self, *manifests: dict[str, Any]) -> None:
+        for one in manifests:
+            self._argocd.apply(one, force=True)
+        self._argocd.forget()
+
+    def take(self, one: dict[str, Any]) -> None:
+        self._argocd.delete(Identity.of(one))
+
+    def lacks(self, request: EnableRequest) -> list[Missing]:
+        return list(missing(self._openshift, request))
+
+    def lacks_once(self, request: EnableRequest, done: Callable[[list[Missing]], bool]) -> list[Missing]:
+        """The same, as soon as the cluster's controllers have done their part."""
+        deadline = time.monotonic() + 20
+        while not done(found := self.lacks(request)):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return found
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with (
+        KubernetesApi(state_dir=tmp_path, port=0, controller_delay=0) as api,
+        Cluster(Path(api.admin_kubeconfig)) as argocd,
+        OpenShift(yaml.safe_load(Path(api.admin_kubeconfig).read_text())) as openshift,
+    ):
+        yield Site(argocd, openshift)
+
+
+def next_to_sync(found: list[Missing]) -> tuple[str, str]:
+    return found[0].what, found[0].application
+
+
+def test_the_next_application_is_named_in_order_at_each_stage(site: Site) -> None:
+    request = make(namespaces=("payments",))
+    everything_first = f"app-of-apps of ember, then {RESOURCES}"
+    assert next_to_sync(site.lacks(request)) == (f"namespace {ESO}", everything_first)
+
+    site.bring(manifest("Namespace", ESO))
+    found = site.lacks(request)
+    assert found[0].what.startswith("CRD secretstores.external-secrets.io")
+    assert [one.application for one in found] == [RESOURCES, RESOURCES, RESOURCES, EXTERNAL]
+
+    site.bring(*definitions(("v1",)))
+    found = site.lacks_once(request, lambda found: not found[0].what.startswith("CRD"))
+    assert next_to_sync(found) == ("namespace payments", RESOURCES)
+
+    site.bring(manifest("Namespace", "payments"))
+    assert next_to_sync(site.lacks(request)) == ("ServiceAccount payments/vault-secret-fetcher", RESOURCES)
+
+    site.bring(manifest("ServiceAccount", "vault-secret-fetcher", "payments"))
+    delegation = f"ClusterRoleBinding of {ESO}/eso-vault-auth to system:auth-delegator"
+    assert next_to_sync(site.lacks(request)) == (delegation, RESOURCES)
+
+    site.bring(DELEGATION)
+    assert site.lacks(request) == [Missing(f"ServiceAccount {ESO}/eso-vault-auth", EXTERNAL)]
+
+    site.bring(manifest("ServiceAccount", "eso-vault-auth", ESO))
+    assert site.lacks(request) == [Missing(f"token in Secret {ESO}/eso-vault-auth-token", EXTERNAL)]
+    assert site.lacks(make(namespaces=("payments",), reviewer_token="token-request")) == []
+
+    site.bring(token_secret("eso-vault-auth-token"))
+    assert site.lacks_once(request, lambda found: not found) == []
+
+    # A reviewer that may not review: everything is there, and every login would be refused.
+    site.take(DELEGATION)
+    assert site.lacks(request) == [Missing(delegation, RESOURCES)]
+
+
+def test_each_namespace_without_its_service_account_is_named(site: Site) -> None:
+    site.bring(manifest("Namespace", ESO), manifest("Namespace", "payments"), manifest("Namespace", "web"))
+    site.bring(manifest("ServiceAccount", "vault-secret-fetcher", "web"))
+    lacking = [one.what for one in site.lacks(make(namespaces=("payments", "web")))]
+    assert "ServiceAccount payments/vault-secret-fetcher" in lacking
+    assert "ServiceAccount web/vault-secret-fetcher" not in lacking
