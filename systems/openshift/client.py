@@ -6,8 +6,6 @@ things created are reviews and tokens (TokenReview, access reviews, TokenRequest
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -16,7 +14,7 @@ from typing import Any, Self
 from kubernetes import client as models
 from pydantic import SecretStr
 
-from runbook.errors import AccessDenied, Conflict, UnexpectedAnswer
+from runbook.errors import AccessDenied, UnexpectedAnswer
 from systems.openshift.answers import (
     Access,
     Infrastructure,
@@ -28,9 +26,9 @@ from systems.openshift.answers import (
 from systems.openshift.fields import condition, items, mapping
 from systems.openshift.kubeconfig import read_kubeconfig
 from systems.openshift.reviews import review
+from systems.openshift.token_secrets import metadata_of, read_token_secret
 from systems.openshift.transport import SYSTEM, Api
 
-_TOKEN_SECRET_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - the name of a type
 _OPERATOR_LABEL = "app.kubernetes.io/name=external-secrets"
 
 
@@ -127,7 +125,7 @@ class OpenShift:
         """The ServiceAccount's uid, None if there is no such ServiceAccount."""
         subject = f"ServiceAccount {namespace}/{name}"
         found = self._api.find(subject, lambda: self._core.read_namespaced_service_account(name, namespace))
-        return None if found is None else _metadata(subject, found).uid
+        return None if found is None else metadata_of(subject, found).uid
 
     def token_secret(self, namespace: str, name: str) -> TokenSecret | None:
         """The token Secret of a ServiceAccount, None if there is no such Secret.
@@ -138,21 +136,7 @@ class OpenShift:
         """
         subject = f"Secret {namespace}/{name}"
         found = self._api.find(subject, lambda: self._core.read_namespaced_secret(name, namespace))
-        if found is None:
-            return None
-        if found.type != _TOKEN_SECRET_TYPE:
-            raise Conflict(
-                SYSTEM,
-                subject,
-                f"is of type {found.type}, not {_TOKEN_SECRET_TYPE}",
-                "Rename or remove that Secret, or choose the mode token-request.",
-            )
-        annotations = _metadata(subject, found).annotations or {}
-        return TokenSecret(
-            service_account=annotations.get("kubernetes.io/service-account.name", ""),
-            service_account_uid=annotations.get("kubernetes.io/service-account.uid", ""),
-            token=_token_of(subject, found.data or {}),
-        )
+        return None if found is None else read_token_secret(subject, found)
 
     def request_token(
         self, namespace: str, service_account: str, lifetime_seconds: int, audiences: Sequence[str] = ()
@@ -289,23 +273,6 @@ def _attributes(access: Access) -> Any:
         name=access.name or None,
         subresource=access.subresource or None,
     )
-
-
-def _token_of(subject: str, data: Mapping[str, bytes | str]) -> SecretStr | None:
-    encoded = data.get("token")
-    if not encoded:
-        return None
-    try:
-        return SecretStr(base64.b64decode(encoded, validate=True).decode("ascii"))
-    except (binascii.Error, UnicodeDecodeError):
-        problem = "its token is not base64 of text"  # the cause would quote it
-    raise UnexpectedAnswer(SYSTEM, subject, problem, "Delete the Secret; the cluster fills a new one.")
-
-
-def _metadata(subject: str, found: models.V1ServiceAccount | models.V1Secret) -> models.V1ObjectMeta:
-    if not found.metadata or not found.metadata.uid:
-        raise UnexpectedAnswer(SYSTEM, subject, "the answer is no object with a uid", "Check the address.")
-    return found.metadata
 
 
 def _time_of_event(event: Any) -> datetime:

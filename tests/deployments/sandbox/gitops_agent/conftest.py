@@ -2,98 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from merged_repository import AgentOf, Repository
 
-from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.gitops_agent import GitOpsAgent, Options
 from deployments.sandbox.kubernetes_api import KubernetesApi
-
-EMBER = "cluster-scope/overlays/prod/emea/ember"
-FLINT = "cluster-scope/overlays/prod/emea/flint"
-APPLICATIONS = "argocd/overlays/moc-infra/applications/envs/emea"
-STORE = f"{EMBER}/secret-mgmt/base/opf-vault-store.yaml"
-
-
-class Repository:
-    """A work tree whose commits are the base branch."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        shutil.copytree(CHECKOUT / "deployments" / "sandbox" / "repository", path)
-        self._git("init", "--quiet", "--initial-branch=main")
-        self.commit("as it was")
-
-    @property
-    def url(self) -> str:
-        return self.path.as_uri()
-
-    def commit(self, message: str) -> str:
-        self._git("add", "--all")
-        self._git("-c", "user.name=a person", "-c", "user.email=person@example.com", "commit", "-qm", message)
-        return self._git("rev-parse", "HEAD").strip()
-
-    def write(self, file: str, text: str) -> None:
-        path = self.path / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def replace(self, file: str, old: str, new: str) -> None:
-        text = (self.path / file).read_text()
-        assert old in text
-        self.write(file, text.replace(old, new))
-
-    def list_resource(self, file: str, entry: str) -> None:
-        """One more line in the list of resources of a kustomization."""
-        lines = (self.path / file).read_text().splitlines()
-        first = next(number for number, line in enumerate(lines) if line.startswith("resources:")) + 1
-        while lines[first].lstrip().startswith("#"):
-            first += 1
-        indent = lines[first].split("-", maxsplit=1)[0]
-        self.write(file, "\n".join([*lines[:first], f"{indent}- {entry}", *lines[first:], ""]))
-
-    def enable_ember(self, *, annotated: bool = True, listed: bool = True) -> None:
-        """What the pipeline's pull request does, taken from the sibling that has it."""
-        folders = (
-            ("external-secrets/overlays/emea", ""),
-            ("cluster-scope/overlays/prod/emea", "secret-mgmt"),
-        )
-        for folder, part in folders:
-            source, target = (self.path / folder / cluster / part for cluster in ("flint", "ember"))
-            shutil.copytree(source, target)
-            for file in target.rglob("*.yaml"):
-                file.write_text(file.read_text().replace("flint", "ember"))
-        application = (
-            self.path / APPLICATIONS / "flint/cluster-management/external-secrets.yaml"
-        ).read_text()
-        self.write(
-            f"{APPLICATIONS}/ember/cluster-management/external-secrets.yaml",
-            application.replace("flint", "ember"),
-        )
-        if annotated:
-            self.replace(
-                STORE,
-                "metadata:\n",
-                "metadata:\n  annotations:\n"
-                "    argocd.argoproj.io/sync-options: SkipDryRunOnMissingResource=true\n",
-            )
-        if listed:
-            self.list_resource(
-                f"{APPLICATIONS}/ember/cluster-management/kustomization.yaml", "external-secrets.yaml"
-            )
-        self.list_resource(f"{EMBER}/kustomization.yaml", "secret-mgmt")
-        self.list_resource(f"{EMBER}/kustomization.yaml", "../../../../bundles/external-secrets-operator")
-
-    def _git(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(self.path), *arguments], capture_output=True, text=True, check=True
-        )
-        return done.stdout
 
 
 @pytest.fixture
@@ -111,9 +28,6 @@ def api(tmp_path: Path) -> Iterator[KubernetesApi]:
 def lines() -> list[str]:
     """What the agent logged."""
     return []
-
-
-AgentOf = Callable[..., GitOpsAgent]
 
 
 @pytest.fixture

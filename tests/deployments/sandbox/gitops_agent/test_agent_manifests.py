@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import EMBER, AgentOf, Repository
+from merged_repository import EMBER, AgentOf, Repository
 
-from deployments.sandbox.gitops_agent.manifests import Identity, Kustomize, RenderError
+from deployments.sandbox.gitops_agent.kustomize import Kustomize
+from deployments.sandbox.gitops_agent.manifests import Identity, RenderError
 
 
 def kustomize(repository: Repository) -> Kustomize:
@@ -38,6 +39,24 @@ def test_a_folder_that_needs_a_plugin_is_built_piece_by_piece_and_says_so(reposi
     assert rendered.left_out[0].startswith(f"{EMBER}: built piece by piece, without its patches")
     assert f"kustomize cannot build {EMBER}/generated: " in rendered.left_out[1]
     assert str(repository.path) not in " ".join(rendered.left_out)
+
+
+def test_everything_beside_a_broken_folder_is_built(repository: Repository) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {}\n"
+    names = [f"part-{number}" for number in range(5)]
+    for name in names:
+        repository.write(f"odd/{name}/kustomization.yaml", "resources:\n- map.yaml\n")
+        repository.write(f"odd/{name}/map.yaml", text.format(name))
+    repository.write("odd/part-3/kustomization.yaml", "generators:\n- absent.yaml\n")
+    repository.write("odd/file.yaml", text.format("file"))
+    listed = "".join(f"- {name}\n" for name in [*names, "file.yaml", "gone.yaml"])
+    repository.write("odd/kustomization.yaml", f"resources:\n{listed}")
+    rendered = kustomize(repository).build("odd")
+    assert [one["metadata"]["name"] for one in rendered.manifests] == [
+        *("part-0", "part-1", "part-2", "part-4", "file"),
+    ]
+    assert "odd: gone.yaml is not in the repository" in rendered.left_out
+    assert any("kustomize cannot build odd/part-3" in sentence for sentence in rendered.left_out)
 
 
 def test_a_namespace_of_an_unbuildable_folder_still_counts(repository: Repository) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import AgentOf, Repository
+from merged_repository import AgentOf, Repository
 
 from deployments.sandbox.gitops_agent.manifests import Identity
 from deployments.sandbox.gitops_agent.onboarding import Ledger, clean_up

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import AgentOf, Repository
+from merged_repository import AgentOf, Repository
 
 from deployments.sandbox.environment import CHECKOUT, clean_environment
 from deployments.sandbox.github_api import GitHubApi

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import APPLICATIONS, EMBER, STORE, AgentOf, Repository
+from merged_repository import APPLICATIONS, EMBER, STORE, AgentOf, Repository
 
 from deployments.sandbox.gitops_agent.manifests import Identity
 from deployments.sandbox.gitops_agent.operator_lifecycle import definitions
@@ -251,3 +251,53 @@ def test_kinds_that_only_the_older_part_of_the_branch_needs_are_left_out_by_name
         "TektonConfig config": "this server does not serve operator.tekton.dev/v1alpha1 TektonConfig"
     }
     assert agent.report.applications["cluster-resources-ember"].startswith("synced, ")
+
+
+def test_objects_of_the_operator_that_are_older_than_us_do_not_keep_the_rest_away(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    repository.write(
+        f"{EMBER}/pull-secret.yaml",
+        "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\n"
+        "metadata:\n  name: pull-secret\n  namespace: web\n",
+    )
+    repository.list_resource(f"{EMBER}/kustomization.yaml", "pull-secret.yaml")
+    repository.commit("Use a kind that the cluster does not have yet")
+    agent = agent_of()
+    agent.round()
+    assert agent.report.applications["cluster-resources-ember"] == (
+        "synced but for ExternalSecret web/pull-secret: the kind is not served yet"
+    )
+    assert agent.cluster.get(Identity("v1", "Namespace", "", "payments"))
+
+
+def test_namespaces_of_openshift_are_there_whether_a_repository_uses_them_or_not(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    agent = agent_of()
+    agent.round()
+    repository.enable_ember()
+    repository.replace(
+        f"{EMBER}/secret-mgmt/web/kustomization.yaml", "namespace: web", "namespace: openshift-monitoring"
+    )
+    repository.commit("Enable ember in a namespace of OpenShift")
+    agent.round()
+    assert agent.cluster.get(Identity("v1", "ServiceAccount", "openshift-monitoring", "vault-secret-fetcher"))
+
+
+def test_applications_of_other_projects_and_repositories_are_left_out(
+    agent_of: AgentOf, repository: Repository
+) -> None:
+    folder = f"{APPLICATIONS}/ember/cluster-management"
+    own = (repository.path / folder / "cluster-resources.yaml").read_text()
+    project = next(line for line in own.splitlines() if line.startswith("  project:"))
+    url = next(line for line in own.splitlines() if "repoURL:" in line)
+    for name, line in (("workload", project), ("elsewhere", url)):
+        text = own.replace(line, line.split(":", maxsplit=1)[0] + ": https://git.example.com/other")
+        repository.write(f"{folder}/{name}.yaml", text.replace("name: cluster-resources", f"name: {name}"))
+        repository.list_resource(f"{folder}/kustomization.yaml", f"{name}.yaml")
+    repository.commit("Add Applications of others")
+    agent = agent_of()
+    agent.round()
+    assert set(agent.report.applications) == {"cluster-resources-ember"}
+    assert {"Application elsewhere-ember", "Application workload-ember"} <= set(agent.report.left_out)
