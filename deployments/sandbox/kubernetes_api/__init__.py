@@ -3,7 +3,8 @@
 It speaks the real protocol over TLS, denies by default, signs and checks real tokens, evaluates real roles
 and bindings, and knows nothing of the pipeline. Its tests run unchanged against a real API server.
 
-Served: what `kinds` lists, and what CustomResourceDefinitions add. Where it is simpler than a real server:
+Served: what `kinds` lists, and what CustomResourceDefinitions add, with every verb, watch included. Where it
+is simpler than a real server:
 
 - objects are in memory only, and lists are not kept: a `continue` token ends with the next change;
 - server-side apply keeps no `managedFields`, and detects conflicts between appliers only;
@@ -11,7 +12,8 @@ Served: what `kinds` lists, and what CustomResourceDefinitions add. Where it is 
 - no escalation check when roles are written, no aggregated ClusterRoles, no admission plugins but the
   life cycle of namespaces and ServiceAccounts;
 - schemas of custom resources are enforced without CEL rules and formats; conversion is by name only;
-- JSON and YAML bodies only, no protobuf, no tables, no OpenAPI document: kubectl needs `--validate=false`;
+- bodies are JSON or YAML (protobuf only for reviews and requests for tokens, as kubectl sends them), answers
+  JSON; no tables, no OpenAPI document: kubectl needs `--validate=false`;
 - a revoked token is refused at once: a real server may accept it for 10 seconds more (`verdict_lifetime`).
 """
 

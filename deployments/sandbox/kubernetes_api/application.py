@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -63,6 +63,8 @@ class Application:
         try:
             response = await self._answer(request, path)
             status = response.status_code
+        except ClientDisconnect:
+            return  # in the middle of its body; nobody is left to answer
         finally:
             self._note(request.method, path, status)
         response.headers.update(_HEADERS)

@@ -56,15 +56,15 @@ def applied(kind: Kind, namespace: str, body: Object) -> Object:
         ApiError: 400 for another kind, 500 (as a real server) for undeclared fields.
     """
     item = copy.deepcopy(body)
-    version, name = item.get("apiVersion") or "", item.get("kind") or ""
+    version, name = _identity(kind, item)
     if (version, name) != (kind.api_version, kind.name):
         group, _, number = version.rpartition("/")
         raise bad_request(f"invalid object type: {group}/{number}, Kind={name}")
-    if (item.get("metadata") or {}).get("managedFields"):
+    metadata = _metadata(item)
+    if metadata.get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
     unknown = [] if kind.schema is None else schemas.undeclared(kind.schema, item)
     if unknown:
-        metadata = item.get("metadata") or {}
         place = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
         what = f"({place}; {kind.group}/{kind.version}, Kind={name})"
         problem = f"{unknown[0]}: field not declared in schema"
@@ -74,7 +74,7 @@ def applied(kind: Kind, namespace: str, body: Object) -> Object:
 
 def check_kind(kind: Kind, item: Object) -> None:
     """Raises the API's 400 or 422 when an object is of another kind or version."""
-    version, name = item.get("apiVersion") or "", item.get("kind") or ""
+    version, name = _identity(kind, item)
     if (version, name) == (kind.api_version, kind.name):
         return
     if not name:
@@ -86,7 +86,7 @@ def check_kind(kind: Kind, item: Object) -> None:
         )
     if kind.custom:
         cause = invalid_value("kind", name, f"must be {kind.name}")
-        raise invalid(kind.group, name, (item.get("metadata") or {}).get("name", ""), [cause])
+        raise invalid(kind.group, name, _metadata(item).get("name", ""), [cause])
     number, package = version.rpartition("/")[2], _INTERNAL_PACKAGES.get(kind.group, kind.group)
     raise bad_request(
         f'{name} in version "{number}" cannot be handled as a {kind.name}: '
@@ -176,6 +176,21 @@ def merged_halves(kind: Kind, before: Object, after: Object, *, status: bool) ->
 def specification(item: Object) -> Object:
     """The part whose changes count as a new generation."""
     return {name: value for name, value in item.items() if name not in ("metadata", "status")}
+
+
+def _identity(kind: Kind, item: Object) -> tuple[str, str]:
+    """The apiVersion and the kind that a body names, empty where it names none."""
+    version, name = item.get("apiVersion") or "", item.get("kind") or ""
+    if not isinstance(version, str) or not isinstance(name, str):
+        unreadable = f"the object provided is unrecognized (must be of type {kind.name})"
+        raise bad_request(f"{unreadable}: couldn't get version/kind; json parse error: not a string")
+    return version, name
+
+
+def _metadata(item: Object) -> Object:
+    """The metadata of a body that nobody has looked at yet."""
+    metadata = item.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _placed(kind: Kind, namespace: str, item: Object) -> Object:

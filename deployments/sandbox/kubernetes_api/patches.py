@@ -121,7 +121,7 @@ def _join(name: str, old: Any, new: list[Any], keys: Mapping[str, str], merge: A
     if name in _UNITED_LISTS:
         return [*new, *(member for member in old if member not in new)]
     key = keys.get(name)
-    if key is None or not all(isinstance(member, dict) and key in member for member in [*old, *new]):
+    if key is None or not all(_is_keyed(member, key) for member in [*old, *new]):
         return [copy.deepcopy(m) for m in new if not (isinstance(m, dict) and _DIRECTIVE in m)]
     before = {member[key]: member for member in old}
     joined = {
@@ -131,3 +131,7 @@ def _join(name: str, old: Any, new: list[Any], keys: Mapping[str, str], merge: A
     }
     named = {member[key] for member in new}
     return [*joined.values(), *(member for member in old if member[key] not in named)]
+
+
+def _is_keyed(member: Any, key: str) -> bool:
+    return isinstance(member, dict) and isinstance(member.get(key), str | int)

@@ -1,8 +1,4 @@
-"""The server as a whole: its certificate, its files, its life.
-
-with KubernetesApi(state_dir=directory) as api:
-    kubernetes.config.load_kube_config(str(api.admin_kubeconfig))
-"""
+"""The server as a whole: its certificate, its files, its life."""
 
 from __future__ import annotations
 
@@ -48,6 +44,8 @@ _REQUEST_SECONDS = 2
 
 class KubernetesApi:
     """A Kubernetes API server on 127.0.0.1, in a thread of this process.
+
+    A context manager: ``with KubernetesApi(directory) as api:`` serves until the end of the block.
 
     Everything is in memory and begins anew with each object of this class; `stop` and `start` in between
     keep it, and the port, as a restart of a real API server does.
@@ -197,7 +195,7 @@ class KubernetesApi:
         controllers = asyncio.create_task(self._controllers.run())
         stopping = asyncio.create_task(self._stopping.wait())
         serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
-        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([serving, stopping, controllers], return_when=asyncio.FIRST_COMPLETED)
         self._store.end_subscriptions()
         self._server.should_exit = True
         while not serving.done():
@@ -205,8 +203,10 @@ class KubernetesApi:
             await asyncio.wait([serving], timeout=_POLL_SECONDS)
         for task in (controllers, stopping):
             task.cancel()
-        await asyncio.gather(controllers, stopping, return_exceptions=True)
-        await serving
+        await asyncio.wait([controllers, stopping])
+        if not controllers.cancelled():
+            controllers.result()  # raises what ended them: without controllers there is no cluster
+        serving.result()
 
     def _note(self, method: str, path: str, status: int) -> None:
         self.requests.append((method, path))

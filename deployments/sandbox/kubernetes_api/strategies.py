@@ -246,6 +246,8 @@ def _definition_causes(definition: Object) -> list[Cause]:
     elif spec["scope"] not in ("Cluster", "Namespaced"):
         causes.append(unsupported_value("spec.scope", spec["scope"], ["Cluster", "Namespaced"]))
     for index, version in enumerate(versions or ()):
+        if problem := names.dns_label(version.get("name", "")):
+            causes.append(invalid_value(f"spec.versions[{index}].name", version.get("name", ""), problem))
         if "openAPIV3Schema" not in version.get("schema", {}):
             causes.append(required(f"spec.versions[{index}].schema.openAPIV3Schema"))
     if [bool(version.get("storage")) for version in versions or ()].count(True) != 1:
@@ -256,7 +258,7 @@ def _definition_causes(definition: Object) -> list[Cause]:
         for field in ("plural", "singular", "kind", "listKind")
         if not named.get(field)
     ]
-    if not definition["status"]["storedVersions"]:
+    if not definition["status"].get("storedVersions"):
         detail = "must have at least one stored version"
         causes.append(invalid_value("status.storedVersions", None, detail))
     return causes
