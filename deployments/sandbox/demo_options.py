@@ -120,7 +120,7 @@ def _demand_local(variable: str, url: str, allowed: list[str]) -> None:
         local = host == "localhost"
     if not local and host not in allowed:
         msg = (
-            f"{variable} leads to {host or url!r}, which is not this machine. The demo writes there: set "
+            f"{variable} leads to {host or url}, which is not this machine. The demo writes there: set "
             f"DEMO_ALLOW_REMOTE={host} if that is what you want."
         )
         raise SandboxError(msg)
