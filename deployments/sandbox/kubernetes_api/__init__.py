@@ -6,7 +6,7 @@ and bindings, and knows nothing of the pipeline. Its tests run unchanged against
 Served: what `kinds` lists, and what CustomResourceDefinitions add, with every verb, watch included. Where it
 is simpler than a real server:
 
-- objects are in memory only, and lists are not kept: a `continue` token ends with the next change;
+- objects are in memory only; the pages of a list show what is there when they are read;
 - server-side apply keeps no `managedFields`, and detects conflicts between appliers only;
 - no garbage collection by owner references, no pods, nothing ever runs a Deployment;
 - no escalation check when roles are written, no aggregated ClusterRoles, no admission plugins but the

@@ -69,7 +69,7 @@ class Resources:
         """A List, of at most ``limit`` objects when that is not 0, going on from ``token``.
 
         Raises:
-            ApiError: 400 for a broken token, 410 for one from before a change.
+            ApiError: 400 for a broken token.
         """
         kind, version = place.kind, self._store.version
         items = [item for item in self._store.scan(kind.group_resource, place.namespace) if fits(item)]
