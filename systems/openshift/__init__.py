@@ -4,8 +4,8 @@
         cluster.service_account_uid("external-secrets-operator", "eso-vault-auth")
 
 `kubeconfig` reads the login, `transport` speaks HTTP and turns failures into errors, `client` has the
-questions, `token_secrets` and `fields` read what comes back, `reviews` asks as Vault will ask, `answers` are the
-values that the steps get.
+questions, `token_secrets` and `fields` read what comes back, `reviews` asks as Vault will ask, `answers` are
+the values that the steps get.
 """
 
 from systems.openshift.answers import (
