@@ -173,6 +173,10 @@ class World:
             "POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}}
         )
 
+    def delete_cluster_role_binding(self, name: str) -> None:
+        """Take a right away by hand."""
+        self._as_cluster_admin("DELETE", f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{name}")
+
     def _as_cluster_admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         config = yaml.safe_load(Path(self.kubernetes.admin_kubeconfig).read_text())
         answer = httpx.request(

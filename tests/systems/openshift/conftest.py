@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripted_api import Scripted, scripted_server
 
 from deployments.sandbox.certificates import CertificateAuthority
+from tests.systems.openshift.scripted_api import Scripted, scripted_server
 
 
 @pytest.fixture(scope="session")

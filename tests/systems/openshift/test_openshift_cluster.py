@@ -17,7 +17,6 @@ import kubernetes
 import pytest
 import yaml
 from pydantic import SecretStr
-from scripted_api import kubeconfig
 
 from deployments.sandbox.gitops_agent.cluster import Cluster
 from deployments.sandbox.gitops_agent.manifests import Identity
@@ -25,6 +24,7 @@ from deployments.sandbox.gitops_agent.operator_lifecycle import definitions
 from deployments.sandbox.kubernetes_api import KubernetesApi
 from runbook.errors import AccessDenied, InvalidInput, PrerequisiteMissing
 from systems.openshift import Access, OpenShift, review_with
+from tests.systems.openshift.scripted_api import kubeconfig
 
 CREATE_REVIEWS = Access("create", "tokenreviews", "authentication.k8s.io")
 RBAC = "rbac.authorization.k8s.io"

@@ -15,7 +15,6 @@ from pathlib import Path
 import jwt
 import pytest
 from pydantic import SecretStr
-from scripted_api import Answer, Scripted, kubeconfig, scripted_server
 
 from deployments.sandbox.certificates import CertificateAuthority
 from runbook.errors import (
@@ -31,6 +30,7 @@ from runbook.errors import (
 )
 from systems.openshift import Access, OpenShift, review_with
 from systems.openshift.transport import LARGEST_ANSWER
+from tests.systems.openshift.scripted_api import Answer, Scripted, kubeconfig, scripted_server
 
 NAMESPACE = "/api/v1/namespaces/vault"
 SECRET = "/api/v1/namespaces/vault/secrets/reviewer"

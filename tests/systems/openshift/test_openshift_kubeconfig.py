@@ -9,12 +9,12 @@ from typing import Any
 
 import jwt
 import pytest
-from scripted_api import kubeconfig
 
 from deployments.sandbox.certificates import CertificateAuthority
 from runbook.errors import InvalidInput
 from systems.openshift import OpenShift
 from systems.openshift.kubeconfig import read_kubeconfig
+from tests.systems.openshift.scripted_api import kubeconfig
 
 HOST = "https://api.ember.example.com:6443"
 CA = CertificateAuthority("authority of a kubeconfig").pem

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from merged_repository import AgentOf, Repository
 
 from deployments.sandbox.gitops_agent import GitOpsAgent, Options
 from deployments.sandbox.kubernetes_api import KubernetesApi
+from tests.deployments.sandbox.gitops_agent.merged_repository import AgentOf, Repository
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from merged_repository import EMBER, AgentOf, Repository
 
 from deployments.sandbox.gitops_agent.kustomize import Kustomize
 from deployments.sandbox.gitops_agent.manifests import Identity, RenderError
+from tests.deployments.sandbox.gitops_agent.merged_repository import EMBER, AgentOf, Repository
 
 
 def kustomize(repository: Repository) -> Kustomize:

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from merged_repository import AgentOf, Repository
 
 from deployments.sandbox.gitops_agent.manifests import Identity
 from deployments.sandbox.gitops_agent.onboarding import Ledger, clean_up
 from deployments.sandbox.kubernetes_api import KubernetesApi
+from tests.deployments.sandbox.gitops_agent.merged_repository import AgentOf, Repository
 
 REVIEWER = Identity("v1", "ServiceAccount", "external-secrets-operator", "eso-vault-auth")
 SECRET_STORE = Identity("external-secrets.io/v1", "SecretStore", "web", "opf-vault-store")

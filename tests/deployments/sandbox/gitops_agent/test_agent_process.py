@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from merged_repository import AgentOf, Repository
 
 from deployments.sandbox.environment import CHECKOUT, clean_environment
 from deployments.sandbox.github_api import GitHubApi
 from deployments.sandbox.gitops_agent.__main__ import main
 from deployments.sandbox.gitops_agent.source import RepositoryError
 from deployments.sandbox.kubernetes_api import KubernetesApi
+from tests.deployments.sandbox.gitops_agent.merged_repository import AgentOf, Repository
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from merged_repository import APPLICATIONS, EMBER, STORE, AgentOf, Repository
-
 from deployments.sandbox.gitops_agent.manifests import Identity
 from deployments.sandbox.gitops_agent.operator_lifecycle import definitions
 from deployments.sandbox.gitops_agent.sync import in_order
 from deployments.sandbox.kubernetes_api import KubernetesApi
+from tests.deployments.sandbox.gitops_agent.merged_repository import (
+    APPLICATIONS,
+    EMBER,
+    STORE,
+    AgentOf,
+    Repository,
+)
 
 RBAC = "rbac.authorization.k8s.io/v1"
 OPERATOR_NAMESPACE = Identity("v1", "Namespace", "", "external-secrets-operator")
