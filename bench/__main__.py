@@ -14,11 +14,12 @@ import tempfile
 from pathlib import Path
 
 from deployments.sandbox.environment import replace_environment
+from deployments.sandbox.processes import ending_on_signals
 
 
 def main() -> int:
     """Measure in an environment that holds nothing of the person."""
-    with tempfile.TemporaryDirectory(prefix="vault-enablement-bench-") as name:
+    with ending_on_signals(), tempfile.TemporaryDirectory(prefix="vault-enablement-bench-") as name:
         directory = Path(name).resolve()
         replace_environment(os.environ, directory / "home", keep=("BENCH_",))
         # Prefect reads its settings and the active profile on import, kubernetes its kubeconfig.

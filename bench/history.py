@@ -9,8 +9,8 @@ from pathlib import Path
 
 from deployments.sandbox.environment import clean_environment
 
-FILES = 3000
-COMMITS = 3000
+FILES, COMMITS = 3000, 3000
+"""About as many as operate-first/apps has."""
 
 _WORDS = ("metadata", "namespace", "operator", "cluster", "resources", "limits", "requests", "rules", "verbs")
 _FOLDERS = (
@@ -25,8 +25,8 @@ _FOLDERS = (
 )
 
 
-def make_repository(directory: Path) -> Path:
-    """A bare repository with `FILES` files on ``main`` and `COMMITS` commits, each an edit of one file."""
+def make_repository(directory: Path, files: int = FILES, commits: int = COMMITS) -> Path:
+    """A bare repository: ``main`` has so many files after so many commits, each an edit of one file."""
     repository = directory / "history.git"
     environment = clean_environment(directory / "home")
     subprocess.run(
@@ -38,20 +38,20 @@ def make_repository(directory: Path) -> Path:
         ["git", "fast-import", "--quiet"],
         cwd=repository,
         env=environment,
-        input="".join(_stream()).encode(),
+        input="".join(_stream(files, commits)).encode(),
         check=True,
     )
     return repository
 
 
-def _stream() -> Iterator[str]:
+def _stream(files: int, commits: int) -> Iterator[str]:
     """Commands of git fast-import. The same each time."""
     chance = random.Random(0)  # noqa: S311 - text to fill files with
-    paths = [f"{_FOLDERS[number % len(_FOLDERS)]}/part-{number}/resource.yaml" for number in range(FILES)]
+    paths = [f"{_FOLDERS[number % len(_FOLDERS)]}/part-{number}/resource.yaml" for number in range(files)]
     yield _commit(0, "Add everything")
     for path in paths:
         yield _file(path, _manifest(chance))
-    for number in range(1, COMMITS):
+    for number in range(1, commits):
         yield _commit(number, f"Change {number}")
         yield _file(chance.choice(paths), _manifest(chance))
 

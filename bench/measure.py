@@ -42,7 +42,7 @@ def measure_everything(directory: Path, rounds: int, repository: str) -> int:
         steps = _steps(stage, rounds)
     if not repository:
         _say("making a repository with a history")
-    seed = repository or make_repository(directory / "history")
+    seed = repository or make_repository(directory)
     _say(f"{rounds} clones, two ways")
     ours, full = clones.measure(directory / "clones", seed, rounds)
 
