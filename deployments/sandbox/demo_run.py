@@ -15,6 +15,7 @@ from deployments.sandbox.processes import SandboxError
 ENABLE = "enable-cluster/enable-cluster"
 WATCH = "watch-merges/watch-merges"
 _POLL_SECONDS = 0.5
+_WAKE_AGAIN_SECONDS = 60.0
 _AUTO_SECONDS = 480.0
 _ERROR = 40
 _NOT_WORTH_A_LINE = frozenset({"Pending", "Scheduled", "NotReady"})
@@ -31,7 +32,7 @@ class DemoRun:
         self._seen: dict[str, str] = {}
         self._flow_state = ""
         self._announced: PullRequest | None = None
-        self._woken_for: PullRequest | None = None
+        self._wake_after = 0.0
         self._began = time.monotonic()
         self.identifier = self._api.create_flow_run(
             ENABLE,
@@ -121,12 +122,13 @@ class DemoRun:
         if self._options.auto and not pull.merged:
             commit = self._installation.github.merge(pull.number)
             self._say(f"Merged as the reviewer: {commit[:12]}\n")
-        elif pull.merged and pull != self._woken_for:
-            # What a webhook does in production; the schedule of the watcher would come within 10 minutes.
-            self._woken_for = pull
-            self._api.create_flow_run(WATCH)
-            self._tell("watch-merges", "triggered")
-        elif pull.closed and pull != self._woken_for:
-            self._woken_for = pull
-            self._api.resume(self.identifier)
-            self._tell("run", "woken up: the pull request was closed")
+        elif (pull.merged or pull.closed) and time.monotonic() > self._wake_after:
+            # What a webhook does in production; the schedule of the watcher would come within 10 minutes. A
+            # wake-up can get lost, so a run that still waits after a while gets another one.
+            self._wake_after = time.monotonic() + _WAKE_AGAIN_SECONDS
+            if pull.merged:
+                self._api.create_flow_run(WATCH)
+                self._tell("watch-merges", "triggered")
+            else:
+                self._api.resume(self.identifier)
+                self._tell("run", "woken up: the pull request was closed")

@@ -30,7 +30,7 @@ from deployments.sandbox.github_client import GitHubClient
 from deployments.sandbox.gitops_agent.cluster import ClusterError
 from deployments.sandbox.prefect_server import USUAL_PORT as PREFECT_PORT
 from deployments.sandbox.prefect_server import PrefectServer
-from deployments.sandbox.processes import SandboxError, Supervisor, file_exists
+from deployments.sandbox.processes import SandboxError, Supervisor, file_exists, signals_held_back
 from deployments.sandbox.vault_server import USUAL_PORT as VAULT_PORT
 from deployments.sandbox.vault_server import VaultServer
 
@@ -86,9 +86,12 @@ class Installation:
 
     def stop(self) -> None:
         """End everything that was started; on a real cluster, take away what was put there."""
-        self._stack.close()
-        if self._options.kubeconfig:
-            self._leave_cluster(self._options.kubeconfig)
+        with signals_held_back():
+            self._stack.close()
+            if self._options.kubeconfig:
+                self._leave_cluster(self._options.kubeconfig)
+            if self._options.kubeconfig or self._options.vault_address:
+                self._forget_secrets()
 
     def check(self) -> None:
         """Raise `SandboxError` if something that should run has ended."""
@@ -220,6 +223,12 @@ class Installation:
         if result.returncode != 0:
             msg = f"the connections were not made\n{result.stdout}"
             raise SandboxError(msg)
+
+    def _forget_secrets(self) -> None:
+        """Credentials of real systems do not stay: neither as files nor in Prefect's database."""
+        for name in ("vault-token", "kubeconfig"):
+            (self._directory / name).unlink(missing_ok=True)
+        shutil.rmtree(self._directory / "prefect" / "home", ignore_errors=True)
 
     def _leave_cluster(self, admin_kubeconfig: Path) -> None:
         """On a real API server: say what was left out, remove what we made, list what is still there."""

@@ -177,7 +177,7 @@ class Supervisor:
 
     def stop_all(self) -> None:
         """End all children, the last started first. A second Ctrl-C does not interrupt this."""
-        with _signals_held_back():
+        with signals_held_back():
             for child in reversed(list(self._children.values())):
                 self._end([child])
             self._children.clear()
@@ -199,7 +199,8 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
+def signals_held_back() -> Iterator[None]:
+    """Ignore Ctrl-C and SIGTERM in the block, here and in what is started in it: for cleaning up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
