@@ -1,0 +1,98 @@
+"""The Makefile finds a Python that fits, or says what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deployments.sandbox.environment import CHECKOUT
+
+
+def copy_to(directory: Path) -> Path:
+    """A directory with the Makefile and a lock file without packages."""
+    directory.mkdir()
+    shutil.copy(CHECKOUT / "Makefile", directory)
+    (directory / "requirements-dev.lock").write_text("")
+    return directory
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy in which nothing was made yet."""
+    return copy_to(tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy after ``make install``."""
+    directory = copy_to(tmp_path_factory.mktemp("makefile") / "installed")
+    made = make(directory, "install", f"PYTHON={sys.executable}")
+    assert made.returncode == 0, made.stderr
+    return directory
+
+
+def make(
+    directory: Path, *arguments: str, path: str = os.environ["PATH"]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=directory,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def change_lock(directory: Path, content: str) -> None:
+    lock = directory / "requirements-dev.lock"
+    lock.write_text(content)
+    later = lock.stat().st_mtime + 60
+    os.utime(lock, (later, later))
+
+
+def test_it_makes_an_environment_once(installed: Path) -> None:
+    assert (installed / ".venv" / "bin" / "python").exists()
+    assert "Nothing to be done" in make(installed, "install").stdout
+
+
+def test_a_changed_lock_file_is_installed_and_a_package_without_a_hash_refused(installed: Path) -> None:
+    change_lock(installed, "colorama==0.4.6\n")
+    refused = make(installed, "install", f"PYTHON={sys.executable}")
+    assert refused.returncode != 0
+    assert "Installing the pinned packages" in refused.stdout
+    assert "--require-hashes" in refused.stderr
+    assert "Installing the pinned packages" in make(installed, "install").stdout
+
+
+def test_without_a_fitting_python_it_says_so(copy: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("python3", "python"):  # a Python that is too old answers every question with failure
+        program = programs / name
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+    for name in ("make", "sh", "echo"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    failed = make(copy, "install", path=str(programs))
+    assert failed.returncode != 0
+    assert "No fitting Python: none of python3 python3.13" in failed.stderr
+    assert "make PYTHON=/path/to/python3.12" in failed.stderr
+    assert not (copy / ".venv").exists()
+
+
+def test_a_python_that_is_named_and_does_not_fit_is_refused(copy: Path) -> None:
+    failed = make(copy, "install", "PYTHON=/no/such/python")
+    assert failed.returncode != 0
+    assert "No fitting Python: /no/such/python is" in failed.stderr
+
+
+def test_the_help_lists_what_people_need(copy: Path) -> None:
+    listed = {line.split()[0] for line in make(copy, "help").stdout.splitlines()}
+    assert {"demo", "test", "test-all", "lint", "bench", "lock", "clean"} <= listed
