@@ -46,7 +46,8 @@ def _load(kind: type[B], parameter: str, name: str) -> B:
 def _problems(error: ValidationError) -> str:
     """Fields and what is wrong with them; pydantic's own text would quote their values, tokens too."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(": ".join((".".join(map(str, one["loc"])), one["msg"])).lstrip(": ") for one in found)
+    problems = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in found]
+    return "; ".join(f"{field}: {problem}" if field else problem for field, problem in problems)
 
 
 def vault_connection(request: EnableRequest) -> VaultConnection:

@@ -1,0 +1,263 @@
+"""What a run says and does when something is wrong: refused before it is made, stopped, or tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentUpdate
+from prefect.client.schemas.objects import TaskRun
+from prefect.exceptions import PrefectHTTPStatusError
+
+from deployments.sandbox.prefect_server import PrefectServer
+from flows.enable_cluster import enable_cluster
+from runbook.errors import Conflict, InvalidInput, NotYetSynced, PrerequisiteMissing, TransientError
+from runbook.request import EnableRequest
+from tasks.preflight.step import preflight
+from tasks.step import RETRIES
+from tests.github_checkout import Checkout
+from tests.traffic import Traffic
+from tests.world import REPOSITORY, Run, World, enable
+
+GOOD: dict[str, Any] = {"cluster": "ember", "env": "emea", "namespaces": ["payments"]}
+NOBODY_LISTENS = "127.0.0.1:1"
+OVERLAY = "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"
+
+
+async def attempts(run: Run) -> dict[str, int]:
+    """How often each task of the run was tried, by the name of its step."""
+    return {task.name: task.run_count for task in await run.tasks()}
+
+
+async def everything_said(run: Run) -> str:
+    """Whatever the server keeps of a run and shows to people."""
+    state = (await run.read()).state
+    shown = [
+        state,
+        await run.artifacts(),
+        await run.logs(),
+        [task.state for task in await run.tasks()],
+        run.error,
+    ]
+    return "\n".join(map(str, shown))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("cluster", "emea/ember"),
+        ("cluster", "../ember"),
+        ("cluster", ".."),
+        ("cluster", "my ember"),
+        ("cluster", "Ember"),
+        ("cluster", ""),
+        ("env", "emea/ember"),
+        ("env", "EMEA"),
+        ("namespaces", []),
+        ("namespaces", ["*"]),
+        ("namespaces", ["payments", "pay*"]),
+        ("service_account", "vault secret"),
+        ("token_ttl", "1 day"),
+        ("token_ttl", ""),
+        ("sync_timeout", "soon"),
+        ("policy_scope", "all"),
+    ],
+)
+async def test_bad_input_is_refused_by_name_when_the_run_is_created(
+    prefect_harness: PrefectServer, field: str, value: object
+) -> None:
+    with pytest.raises(PrefectHTTPStatusError) as refused:
+        await Run.create(enable_cluster, {**GOOD, field: value})
+    assert refused.value.response.status_code == 409
+    reason = refused.value.response.json()["detail"]
+    assert f"Validation failed for field '{field}" in reason
+    last = value[-1:] if isinstance(value, list) else [value]
+    assert repr(last[0] if last else []) in reason
+
+
+async def test_where_the_server_does_not_check_the_run_refuses_in_words_before_any_step(
+    prefect_harness: PrefectServer,
+) -> None:
+    async with get_client() as client:
+        deployment = await client.create_deployment(
+            await client.create_flow(enable_cluster), name="unchecked", enforce_parameter_schema=False
+        )
+        made = await client.create_flow_run_from_deployment(
+            deployment, parameters={**GOOD, "cluster": "../ember"}
+        )
+    run = Run(enable_cluster, made.id)
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, InvalidInput)
+    assert "cluster='../ember': is not a name: lower-case letters, digits and inner hyphens" in str(run.error)
+    assert await run.tasks() == []
+    assert "is not a name" in await everything_said(run)
+
+
+async def test_all_that_is_wrong_stands_in_one_table_is_tried_once_and_nothing_is_changed(
+    world: World,
+) -> None:
+    secrets = ["hvs.a-token-of-a-broken-block", "ghp_aTokenThatNobodyHasAnyMoreAtAllXXXX"]
+    world.connect(gitops__token=secrets[1])
+    async with get_client() as client:
+        # As an edit by hand in the UI leaves it: two ways to log in.
+        both = {"address": world.vault.address, "token": secrets[0], "approle_role_id": "pipeline"}
+        block = await client.read_block_document_by_name(world.parameters["vault"], "vault-connection")
+        await client.update_block_document(block.id, BlockDocumentUpdate(data=both))
+    traffic = Traffic(world)
+    run = await enable(world, cluster_connection="nowhere")
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, PrerequisiteMissing)
+    message = str(run.error)
+    assert "Preflight, emea/ember: 4 prerequisites are not met. (1) input, vault=" in message
+    for words in (
+        "is not a usable VaultConnection: give exactly one of token, approle_role_id and kubernetes_role",
+        "cluster_connection='nowhere': there is no ClusterConnection of that name",
+        "`python -m deployments.connect FILE`",
+        "GitHub, repository of sandbox/gitops: 401",
+        "Git, branch main of ",
+        "Nothing was changed.",
+    ):
+        assert words in message
+    assert await attempts(run) == {"preflight": 1}
+    artifacts = await run.artifacts()
+    assert "plan-emea-ember" not in artifacts
+    table = json.loads(artifacts["preflight-emea-ember"])
+    assert [row["status"] for row in table].count("❌ failed") == 4
+    assert "Vault is reachable" in [row["prerequisite"] for row in table]
+    said = await everything_said(run)
+    assert [secret for secret in secrets if secret in said] == []
+    assert traffic.writes() == []
+    assert world.pulls() == []
+
+
+def unseal_while_it_waits(world: World, run: Run) -> None:
+    """Unseal Vault once preflight has failed and waits for its next try."""
+    from prefect.client.schemas.filters import FlowRunFilter
+
+    only = FlowRunFilter.model_validate({"id": {"any_": [run.id]}})
+
+    def waits(task: TaskRun) -> bool:
+        return task.state is not None and task.state.name == "AwaitingRetry"
+
+    deadline = time.monotonic() + 60
+    with get_client(sync_client=True) as client:
+        while not any(map(waits, client.read_task_runs(flow_run_filter=only))):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    world.vault.unseal()
+
+
+async def test_a_sealed_vault_is_asked_again_and_the_run_goes_on(world: World) -> None:
+    run = await enable(world)
+    world.vault.seal()
+    # In a thread: the flow runs its steps in this loop, and waits in it.
+    helper = asyncio.create_task(asyncio.to_thread(unseal_while_it_waits, world, run))
+    await asyncio.sleep(0)
+    assert await run.go() == "Suspended", run.error
+    await helper
+    assert (await attempts(run))["preflight"] == 2
+    assert "is sealed" in await run.logs()
+    assert len(world.pulls()) == 1
+
+
+async def test_systems_that_stay_silent_are_asked_again_each_time_and_then_named(world: World) -> None:
+    kubeconfig = Path(world.kubernetes.admin_kubeconfig).read_text()
+    address = world.kubernetes.url.removeprefix("https://")
+    world.connect(
+        vault__address=f"https://{NOBODY_LISTENS}",
+        gitops__api_url=f"http://{NOBODY_LISTENS}",
+        gitops__url=f"http://{NOBODY_LISTENS}/{REPOSITORY}.git",
+        cluster__kubeconfig=kubeconfig.replace(address, NOBODY_LISTENS),
+    )
+    request = EnableRequest.model_validate(world.parameters)
+    assert preflight.retries == RETRIES == 4
+    at_once = preflight.with_options(retries=2, retry_delay_seconds=0, retry_jitter_factor=0)
+
+    @flow(name="only-preflight")
+    async def only_preflight() -> None:
+        at_once(request)
+
+    run = await Run.create(only_preflight, {})
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, TransientError)
+    assert f"Vault, https://{NOBODY_LISTENS}: no answer" in str(run.error)
+    assert f"OpenShift, https://{NOBODY_LISTENS}: no answer" in str(run.error)
+    assert f"Git, branch main of http://{NOBODY_LISTENS}/{REPOSITORY}.git" in str(run.error)
+    assert await attempts(run) == {"preflight": 3}
+
+
+def refuse_pushes(world: World, words: str) -> None:
+    """What a server-side rule of the repository does."""
+    bare = world.github.path_of(REPOSITORY)
+    hooks = bare / "rules"
+    hooks.mkdir()
+    hook = hooks / "pre-receive"
+    hook.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with (bare / "config").open("a") as configuration:
+        configuration.write(f"[core]\n\thooksPath = {hooks}\n")
+
+
+async def test_a_refused_push_is_said_in_the_servers_words_and_leaves_nothing(world: World) -> None:
+    refuse_pushes(world, "commits must be signed off")
+    traffic = Traffic(world)
+    run = await enable(world)
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, Conflict)
+    message = str(run.error)
+    assert message.startswith("Git, branch enable-vault/emea/ember of ")
+    assert "commits must be signed off" in message
+    assert (await attempts(run))["open the pull request"] == 1
+    assert traffic.writes() == [f"GitHub POST /{REPOSITORY}.git/git-receive-pack"]
+    assert world.pulls() == []
+    branches = world.as_reviewer("GET", "/branches").json()
+    assert [branch["name"] for branch in branches] == ["main"]
+    assert world.github.token_of("pipeline") not in await everything_said(run)
+
+
+async def test_a_base_branch_that_moves_meanwhile_is_followed(world: World, tmp_path: Path) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    reviewer = Checkout(tmp_path, "reviewer", world.github.token_of("reviewer"))
+    reviewer.clone(world.github.clone_url(REPOSITORY))
+    kustomization = reviewer.folder / OVERLAY
+    text = kustomization.read_text()
+    theirs = "  - ../../../../base/core/namespaces/metrics\n"
+    ours = "  - ../../../../bundles/external-secrets-operator\n"
+    kustomization.write_text(text.replace("resources:\n", f"resources:\n{theirs}"))
+    reviewer.git("commit", "--quiet", "--all", "--message", "Add a namespace to ember")
+    reviewer.git("push", "--quiet", "origin", "main")
+    await run.resume()
+    assert await run.go() == "Suspended", run.error
+    (pull,) = world.pulls("open")
+    reviewer.git("fetch", "--quiet", "origin")
+    branch = f"origin/{pull['head']['ref']}"
+    assert reviewer.git("rev-parse", f"{branch}^") == reviewer.git("rev-parse", "origin/main")
+    proposed = reviewer.git("show", f"{branch}:{OVERLAY}") + "\n"
+    assert theirs in proposed
+    assert ours in proposed
+
+
+async def test_a_cluster_that_is_not_synced_in_time_is_told_what_to_sync_next_and_vault_stays_as_it_is(
+    world: World,
+) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    world.merge()
+    world.sync()
+    # All is there but the reviewer's right: Vault would refuse every login with "permission denied".
+    world.delete_cluster_role_binding("eso-tokenreview")
+    traffic = Traffic(world)
+    await run.resume()
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, NotYetSynced)
+    assert "ember: after 1s still lacks ClusterRoleBinding of external-secrets-operator/eso" in str(run.error)
+    assert "Sync next in ArgoCD: cluster-resources-ember. Then retry this run." in str(run.error)
+    assert (await attempts(run))["wait until synced"] == 1
+    assert traffic.writes() == []
