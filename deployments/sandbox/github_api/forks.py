@@ -53,7 +53,8 @@ class Forks:
 
     def stop(self) -> None:
         """Begin no more, and let what has begun end."""
-        for timer in self._timers:
+        while self._timers:
+            timer = self._timers.pop()
             timer.cancel()
             timer.join()
 

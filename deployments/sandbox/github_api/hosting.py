@@ -43,8 +43,13 @@ class Hosting:
         self.git = git
         self.root = folder / "repositories"
         self._work_trees = folder / "work-trees"
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._work_trees.mkdir(exist_ok=True)
+        self._make_folders()
+
+    def forget(self) -> None:
+        """Remove every repository."""
+        for folder in (self.root, self._work_trees):
+            shutil.rmtree(folder)
+        self._make_folders()
 
     def path(self, repository: Repository) -> Path:
         """The bare repository."""
@@ -132,6 +137,10 @@ class Hosting:
             bare, "commit-tree", tree, "-m", "Initial commit", environment=committing(STAND_IN, STAND_IN)
         ).strip()
         git.run(bare, "update-ref", f"refs/heads/{branch}", commit)
+
+    def _make_folders(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._work_trees.mkdir(exist_ok=True)
 
     def _draft(self, repository: Repository) -> Path:
         """An empty place beside the repository's own: half a clone must not look like a whole one."""

@@ -40,8 +40,13 @@ class Limiter:
     """Counts each user's requests. ``limits`` may be replaced at any time."""
 
     def __init__(self, limits: RateLimits) -> None:
-        self.limits = limits
+        self._first_limits = self.limits = limits
         self._uses: dict[str, _Use] = {}
+
+    def forget(self) -> None:
+        """Nobody has asked anything; the limits are those of the beginning."""
+        self.limits = self._first_limits
+        self._uses.clear()
 
     def count(self, login: str, method: str) -> None:
         """Count a request.

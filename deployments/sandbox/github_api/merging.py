@@ -24,19 +24,19 @@ class Merger:
     def __init__(self, hosting: Hosting) -> None:
         self._hosting = hosting
         self._git: Git = hosting.git
-        self._test_merges: dict[tuple[str, str], str | None] = {}
+        self._test_merges: dict[tuple[int, str, str], str | None] = {}
 
     def test_merge(self, repository: Repository, base: str, head: str) -> str | None:
         """A merge of commit ``head`` into commit ``base`` that is on no branch; None on a conflict."""
-        pair = (base, head)
-        if pair not in self._test_merges:
+        asked = (repository.id, base, head)
+        if asked not in self._test_merges:
             with self._work_tree(repository, base) as work_tree:
                 try:
                     commit = self._merge(work_tree, head, f"Merge {head} into {base}", STAND_IN)
                 except NotMergeable:
                     commit = None
-            self._test_merges[pair] = commit
-        return self._test_merges[pair]
+            self._test_merges[asked] = commit
+        return self._test_merges[asked]
 
     def merge(
         self,

@@ -64,10 +64,10 @@ class GitHubApi:
         delete_branch_on_merge: bool = False,
         keep_requests: bool = True,
     ) -> None:
+        self.state_dir = state_dir
         state_dir.mkdir(parents=True, exist_ok=True)
         home = state_dir / "home"
         home.mkdir(exist_ok=True)
-        self._state_dir = state_dir
         self._state = State(state_dir / "state.json")
         self._accounts = Accounts.at(state_dir / "tokens.json", users)
         self._limiter = Limiter(rate_limits or RateLimits())
@@ -99,8 +99,9 @@ class GitHubApi:
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="GitHub stand-in", daemon=True
         )
-        for full_name, seed in repositories.items():
-            self._create(full_name, seed, delete_branch_on_merge=delete_branch_on_merge)
+        self._seeds = dict(repositories)
+        self._delete_branch_on_merge = delete_branch_on_merge
+        self._fill()
 
     @property
     def api_url(self) -> str:
@@ -187,21 +188,37 @@ class GitHubApi:
     ) -> None:
         self.close()
 
-    def _create(self, full_name: str, seed: str | Path | None, *, delete_branch_on_merge: bool) -> None:
-        known = self._state.repository(full_name)
-        if known is not None:
-            known.delete_branch_on_merge = delete_branch_on_merge
-            return
-        owner, name = full_name.split("/")
-        repository = Repository(
-            id=self._state.next_id(),
-            owner=owner,
-            name=name,
-            default_branch="main",
-            delete_branch_on_merge=delete_branch_on_merge,
-        )
-        self._service.hosting.create(repository, seed)
-        self._state.add(repository)
+    def reset(self) -> None:
+        """Go back to the seeds: no pull request, no fork, no webhook, nothing counted.
+
+        Address and tokens stay. For tests that share a stand-in; nothing may be under way.
+        """
+        self._service.forks.stop()
+        self._deliveries.forget()
+        with self._state.lock:
+            self._state.forget()
+            self._service.hosting.forget()
+            self._limiter.forget()
+            self.requests.clear()
+            self._fill()
+
+    def _fill(self) -> None:
+        """Make the repositories that are not there yet."""
+        for full_name, seed in self._seeds.items():
+            known = self._state.repository(full_name)
+            if known is not None:
+                known.delete_branch_on_merge = self._delete_branch_on_merge
+                continue
+            owner, name = full_name.split("/")
+            repository = Repository(
+                id=self._state.next_id(),
+                owner=owner,
+                name=name,
+                default_branch="main",
+                delete_branch_on_merge=self._delete_branch_on_merge,
+            )
+            self._service.hosting.create(repository, seed)
+            self._state.add(repository)
 
     def _announce(self, event: Event) -> None:
         if self._deliveries.webhooks:

@@ -106,6 +106,12 @@ class State:
             draft.write_text(self._content.model_dump_json(indent=1), "utf-8")
             draft.replace(self._path)
 
+    def forget(self) -> None:
+        """Start again with nothing; ids are not given out twice."""
+        with self.lock:
+            self._content = _Content(last_id=self._content.last_id)
+            self.save()
+
     def next_id(self) -> int:
         """A number that nothing else has."""
         with self.lock:

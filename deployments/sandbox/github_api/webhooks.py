@@ -44,6 +44,7 @@ class Deliveries:
     """Sends events from a thread of its own, in order, once each; like GitHub, it does not try again."""
 
     def __init__(self, webhooks: Sequence[Webhook] = ()) -> None:
+        self._first_webhooks = tuple(webhooks)
         self.webhooks = list(webhooks)
         self.done: list[Delivery] = []
         self._queue: queue.Queue[tuple[Webhook, str, bytes, str | None] | None] = queue.Queue()
@@ -58,6 +59,12 @@ class Deliveries:
         self._queue.put(None)
         self._thread.join(timeout=_TIMEOUT_SECONDS)
 
+    def forget(self) -> None:
+        """Deliver what is queued, then remember nothing; the webhooks are those of the beginning."""
+        self._queue.join()
+        self.done.clear()
+        self.webhooks[:] = self._first_webhooks
+
     def send(self, event: str, payload: dict[str, object]) -> None:
         """Queue an event for every webhook that wants it."""
         body = json.dumps(payload).encode()
@@ -71,6 +78,7 @@ class Deliveries:
             session.trust_env = False  # no proxy and no .netrc of the person
             while (item := self._queue.get()) is not None:
                 self._deliver(session, *item)
+                self._queue.task_done()
 
     def _deliver(
         self, session: requests.Session, webhook: Webhook, event: str, body: bytes, action: str | None

@@ -33,11 +33,17 @@ def gitops_seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return seed(tmp_path_factory.mktemp("seed"))
 
 
-@pytest.fixture
-def stand_in(tmp_path: Path, gitops_seed: Path) -> Iterator[GitHubApi]:
+@pytest.fixture(scope="session")
+def shared_stand_in(tmp_path_factory: pytest.TempPathFactory, gitops_seed: Path) -> Iterator[GitHubApi]:
     repositories = {"sandbox/gitops": gitops_seed, "reviewer/gitops": None}
-    with GitHubApi(tmp_path / "github", repositories, users=USERS, fork_seconds=0.3) as running:
+    with GitHubApi(tmp_path_factory.mktemp("github"), repositories, USERS, fork_seconds=0.3) as running:
         yield running
+
+
+@pytest.fixture
+def stand_in(shared_stand_in: GitHubApi) -> GitHubApi:
+    shared_stand_in.reset()
+    return shared_stand_in
 
 
 def client_of(stand_in: GitHubApi, login: str = "pipeline", repository: str = "sandbox/gitops") -> GitHub:

@@ -1,4 +1,4 @@
-"""A fresh stand-in for each test, filled from one small repository, and a developer's clone of it."""
+"""A stand-in that each test finds fresh, filled from one small repository, and a developer's clone of it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ def gitops_seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return seed(tmp_path_factory.mktemp("seed"))
 
 
-@pytest.fixture
-def github(tmp_path: Path, gitops_seed: Path) -> Iterator[GitHubApi]:
-    with GitHubApi(
-        tmp_path / "github", {"sandbox/gitops": gitops_seed}, users=USERS, fork_seconds=0.05
-    ) as running:
+@pytest.fixture(scope="session")
+def shared_github(tmp_path_factory: pytest.TempPathFactory, gitops_seed: Path) -> Iterator[GitHubApi]:
+    folder = tmp_path_factory.mktemp("github")
+    with GitHubApi(folder, {"sandbox/gitops": gitops_seed}, USERS, fork_seconds=0.05) as running:
         yield running
+
+
+@pytest.fixture
+def github(shared_github: GitHubApi) -> GitHubApi:
+    shared_github.reset()
+    return shared_github
 
 
 @pytest.fixture

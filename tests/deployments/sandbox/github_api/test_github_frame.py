@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import stat
 import time
-from pathlib import Path
 
 import pytest
 import requests
@@ -113,15 +112,13 @@ def test_writing_too_fast_hits_the_secondary_limit(
     assert len(pipeline.get(comments)) == 1
 
 
-def test_tokens_are_kept_in_a_private_file_and_out_of_the_log(
-    github: GitHubApi, tmp_path: Path, checkout: Checkout
-) -> None:
+def test_tokens_are_kept_in_a_private_file_and_out_of_the_log(github: GitHubApi, checkout: Checkout) -> None:
     checkout.propose("topic", "One", one_txt="1\n")
-    tokens = tmp_path / "github" / "tokens.json"
+    tokens = github.state_dir / "tokens.json"
     assert stat.S_IMODE(tokens.stat().st_mode) == 0o600
-    log = (tmp_path / "github" / "requests.log").read_text()
+    log = (github.state_dir / "requests.log").read_text()
     assert "pipeline POST /sandbox/gitops.git/git-receive-pack 200" in log
     assert github.token_of("pipeline") in tokens.read_text()
     assert github.token_of("pipeline") not in log
-    others = [path for path in (tmp_path / "github").rglob("*") if path.is_file() and path != tokens]
+    others = [path for path in github.state_dir.rglob("*") if path.is_file() and path != tokens]
     assert not [path for path in others if github.token_of("pipeline").encode() in path.read_bytes()]

@@ -111,3 +111,22 @@ def test_started_again_it_goes_on_where_it_stopped(tmp_path: Path, gitops_seed: 
         while pipeline.send("GET", "/repos/pipeline/gitops/branches/main").status_code != 200:
             assert time.monotonic() < deadline, "the fork was asked for before the restart"
             time.sleep(0.02)
+
+
+def test_reset_goes_back_to_the_seeds(github: GitHubApi, checkout: Checkout, pipeline: Caller) -> None:
+    before = pipeline.get("/repos/sandbox/gitops/branches/main")["commit"]["sha"]
+    checkout.propose("topic", "One", one_txt="1\n")
+    pipeline.open("topic")
+    assert pipeline.merge(1).status_code == 200
+    pipeline.send("POST", "/repos/sandbox/gitops/forks", {"organization": "forks"})
+    github.reset()
+    assert github.requests == []
+    assert pipeline.get("/repos/sandbox/gitops/branches/main")["commit"]["sha"] == before
+    assert pipeline.get("/repos/sandbox/gitops/pulls?state=all") == []
+    assert pipeline.get("/repos/sandbox/gitops/forks") == []
+    pipeline.get("/repos/forks/gitops", status=404)
+    Checkout(checkout.folder.parent, "again", github.token_of("pipeline")).clone(
+        github.clone_url("sandbox/gitops")
+    ).propose("topic", "One", one_txt="1\n")
+    assert pipeline.open("topic")["number"] == 1
+    assert pipeline.merge(1).status_code == 200
