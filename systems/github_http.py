@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 from github import Auth
 from github.Requester import HTTPSRequestsConnectionClass, Requester, RequestsResponse
 from pydantic import SecretStr
@@ -24,12 +23,9 @@ from runbook.errors import (
     PrerequisiteMissing,
     UnexpectedAnswer,
 )
+from systems.bounded import TooLargeError, read_response
 from systems.trust import session
 
-LARGEST_ANSWER = 4 * 1024 * 1024
-"""Bytes. A page of 100 comments of the longest allowed kind stays below."""
-
-_CHUNK = 65536
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -66,29 +62,12 @@ class _Connection(HTTPSRequestsConnectionClass):
             stream=True,
         )
         with response:
-            received = _read(response, deadline)
+            try:
+                received = read_response(response, deadline)
+            except TooLargeError as error:
+                raise _unexpected(str(error)) from None
         _refuse_detours(self.verb, response)
         return _Answer(response, _checked(response.status_code, received.decode("utf-8", "replace")))
-
-
-def _read(response: requests.Response, deadline: float) -> bytes:
-    """The body, of bounded size and in bounded time.
-
-    Read as it comes: `iter_content` collects whole chunks, and the timeout of requests counts between two
-    bytes, so that an answer could drip for hours.
-    """
-    received = bytearray()
-    raw: urllib3.BaseHTTPResponse = response.raw
-    try:
-        while part := raw.read1(_CHUNK, decode_content=True):
-            received += part
-            if len(received) > LARGEST_ANSWER:
-                raise _unexpected(f"an answer of more than {LARGEST_ANSWER} bytes")
-            if time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout("the answer did not end in time")
-    except urllib3.exceptions.HTTPError as error:
-        raise requests.exceptions.ConnectionError(error) from None
-    return bytes(received)
 
 
 def _refuse_detours(verb: str, response: requests.Response) -> None:

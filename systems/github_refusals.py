@@ -20,6 +20,7 @@ from runbook.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from systems.bounded import root_cause
 
 _SECONDARY_LIMIT_SECONDS = 60.0
 """How long GitHub's documentation asks to wait when a secondary rate limit names no time."""
@@ -55,7 +56,7 @@ def translated(subject: str, repository: str) -> Iterator[None]:
         raise CertificateNotTrusted(
             "GitHub",
             subject,
-            _root_cause(error),
+            root_cause(error),
             "Put the CA that signed the server's certificate into ca_cert of the GitOps connection.",
         ) from None
     except requests.exceptions.RequestException as error:
@@ -63,7 +64,7 @@ def translated(subject: str, repository: str) -> Iterator[None]:
         raise Unreachable(
             "GitHub",
             subject,
-            f"no answer ({_root_cause(error)})",
+            f"no answer ({root_cause(error)})",
             "Check api_url of the GitOps connection, and that this worker may reach it.",
         ) from None
 
@@ -140,15 +141,3 @@ def _now_of(headers: dict[str, str]) -> float:
 def _forget_request(error: requests.exceptions.RequestException) -> None:
     """The request carries the token, and Python keeps the error as the context of the one we raise."""
     error.request = error.response = None
-
-
-def _root_cause(error: BaseException) -> str:
-    """The innermost reason: requests wraps it in layers that print addresses of objects."""
-    while True:
-        reasons = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
-        inner = next((each for each in reasons if isinstance(each, BaseException)), None)
-        if inner is None:
-            break
-        error = inner
-    text = str(error).strip() or type(error).__name__
-    return text.rsplit("> ", 1)[-1].split(": ", 1)[-1] if "object at 0x" in text else text

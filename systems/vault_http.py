@@ -28,10 +28,8 @@ from runbook.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from systems.bounded import TooLargeError, read_response, root_cause
 from systems.trust import session
-
-LARGEST_ANSWER = 4 * 1024 * 1024
-"""Bytes. Nothing that we read comes near it, and an endless answer may not fill memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class VaultHttp:
             Unreachable: no answer, or it broke off.
             CertificateNotTrusted: the TLS certificate does not check out.
             Busy: 412, 429, 502, 503 (sealed), 504 and 473.
-            UnexpectedAnswer: not JSON, or larger than `LARGEST_ANSWER`.
+            UnexpectedAnswer: not JSON, or too large.
         """
         try:
             response = self._client.adapter.request(
@@ -120,12 +118,16 @@ class VaultHttp:
                 params=params or None,
                 stream=True,
             )
-            text = _bounded_text(response, path, time.monotonic() + 2 * self._timeout)
+            text = read_response(response, time.monotonic() + 2 * self._timeout).decode("utf-8", "replace")
+        except TooLargeError as error:
+            raise UnexpectedAnswer(
+                "Vault", path, str(error), "Check that the address is Vault's API."
+            ) from None
         except requests.exceptions.SSLError as error:
             raise CertificateNotTrusted(
                 "Vault",
                 self.address,
-                _root_cause(error),
+                root_cause(error),
                 "Put the CA that signed Vault's certificate into ca_cert of the VaultConnection, "
                 "and use a host name that is in the certificate.",
             ) from None
@@ -133,7 +135,7 @@ class VaultHttp:
             raise Unreachable(
                 "Vault",
                 self.address,
-                f"no answer ({_root_cause(error)})",
+                f"no answer ({root_cause(error)})",
                 "Check the address of the VaultConnection, and that this worker may reach it.",
             ) from None
         answer = self._decode(response, text, path)
@@ -227,39 +229,3 @@ def refusal(answer: Answer, verb: str, path: str) -> PermanentError | TransientE
     return UnexpectedAnswer(
         "Vault", path, f"cannot {verb}: {answer.words}", "Compare the request with what is there in Vault."
     )
-
-
-def _bounded_text(response: requests.Response, path: str, deadline: float) -> str:
-    received = bytearray()
-    with response:
-        for chunk in response.iter_content(65536):
-            received += chunk
-            if time.monotonic() > deadline:
-                # The timeout of requests counts between two bytes; an answer may drip for ever.
-                raise requests.exceptions.ReadTimeout("the answer did not end in time")
-            if len(received) > LARGEST_ANSWER:
-                raise UnexpectedAnswer(
-                    "Vault",
-                    path,
-                    f"an answer of more than {LARGEST_ANSWER} bytes",
-                    "Check that the address is Vault's API.",
-                )
-    return received.decode("utf-8", errors="replace")
-
-
-def _root_cause(error: BaseException) -> str:
-    """The innermost reason: requests wraps it in three layers of object addresses."""
-    while True:
-        reason = getattr(error, "reason", None)
-        inner = (
-            reason
-            if isinstance(reason, BaseException)
-            else error.__cause__
-            or error.__context__
-            or next((part for part in error.args if isinstance(part, BaseException)), None)
-        )
-        if inner is None or inner is error:
-            break
-        error = inner
-    text = str(error).strip() or type(error).__name__
-    return text.rsplit("> ", 1)[-1].split(": ", 1)[-1] if "object at 0x" in text else text

@@ -40,14 +40,11 @@ from runbook.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from systems.bounded import TooLargeError, read_body
 from systems.openshift.kubeconfig import Login
 from systems.tls import check_certificate, describe, trusted_context
 
 SYSTEM = "OpenShift"
-LARGEST_ANSWER = 4 * 1024 * 1024
-"""Bytes. Nothing that we read comes near it, and an endless answer may not fill memory."""
-
-_CHUNK = 65536
 _Found = TypeVar("_Found")
 
 
@@ -63,26 +60,8 @@ class _BoundedRest(RESTClientObject):
         options["_request_timeout"] = self._timeout
         deadline = time.monotonic() + self._timeout
         response: RESTResponse = super().request(method, url, *args, **options)  # type: ignore[no-untyped-call]
-        response.data = _read(response.response, deadline)  # type: ignore[assignment]
+        response.data = read_body(response.response, deadline)  # type: ignore[assignment]
         return response
-
-
-def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    received = bytearray()
-    while chunk := response.read1(_CHUNK):
-        received += chunk
-        if len(received) > LARGEST_ANSWER:
-            response.close()
-            raise _TooLargeError
-        if time.monotonic() > deadline:
-            response.close()
-            raise urllib3.exceptions.ReadTimeoutError(None, "", "the answer did not end in time")  # type: ignore[arg-type]
-    response.release_conn()
-    return bytes(received)
-
-
-class _TooLargeError(Exception):
-    """Internal: turned into `UnexpectedAnswer`, which knows the subject."""
 
 
 class Api:
@@ -122,7 +101,7 @@ class Api:
             AccessDenied: 401 or 403.
             PrerequisiteMissing: 404 for an object or a kind.
             InvalidInput: 400 or 422, with the server's sentence.
-            UnexpectedAnswer: anything that no API server answers, a redirect, more than `LARGEST_ANSWER`.
+            UnexpectedAnswer: anything that no API server answers, a redirect, a flood.
             CertificateNotTrusted: chain or host name do not check out.
             Busy: 429 and 5xx, with ``retry_after`` if the server named it.
             Unreachable: no answer in time, or it broke off.
@@ -166,8 +145,8 @@ class Api:
                 f"no answer ({_reason(error)})",
                 "Check the address of the ClusterConnection, and that this worker may reach it.",
             ) from None
-        except _TooLargeError:
-            raise self._unexpected(subject, f"an answer of more than {LARGEST_ANSWER} bytes") from None
+        except TooLargeError as error:
+            raise self._unexpected(subject, str(error)) from None
         except (ValueError, TypeError, AttributeError) as error:
             # How the library's deserialization fails on what is no JSON, or JSON of another shape.
             raise self._unexpected(
@@ -295,4 +274,4 @@ def _reason(error: BaseException) -> str:
     return text.rsplit(">: ", 1)[-1].rsplit("): ", 1)[-1]
 
 
-__all__ = ["LARGEST_ANSWER", "SYSTEM", "Api"]
+__all__ = ["SYSTEM", "Api"]

@@ -27,8 +27,8 @@ from runbook.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from systems.bounded import LARGEST_ANSWER
 from systems.github import GitHub
-from systems.github_http import LARGEST_ANSWER
 from tests.systems.github.conftest import TOKEN, Scripted, client_of, http
 from tests.systems.openshift.scripted_api import Answer, scripted_server
 

@@ -28,8 +28,8 @@ from runbook.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from systems.bounded import LARGEST_ANSWER
 from systems.openshift import Access, OpenShift, review_with
-from systems.openshift.transport import LARGEST_ANSWER
 from tests.systems.openshift.scripted_api import Answer, Scripted, kubeconfig, scripted_server
 
 NAMESPACE = "/api/v1/namespaces/vault"
