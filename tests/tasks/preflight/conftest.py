@@ -11,8 +11,11 @@ from deployments.sandbox.cluster_account import ClusterAccount
 from deployments.sandbox.github_api import GitHubApi
 from deployments.sandbox.kubernetes_api import KubernetesApi
 from deployments.sandbox.vault_server import VaultServer
+from tests.systems.github.conftest import scripted
 from tests.tasks.preflight.installation import REPOSITORY, Installation
 from tests.world import seed_repository
+
+__all__ = ["scripted"]
 
 
 @pytest.fixture(scope="package")

@@ -15,6 +15,7 @@ from deployments.sandbox.github_api import GitHubApi
 from runbook.errors import AccessDenied, InvalidInput, PrerequisiteMissing, TransientError
 from runbook.request import EnableRequest
 from tasks.preflight import repository as rows
+from tests.systems.github.conftest import Scripted, http
 from tests.tasks.conftest import request as make
 from tests.tasks.preflight.installation import REPOSITORY, Installation, failed, row, the_error
 from tests.world import seed_repository
@@ -136,6 +137,46 @@ def test_an_api_address_that_would_send_the_token_in_clear_is_refused(
     found = installation.look(request_for_ember, connections)
     assert failed(found) == [rows.PROPOSE]
     assert isinstance(the_error(found, request_for_ember), InvalidInput)
+
+
+def answer_about(**fields: object) -> bytes:
+    """What GitHub says of the repository."""
+    there = {
+        "full_name": REPOSITORY,
+        "default_branch": "main",
+        "archived": False,
+        "fork": False,
+        "clone_url": "https://github.example.com/sandbox/gitops.git",
+        "html_url": "https://github.example.com/sandbox/gitops",
+        "permissions": {"push": True, "pull": True},
+    }
+    return http(200, {**there, **fields})
+
+
+def test_an_archived_repository_takes_no_proposal(
+    installation: Installation, request_for_ember: EnableRequest, scripted: Scripted
+) -> None:
+    scripted.answers = [answer_about(archived=True)]
+    found = installation.look(
+        request_for_ember, installation.only("repository", gitops__api_url=scripted.url)
+    )
+    assert failed(found) == [rows.PROPOSE]
+    assert "is archived" in the_error(found, request_for_ember).answer
+
+
+def test_what_github_does_not_tell_of_an_apps_token_is_not_held_against_it(
+    installation: Installation, request_for_ember: EnableRequest, scripted: Scripted
+) -> None:
+    # Of an App's token GitHub says that it may not push, whatever the App may do.
+    scripted.answers = [
+        answer_about(permissions={"push": False, "pull": False}),
+        http(403, {"message": "Resource not accessible by integration"}),
+    ]
+    found = installation.look(
+        request_for_ember, installation.only("repository", gitops__api_url=scripted.url)
+    )
+    assert failed(found) == []
+    assert row(found, rows.PROPOSE).status == "not checked"
 
 
 ARGOCD = "argocd/overlays/moc-infra/applications"
