@@ -35,10 +35,10 @@ bao write identity/group-alias name="vault-admins-${env}" mount_accessor="$acces
 
 bao auth enable -path="$mount" kubernetes
 host=$(kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}')
-reviewer=(kubectl -n external-secrets-operator get secret eso-vault-auth-token)
-ca=$("${reviewer[@]}" -o 'jsonpath={.data.ca\.crt}' | base64 -d)
-"${reviewer[@]}" -o 'jsonpath={.data.token}' | base64 -d | bao write "auth/${mount}/config" \
-  token_reviewer_jwt=- kubernetes_host="$host" kubernetes_ca_cert="$ca" disable_local_ca_jwt=true
+read -r ca token < <(kubectl -n external-secrets-operator get secret eso-vault-auth-token \
+  -o 'jsonpath={.data.ca\.crt} {.data.token}{"\n"}')
+base64 -d <<<"$token" | bao write "auth/${mount}/config" token_reviewer_jwt=- kubernetes_host="$host" \
+  kubernetes_ca_cert="$(base64 -d <<<"$ca")" disable_local_ca_jwt=true
 
 bao write "auth/${mount}/role/${env}-ops" alias_name_source=serviceaccount_uid \
   bound_service_account_names="$service_account" bound_service_account_namespaces="$namespace" \

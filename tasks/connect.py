@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from prefect.blocks.core import Block
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from pydantic import ValidationError
 
@@ -17,7 +20,27 @@ from systems.vault import Vault
 B = TypeVar("B", bound=Block)
 
 
-def _load(kind: type[B], parameter: str, name: str) -> B:
+def _connection(kind: type[B], parameter: str, name: str) -> B:
+    """A Block, asked of Prefect's API once while the flow executes, and not again by each step.
+
+    A run that is resumed or retried executes anew and loads it anew, so that a corrected connection counts.
+    """
+    execution = FlowRunContext.get()
+    found = (
+        _loaded_since(execution.start_time, kind, parameter, name)
+        if execution
+        else _load(kind, parameter, name)
+    )
+    assert isinstance(found, kind)  # noqa: S101 - for the type checker
+    return found
+
+
+@lru_cache(maxsize=3)  # those of one run: Vault, repository, cluster
+def _loaded_since(_execution_began: datetime, kind: type[Block], parameter: str, name: str) -> Block:
+    return _load(kind, parameter, name)
+
+
+def _load(kind: type[Block], parameter: str, name: str) -> Block:
     try:
         loaded = kind.load(name, validate=True)
     except ValueError as error:
@@ -39,7 +62,7 @@ def _load(kind: type[B], parameter: str, name: str) -> B:
             "It was saved by hand or by another version: make it anew with "
             "`python -m deployments.connect FILE`.",
         ) from None
-    assert isinstance(loaded, kind)  # noqa: S101 - Block.load is typed as returning a Block or a coroutine
+    assert isinstance(loaded, Block)  # noqa: S101 - Block.load is typed as returning a Block or a coroutine
     return loaded
 
 
@@ -52,17 +75,17 @@ def _problems(error: ValidationError) -> str:
 
 def vault_connection(request: EnableRequest) -> VaultConnection:
     """The Vault of a run."""
-    return _load(VaultConnection, "vault", request.vault)
+    return _connection(VaultConnection, "vault", request.vault)
 
 
 def gitops_repository(request: EnableRequest) -> GitOpsRepository:
     """The GitOps repository of a run."""
-    return _load(GitOpsRepository, "gitops", request.gitops)
+    return _connection(GitOpsRepository, "gitops", request.gitops)
 
 
 def cluster_connection(request: EnableRequest) -> ClusterConnection:
     """The cluster of a run."""
-    return _load(ClusterConnection, "cluster_connection", request.cluster_connection)
+    return _connection(ClusterConnection, "cluster_connection", request.cluster_connection)
 
 
 def vault(request: EnableRequest) -> Vault:
