@@ -27,6 +27,7 @@ from prefect.client.schemas.sorting import LogSort, TaskRunSort
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
+from prefect.logging.handlers import APILogHandler
 
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from deployments.sandbox.environment import clean_environment
@@ -270,7 +271,8 @@ class Run:
         return {artifact.key or "": artifact.data for artifact in found}
 
     async def logs(self) -> str:
-        """The run's log."""
+        """The run's log, with what this process has not sent yet."""
+        await APILogHandler.aflush()
         async with get_client() as client:
             entries = await client.read_logs(
                 LogFilter.model_validate({"flow_run_id": {"any_": [self.id]}}), sort=LogSort.TIMESTAMP_ASC
