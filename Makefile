@@ -34,10 +34,10 @@ demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 play
 	@$(BIN)/python -m deployments.sandbox.demo
 
 test: $(INSTALLED) ## The quick tests: real Vault, real Prefect server, a few minutes
-	$(BIN)/python -m pytest -m "not e2e and not download"
+	$(BIN)/python -m pytest -m "not e2e and not download and not long"
 
 test-further: $(INSTALLED) ## What test-all adds: runs on a real worker, packages from a registry
-	$(BIN)/python -m pytest -m "e2e or download"
+	$(BIN)/python -m pytest -m "e2e or download or long"
 
 test-all: test test-further ## Every test
 

@@ -14,6 +14,8 @@ from connections import VaultConnection
 from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.prefect_server import PrefectServer
 
+pytestmark = pytest.mark.long
+
 
 def connect(file: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

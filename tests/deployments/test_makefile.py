@@ -12,6 +12,8 @@ import pytest
 
 from deployments.sandbox.environment import CHECKOUT
 
+pytestmark = pytest.mark.long
+
 
 def copy_to(directory: Path) -> Path:
     """A directory with the Makefile and a lock file without packages."""

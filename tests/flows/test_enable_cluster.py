@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.traffic import Traffic
 from tests.world import World, enable
 
@@ -34,6 +36,7 @@ async def test_a_cluster_is_enabled_and_a_second_run_writes_nothing_anywhere(wor
     assert len(world.pulls()) == 1
 
 
+@pytest.mark.long
 async def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(world: World) -> None:
     run = await enable(world)
     await run.go()
@@ -56,12 +59,14 @@ async def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(world:
     assert upstream["verify the login"] == {"write role"}
 
 
+@pytest.mark.long
 async def test_scope_cluster_refuses_a_siblings_secrets(world: World) -> None:
     report = await to_the_end(world, policy_scope="cluster")
     assert "its session carries emea-ember-kv-r" in report
     assert "it may not read k8s_secrets/emea/not-ember/: 403" in report
 
 
+@pytest.mark.long
 async def test_a_requested_token_needs_no_secret_in_the_pull_request(world: World) -> None:
     report = await to_the_end(world, reviewer_token="token-request", reviewer_token_lifetime="24h")
     assert "Reviewer's token: sha256" in report
@@ -70,6 +75,7 @@ async def test_a_requested_token_needs_no_secret_in_the_pull_request(world: Worl
     assert not [file for file in files if "token" in file["filename"]]
 
 
+@pytest.mark.long
 async def test_a_run_proposes_from_a_fork_that_it_makes(world: World) -> None:
     world.connect(gitops__fork="pipeline")
     run = await enable(world)

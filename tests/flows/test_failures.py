@@ -153,6 +153,7 @@ def unseal_while_it_waits(world: World, run: Run) -> None:
     world.vault.unseal()
 
 
+@pytest.mark.long
 async def test_a_sealed_vault_is_asked_again_and_the_run_goes_on(world: World) -> None:
     run = await enable(world)
     world.vault.seal()
@@ -166,6 +167,7 @@ async def test_a_sealed_vault_is_asked_again_and_the_run_goes_on(world: World) -
     assert len(world.pulls()) == 1
 
 
+@pytest.mark.long
 async def test_systems_that_stay_silent_are_asked_again_each_time_and_then_named(world: World) -> None:
     kubeconfig = Path(world.kubernetes.admin_kubeconfig).read_text()
     address = world.kubernetes.url.removeprefix("https://")
@@ -221,6 +223,7 @@ async def test_a_refused_push_is_said_in_the_servers_words_and_leaves_nothing(wo
     assert world.github.token_of("pipeline") not in await everything_said(run)
 
 
+@pytest.mark.long
 async def test_a_base_branch_that_moves_meanwhile_is_followed(world: World, tmp_path: Path) -> None:
     run = await enable(world)
     assert await run.go() == "Suspended", run.error
@@ -244,6 +247,7 @@ async def test_a_base_branch_that_moves_meanwhile_is_followed(world: World, tmp_
     assert ours in proposed
 
 
+@pytest.mark.long
 async def test_a_cluster_that_is_not_synced_in_time_is_told_what_to_sync_next_and_vault_stays_as_it_is(
     world: World,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import AwaitingRetry
 
@@ -25,6 +26,7 @@ async def test_whoever_resumes_without_a_merge_only_makes_it_look(world: World) 
     assert len(world.pulls()) == 1
 
 
+@pytest.mark.long
 async def test_the_form_links_the_pull_request_and_asks_for_nothing(world: World) -> None:
     run = await enable(world)
     await run.go()
@@ -54,6 +56,7 @@ async def test_a_pull_request_closed_without_a_merge_ends_the_run_and_a_new_run_
     assert [pull["number"] for pull in world.pulls("open")] == [2]
 
 
+@pytest.mark.long
 async def test_a_merge_that_was_reverted_does_not_open_the_gate(world: World, tmp_path: Path) -> None:
     run = await enable(world)
     await run.go()
@@ -64,6 +67,7 @@ async def test_a_merge_that_was_reverted_does_not_open_the_gate(world: World, tm
     assert len(world.pulls()) == 1, "somebody took it back; this run does not propose it again"
 
 
+@pytest.mark.long
 async def test_a_second_run_finds_the_open_pull_request(world: World) -> None:
     first, second = await enable(world), await enable(world)
     assert await first.go() == "Suspended"
@@ -90,6 +94,7 @@ async def test_after_a_later_failure_a_retry_asks_for_no_second_approval_and_rep
     assert len(world.pulls()) == 1
 
 
+@pytest.mark.long
 async def test_vault_steps_that_are_done_are_skipped_on_retry(world: World) -> None:
     run = await enable(world)
     await run.go()

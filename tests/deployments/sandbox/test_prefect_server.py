@@ -11,6 +11,8 @@ import requests
 from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.prefect_server import WORK_POOL, PrefectServer
 
+pytestmark = pytest.mark.long
+
 
 def test_the_ui_and_all_that_its_page_loads_come_from_the_server_itself(
     prefect_server: PrefectServer,
