@@ -25,10 +25,12 @@ def main() -> int:
         # Prefect reads its settings and the active profile on import, kubernetes its kubeconfig.
         from bench.measure import measure_everything  # noqa: PLC0415
 
+        given = os.environ.get("BENCH_GITOPS_REPO", "")
+        local = Path(given)
         return measure_everything(
             directory,
             rounds=max(1, int(os.environ.get("BENCH_ROUNDS", "5"))),
-            repository=os.environ.get("BENCH_GITOPS_REPO", ""),
+            repository=str(local.resolve()) if given and local.exists() else given,
         )
 
 
