@@ -26,11 +26,11 @@ def main() -> int:
         from bench.measure import measure_everything  # noqa: PLC0415
 
         given = os.environ.get("BENCH_GITOPS_REPO", "")
-        local = Path(given)
         return measure_everything(
             directory,
             rounds=max(1, int(os.environ.get("BENCH_ROUNDS", "5"))),
-            repository=str(local.resolve()) if given and local.exists() else given,
+            # A relative path is meant from here, and the clone is made elsewhere.
+            repository=str(Path(given).resolve()) if given and Path(given).exists() else given,
         )
 
 
