@@ -45,6 +45,7 @@ lint: $(INSTALLED) ## ruff, mypy, the layers, yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tests bench
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 

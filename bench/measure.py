@@ -16,9 +16,10 @@ from bench.history import COMMITS, FILES, make_repository
 from bench.stage import Stage, set_up
 from bench.steps import BARE, FUNCTIONS, SCRIPT, SECOND, TASKS
 from bench.table import SPREAD, Row, Section, render, spread
-from bench.traffic import KINDS, Traffic
+from bench.traffic import Traffic
 from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.processes import SandboxError
+from tests.traffic import KINDS
 
 _STEPS_SECONDS = 900.0
 _LARGEST_PROCESS = 200.0

@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 import httpx
 import requests
 import yaml
+from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, LogFilter
 from prefect.client.schemas.objects import FlowRun, TaskRun
@@ -90,15 +91,16 @@ class World:
                 key.removeprefix(prefix): value for key, value in changes.items() if key.startswith(prefix)
             }
 
-        VaultConnection.model_validate(
+        vault = VaultConnection.model_validate(
             changed(
                 "vault",
                 address=self.vault.address,
                 ca_cert=self.vault.ca_pem,
                 token=self.vault.pipeline_token,
             )
-        ).save(f"vault-{self.suffix}", overwrite=True, _sync=True)
-        GitOpsRepository.model_validate(
+        )
+        _save(vault, f"vault-{self.suffix}")
+        gitops = GitOpsRepository.model_validate(
             changed(
                 "gitops",
                 url=self.github.clone_url(REPOSITORY),
@@ -107,10 +109,12 @@ class World:
                 api_url=self.github.api_url,
                 token=self.github.token_of("pipeline"),
             )
-        ).save(f"gitops-{self.suffix}", overwrite=True, _sync=True)
-        ClusterConnection.model_validate(
+        )
+        _save(gitops, f"gitops-{self.suffix}")
+        cluster = ClusterConnection.model_validate(
             changed("cluster", kubeconfig=Path(self.kubernetes.admin_kubeconfig).read_text())
-        ).save(f"ember-{self.suffix}", overwrite=True, _sync=True)
+        )
+        _save(cluster, f"ember-{self.suffix}")
 
     def sync(self) -> None:
         """Let the GitOps agent bring the base branch to the cluster, until nothing is left to do."""
@@ -203,6 +207,11 @@ class World:
         return answer
 
 
+def _save(block: Block, name: str) -> None:
+    # In an async test `save` would hand back a coroutine; Prefect's types do not know the switch.
+    block.save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
+
+
 class Run:
     """One flow run of a deployment, executed in this process each time `go` is called."""
 
@@ -237,6 +246,7 @@ class Run:
             self.error = error
         state = (await self.read()).state
         assert state is not None
+        assert state.name is not None
         return state.name
 
     async def again(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from prefect.client.schemas.objects import TaskRunResult
 
 from tests.traffic import Traffic
 from tests.world import World, enable
@@ -47,7 +48,12 @@ async def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(world:
     tasks = await run.tasks()
     names = {task.id: task.name for task in tasks}
     upstream = {
-        names[task.id]: {names[part.id] for parts in task.task_inputs.values() for part in parts}
+        names[task.id]: {
+            names[part.id]
+            for parts in task.task_inputs.values()
+            for part in parts
+            if isinstance(part, TaskRunResult)
+        }
         for task in tasks
     }
     assert upstream["open the pull request"] == {"preflight"}

@@ -102,7 +102,7 @@ async def test_where_the_server_does_not_check_the_run_refuses_in_words_before_a
 async def test_all_that_is_wrong_stands_in_one_table_is_tried_once_and_nothing_is_changed(
     world: World,
 ) -> None:
-    secrets = ["hvs.a-token-of-a-broken-block", "ghp_aTokenThatNobodyHasAnyMoreAtAllXXXX"]
+    secrets = ["hvs.a-token-of-a-broken-block", "ghp_aTokenThatNobodyHasAnyMoreAtAll0000"]
     world.connect(gitops__token=secrets[1])
     async with get_client() as client:
         # As an edit by hand in the UI leaves it: two ways to log in.
@@ -216,7 +216,7 @@ async def test_a_refused_push_is_said_in_the_servers_words_and_leaves_nothing(wo
     assert message.startswith("Git, branch enable-vault/emea/ember of ")
     assert "commits must be signed off" in message
     assert (await attempts(run))["open the pull request"] == 1
-    assert traffic.writes() == [f"GitHub POST /{REPOSITORY}.git/git-receive-pack"]
+    assert traffic.writes() == [f"Git: POST /{REPOSITORY}.git/git-receive-pack"]
     assert world.pulls() == []
     branches = world.as_reviewer("GET", "/branches").json()
     assert [branch["name"] for branch in branches] == ["main"]

@@ -13,11 +13,13 @@ from tasks.policies import policy_changes, realize_policies
 from tests.tasks.conftest import request
 
 RUNBOOK_RULES = {
-    "emea-kv-r": {"k8s_secrets/data/emea/*": {"read", "list"}},
+    "emea-kv-r": {"k8s_secrets/data/emea/*": frozenset({"read", "list"})},
     "emea-kv-rw": {
-        "k8s_secrets/data/emea/*": {"create", "read", "update", "delete", "list", "sudo"},
-        "k8s_secrets/*": {"list"},
-        "k8s_secrets/metadata/emea/*": {"create", "read", "update", "patch", "delete", "list", "sudo"},
+        "k8s_secrets/data/emea/*": frozenset({"create", "read", "update", "delete", "list", "sudo"}),
+        "k8s_secrets/*": frozenset({"list"}),
+        "k8s_secrets/metadata/emea/*": frozenset(
+            {"create", "read", "update", "patch", "delete", "list", "sudo"}
+        ),
     },
 }
 
@@ -43,7 +45,7 @@ def test_scope_cluster_adds_a_policy_of_the_clusters_own_path_and_leaves_the_oth
     changed = pending(realize_policies(pipeline, request(policy_scope="cluster")))
     assert [change.object for change in changed] == ["policy/emea-ember-kv-r"]
     assert rules_of(pipeline.policy("emea-ember-kv-r") or "") == {
-        "k8s_secrets/data/emea/ember/*": {"read", "list"}
+        "k8s_secrets/data/emea/ember/*": frozenset({"read", "list"})
     }
     assert pipeline.policy("emea-kv-r") == before
 

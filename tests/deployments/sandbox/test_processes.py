@@ -17,20 +17,24 @@ from deployments.sandbox.environment import clean_environment
 from deployments.sandbox.ports import free_port, is_free
 from deployments.sandbox.processes import SandboxError, Supervisor, file_exists, http_answers, write_ready
 
-# Starts a grandchild in a session of its own, as a Prefect worker does with flow runs, and tells both pids.
-FAMILY = """
-import os, pathlib, subprocess, sys, time
-grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-pathlib.Path(sys.argv[1] + ".draft").write_text(f"{os.getpid()} {grandchild.pid}")
-os.rename(sys.argv[1] + ".draft", sys.argv[1])
-time.sleep(600)
-"""
+# A program that does not end by itself while a test looks; should the code under test leave it behind, it
+# does not stay for ever.
+LINGERING = "import time; time.sleep(600)"
 
-STUBBORN = """
-import pathlib, signal, sys, time
+# Starts a grandchild in a session of its own, as a Prefect worker does with flow runs, and tells both pids.
+ENDING_FAMILY = f"""
+import os, pathlib, subprocess, sys
+grandchild = subprocess.Popen([sys.executable, "-c", {LINGERING!r}], start_new_session=True)
+pathlib.Path(sys.argv[1] + ".draft").write_text(str(os.getpid()) + " " + str(grandchild.pid))
+os.rename(sys.argv[1] + ".draft", sys.argv[1])
+"""
+FAMILY = ENDING_FAMILY + LINGERING
+
+STUBBORN = f"""
+import pathlib, signal, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 pathlib.Path(sys.argv[1]).write_text("")
-time.sleep(600)
+{LINGERING}
 """
 
 # A program that supervises the family above, for tests that end the supervisor itself.
@@ -159,9 +163,10 @@ def test_the_family_ends_when_its_launcher_is_killed(tmp_path: Path, environment
 
 def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path, environment: dict[str, str]) -> None:
     pids = tmp_path / "pids"
-    ending = FAMILY.rsplit("time.sleep(600)", 1)[0]
     with Supervisor(tmp_path / "logs") as supervisor:
-        child = supervisor.start("ending", [sys.executable, "-c", ending, str(pids)], environment=environment)
+        child = supervisor.start(
+            "ending", [sys.executable, "-c", ENDING_FAMILY, str(pids)], environment=environment
+        )
         assert eventually(lambda: child.exit_status is not None)
         assert child.exit_status == 0
         assert none_runs([int(pid) for pid in pids.read_text().split()])()
@@ -183,7 +188,7 @@ def test_a_child_that_ends_early_is_named_with_the_tail_of_its_log(
 def test_a_child_that_is_never_ready_is_reported_with_its_log(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    program = "import time; print('still migrating', flush=True); time.sleep(600)"
+    program = f"print('still migrating', flush=True); {LINGERING}"
     with (
         Supervisor(tmp_path / "logs") as supervisor,
         pytest.raises(SandboxError, match=r"(?s)in vain for database to be ready.*still migrating"),
@@ -222,7 +227,7 @@ def test_a_child_sees_exactly_the_environment_it_is_given(
 
 
 def test_two_children_of_one_name_are_refused(tmp_path: Path, environment: dict[str, str]) -> None:
-    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    command = [sys.executable, "-c", LINGERING]
     with Supervisor(tmp_path / "logs") as supervisor:
         supervisor.start("worker", command, environment=environment)
         with pytest.raises(SandboxError, match="'worker' is running already"):

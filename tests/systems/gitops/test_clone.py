@@ -112,6 +112,11 @@ def test_the_head_of_a_branch_is_told_without_a_clone(server: GitServer, token: 
 
 Break = Callable[["GitServer"], None]
 
+
+def _rename_main(server: GitServer) -> None:
+    server.git("-C", "gitops.git", "branch", "-m", "main", "trunk")
+
+
 FAILURES: dict[str, tuple[Break, str, type[EnablementError], str]] = {
     "a wrong token": (lambda server: None, "wrong", AccessDenied, "Authentication failed"),
     "no token": (lambda server: None, "", AccessDenied, "could not read Username"),
@@ -128,7 +133,7 @@ FAILURES: dict[str, tuple[Break, str, type[EnablementError], str]] = {
         "not found",
     ),
     "no such branch": (
-        lambda server: server.git("-C", "gitops.git", "branch", "-m", "main", "trunk") and None,
+        _rename_main,
         "right",
         PrerequisiteMissing,
         "Remote branch main not found",

@@ -304,7 +304,9 @@ def test_an_operator_that_has_a_ready_replica_runs(
         },
     )
     assert cluster.operator_running() is False
-    library = kubernetes.config.new_client_from_config(str(admin_kubeconfig), persist_config=False)
+    library = kubernetes.config.new_client_from_config(  # type: ignore[no-untyped-call]
+        str(admin_kubeconfig), persist_config=False
+    )
     with library:
         kubernetes.client.AppsV1Api(library).patch_namespaced_deployment_status(
             deployment.name, namespace, {"status": {"replicas": 1, "readyReplicas": 1}}

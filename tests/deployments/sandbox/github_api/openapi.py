@@ -58,7 +58,7 @@ def _as_json_schema(node: Any) -> Any:
 def _formats() -> FormatChecker:
     checker = FormatChecker(("date-time",))
 
-    @checker.checks("uri")
+    @checker.checks("uri")  # type: ignore[untyped-decorator]
     def is_uri(value: object) -> bool:
         return not isinstance(value, str) or bool(urlsplit(value).scheme and urlsplit(value).netloc)
 

@@ -80,7 +80,10 @@ class Kube:
 
     def api_client(self) -> kubernetes.client.ApiClient:
         """The official client, as the administrator."""
-        return kubernetes.config.new_client_from_config(str(self.kubeconfig))
+        client: kubernetes.client.ApiClient = kubernetes.config.new_client_from_config(  # type: ignore[no-untyped-call]
+            str(self.kubeconfig)
+        )
+        return client
 
     @staticmethod
     def _done(answer: httpx.Response) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -103,6 +104,10 @@ def definition(group: str) -> dict[str, Any]:
     }
 
 
+def served(kube: Kube, path: str) -> bool:
+    return kube.send("GET", path).status_code == 200
+
+
 @pytest.fixture
 def widgets(kube: Kube, namespace: Namespace) -> Iterator[Widgets]:
     """The resource, once it is served."""
@@ -111,7 +116,7 @@ def widgets(kube: Kube, namespace: Namespace) -> Iterator[Widgets]:
     made = Widgets(kube, namespace, group, f"{DEFINITIONS}/widgets.{group}")
     eventually(lambda: established(kube, made.definition))
     for version in ("v1", "v1beta1"):
-        eventually(lambda version=version: kube.send("GET", made.path(version)).status_code == 200)
+        eventually(partial(served, kube, made.path(version)))
     yield made
     kube.send("DELETE", made.definition)
     eventually(lambda: kube.gone(made.definition))
@@ -172,7 +177,7 @@ def test_a_namespaced_kind_needs_its_namespace(kube: Kube, widgets: Widgets) -> 
 
 
 def test_defaults_are_set_and_undeclared_fields_dropped(kube: Kube, widgets: Widgets) -> None:
-    spec = {
+    spec: dict[str, Any] = {
         "unknown": 1,
         "labels": {"a": "b"},
         "free": {"x": {"y": 1}},

@@ -8,6 +8,7 @@ from typing import Any
 
 import kubernetes.client
 import pytest
+from kubernetes.client import V1ConfigMap, V1ObjectMeta
 
 from tests.deployments.sandbox.kubernetes_api.kube import Kube, Namespace, eventually
 
@@ -272,14 +273,15 @@ def test_nothing_new_comes_into_a_namespace_that_ends(kube: Kube, namespace: Nam
 def test_the_official_client_does_all_of_it(kube: Kube, namespace: Namespace) -> None:
     with kube.api_client() as connection:
         core = kubernetes.client.CoreV1Api(connection)
-        core.create_namespaced_config_map(namespace.name, {"metadata": {"name": "c"}, "data": {"k": "v"}})
+        made = V1ConfigMap(metadata=V1ObjectMeta(name="c"), data={"k": "v"})
+        core.create_namespaced_config_map(namespace.name, made)
         core.patch_namespaced_config_map("c", namespace.name, {"data": {"n": "w"}})
         found = core.read_namespaced_config_map("c", namespace.name)
         assert found.data == {"k": "v", "n": "w"}
         found.data = {"only": "this"}
         assert core.replace_namespaced_config_map("c", namespace.name, found).data == {"only": "this"}
         listed = core.list_namespaced_config_map(namespace.name, field_selector="metadata.name=c")
-        assert [item.metadata.name for item in listed.items] == ["c"]
+        assert [item.metadata and item.metadata.name for item in listed.items] == ["c"]
         with pytest.raises(kubernetes.client.ApiException) as stale:
             core.replace_namespaced_config_map("c", namespace.name, found)
         assert stale.value.status == 409

@@ -260,7 +260,7 @@ def forged(token: str, **changes: Any) -> dict[str, str]:
         "foreign issuer": jwt.encode(claims | {"iss": "https://elsewhere"}, key, algorithm="RS256"),
         "foreign key": jwt.encode(claims, key, algorithm="RS256", headers={"kid": "other"}),
         "foreign key, our id": jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid}),
-        "no signature": jwt.encode(claims, None, algorithm="none", headers={"kid": kid}),
+        "no signature": jwt.encode(claims, "", algorithm="none", headers={"kid": kid}),
         "shared secret": jwt.encode(claims, "x" * 32, algorithm="HS256", headers={"kid": kid}),
         "spoilt signature": ".".join([header, payload, spoilt]),
     }

@@ -68,8 +68,10 @@ def test_what_leaves_a_selection_counts_as_deleted(kube: Kube, namespace: Namesp
 def test_the_official_client_sees_a_change_while_it_watches(kube: Kube, namespace: Namespace) -> None:
     with kube.api_client() as connection:
         core = kubernetes.client.CoreV1Api(connection)
-        version = core.list_namespaced_secret(namespace.name).metadata.resource_version
-        events = kubernetes.watch.Watch().stream(
+        listed = core.list_namespaced_secret(namespace.name).metadata
+        assert listed is not None
+        version = listed.resource_version
+        events = kubernetes.watch.Watch().stream(  # type: ignore[no-untyped-call]
             core.list_namespaced_secret, namespace.name, resource_version=version, timeout_seconds=30
         )
         change = threading.Timer(0.2, make, (kube, namespace, "late"))
