@@ -39,6 +39,7 @@ async def enable_cluster(
     reviewer_token: ReviewerToken = "secret",
     reviewer_token_lifetime: Duration = "8760h",
     secret_store_api: SecretStoreApi = "auto",
+    merge_timeout: Duration | None = None,
     sync_timeout: Duration = "1h",
     vault: Name = "vault",
     gitops: Name = "gitops",
@@ -63,6 +64,7 @@ async def enable_cluster(
         reviewer_token_lifetime: Lifetime of a 'token-request' token; the cluster may shorten it. Run again
             before it ends.
         secret_store_api: API version of a new SecretStore. 'auto': as the repository's other clusters.
+        merge_timeout: How long to wait for the merge, for example '336h'; for ever if empty.
         sync_timeout: How long to wait, after the merge, until ArgoCD has synced.
         vault: Name of the VaultConnection.
         gitops: Name of the GitOpsRepository.
@@ -81,6 +83,7 @@ async def enable_cluster(
         reviewer_token=reviewer_token,
         reviewer_token_lifetime=reviewer_token_lifetime,
         secret_store_api=secret_store_api,
+        merge_timeout=merge_timeout,
         sync_timeout=sync_timeout,
         vault=vault,
         gitops=gitops,
@@ -88,7 +91,7 @@ async def enable_cluster(
     )
     checked = preflight(request)
     proposal = open_pull_request(request, checked)
-    merged = await wait_for_merge(request, proposal)
+    merged = await wait_for_merge(request, checked, proposal)
     synced = wait_until_synced(request, wait_for=[merged])
     policies = write_policies(request, wait_for=[merged])
     group = write_group(request, wait_for=[policies])

@@ -10,6 +10,8 @@
         ├── AccessDenied            401 or 403: our credentials do not reach
         ├── PrerequisiteMissing     something that must be there before us is not
         ├── Conflict                something of somebody else's is in the way; never overwritten
+        │   └── OthersCommits       on the branch that we propose, and the wanted change is not in it
+        ├── NotMerged               the pull request was closed, or not merged in the time that was given
         ├── UnexpectedAnswer        a system answered what it never should
         ├── CertificateNotTrusted   TLS works, trust does not
         └── VerificationFailed      everything was written, and the proof failed
@@ -80,6 +82,14 @@ class PrerequisiteMissing(PermanentError):
 
 class Conflict(PermanentError):
     """Something of somebody else's is in the way. It is never overwritten."""
+
+
+class OthersCommits(Conflict):
+    """Other people's commits are on the branch that we propose, and the wanted change is not in it."""
+
+
+class NotMerged(PermanentError):
+    """The change was refused: closed without a merge, or not merged in the time that was given."""
 
 
 class UnexpectedAnswer(PermanentError):

@@ -11,6 +11,10 @@ PLAN_TRAILER = "Enablement-Plan"
 """Trailer of our commits: hash of the plan that was shown."""
 
 
+_BEGIN = "<!-- what follows is kept up to date by the pipeline -->"
+_END = "<!-- what follows is yours -->"
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """Title and body of the pull request, message of the commit."""
@@ -36,6 +40,7 @@ def words(
     listed = "\n".join(f"- `{path}`" for path in files)
     run = f"Flow run: {run_url}" if run_url else "The flow run's page is not known (no UI address is set)."
     body = f"""\
+{_BEGIN}
 Installs the External Secrets Operator on `{cluster}` and lets the cluster read its secrets from Vault.
 
 **Why.** Workloads get their secrets through `ExternalSecret` objects; for that the cluster needs the \
@@ -53,6 +58,7 @@ Nothing is written to Vault before this is merged. Close the pull request to ref
 
 {run}
 Plan: `{plan_sha256}`
+{_END}
 """
     message = f"""\
 {title}
@@ -63,3 +69,20 @@ the cluster reads its secrets from Vault.
 {PLAN_TRAILER}: {plan_sha256}
 """
     return Words(title, body, message)
+
+
+def updated(body: str, wanted: str) -> str | None:
+    """The text of a pull request with our part brought up to date, and what people wrote around it.
+
+    Args:
+        body: as it is on GitHub.
+        wanted: as we would write it now.
+
+    Returns:
+        None where somebody has taken our marks away: then the text is theirs.
+    """
+    before, begin, rest = body.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        return None
+    return f"{before}{wanted.rstrip()}{after}"

@@ -56,6 +56,7 @@ class EnableRequest(BaseModel):
     reviewer_token_lifetime: str = "8760h"
     secret_store_api: SecretStoreApi = "auto"
     sync_timeout: str = "1h"
+    merge_timeout: str | None = None
     vault: str = "vault"
     gitops: str = "gitops"
     cluster_connection: str = ""
@@ -91,11 +92,19 @@ class EnableRequest(BaseModel):
             check_name("namespaces", namespace)
         return tuple(dict.fromkeys(value))
 
-    @field_validator("token_ttl", "reviewer_token_lifetime", "sync_timeout")
+    @field_validator("token_ttl", "reviewer_token_lifetime", "sync_timeout", "merge_timeout")
     @classmethod
-    def _is_duration(cls, value: str, info: object) -> str:
-        seconds(getattr(info, "field_name", "duration"), value)
+    def _is_duration(cls, value: str | None, info: object) -> str | None:
+        if value is not None:
+            seconds(getattr(info, "field_name", "duration"), value)
         return value
+
+    def proposes_as(self, other: EnableRequest) -> bool:
+        """Whether both ask for the same change of the same repository."""
+        return all(
+            getattr(self, field) == getattr(other, field)
+            for field in ("env", "cluster", "gitops", "service_account", "reviewer_token", "secret_store_api")
+        ) and (set(self.namespaces), self.vault) == (set(other.namespaces), other.vault)
 
     @property
     def target(self) -> Cluster:

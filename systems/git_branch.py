@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import git
 
-from runbook.errors import Conflict
+from runbook.errors import OthersCommits
 from runbook.gitops import FileEdit, Tree
 from systems.git_command import Remote
 from systems.git_objects import CommitTree, Objects
@@ -36,6 +36,14 @@ def with_trailer(message: str, branch: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Why a branch stays as it is, for a person; ``shared``: commits of other people are on it."""
+
+    note: str
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BranchOnServer:
     """A branch that is there. ``commit`` is its head, ``email`` the committer of our own commits."""
 
@@ -45,12 +53,12 @@ class BranchOnServer:
     commit: str
     email: str
 
-    def note_if_kept(
+    def kept(
         self,
         wanted: git.Commit,
         is_on_base: Callable[[str], bool],
         remaining: Remaining | None,
-    ) -> str | None:
+    ) -> Kept | None:
         """Why the branch stays as it is; None if it may and must be written again.
 
         Args:
@@ -59,19 +67,20 @@ class BranchOnServer:
             remaining: see `GitOpsClone.propose`.
 
         Raises:
-            Conflict: other people's commits are on it, and the wanted change is not in it.
+            OthersCommits: other people's commits are on it, and the wanted change is not in it.
         """
         self._fetch("--depth=2", "--filter=blob:none")
         head = self.objects.commit(self.commit)
         if self._is_ours(head) and len(head.parents) == 1 and is_on_base(head.parents[0].hexsha):
             same = self.objects.changed(head.parents[0], head) == self._changed_by(wanted)
-            return "holds this change already" if same else None
+            return Kept("holds this change already", shared=False) if same else None
         foreign = self._foreign(head, is_on_base)
         if not foreign:
             return None
         if self._holds(head, wanted, remaining):
-            return f"left as it is, the change is in it together with {_described(foreign)}"
-        raise Conflict(
+            note = f"left as it is, the change is in it together with {_described(foreign)}"
+            return Kept(note, shared=True)
+        raise OthersCommits(
             "Git",
             f"branch {self.name} of {self.remote.url}",
             f"has commits that are not ours, and the wanted change is not in it: {_described(foreign)}",

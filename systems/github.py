@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,8 @@ from pydantic import SecretStr
 from runbook.errors import AccessDenied, Busy, Conflict, InvalidInput, PrerequisiteMissing
 from systems.github_answers import (
     Closed,
+    Commit,
+    CommitAnswer,
     PullRequest,
     PullRequestAnswer,
     PullRequestInList,
@@ -30,7 +33,7 @@ from systems.github_answers import (
 from systems.github_http import BoundedRequester
 from systems.github_refusals import refusal, translated, words
 
-__all__ = ["GitHub", "PullRequest", "RepositoryAccess"]
+__all__ = ["Commit", "GitHub", "PullRequest", "RepositoryAccess"]
 
 _POLL_SECONDS = 0.5
 _DUPLICATE = "pull request already exists"
@@ -170,6 +173,30 @@ class GitHub:
         """One pull request."""
         with translated(f"pull request #{number}", self.repository):
             return self._pull_request(self._send("GET", f"{self._path}/pulls/{number}"))
+
+    def last_commit_of(self, path: str, branch: str) -> Commit | None:
+        """The newest commit of a branch that touched a file; None if none did."""
+        subject = f"commits of {path}"
+        with translated(subject, self.repository):
+            asked = {"sha": branch, "path": path, "per_page": 1}
+            found = self._send("GET", f"{self._path}/commits", parameters=asked)
+        return parsed(CommitAnswer, found[0], subject).commit_of() if found else None
+
+    def read_if_changed(
+        self, path: str, parameters: Mapping[str, Any], etag: str | None, subject: str
+    ) -> tuple[str | None, Any, bool]:
+        """Read something below the repository, unless it still is what ``etag`` stands for.
+
+        Returns:
+            The answer's ETag, the answer (None: unchanged), and whether it is the last page of a list.
+        """
+        headers = {"If-None-Match": etag} if etag else {}
+        with translated(subject, self.repository):
+            received, answer = self._requester.requestJsonAndCheck(
+                "GET", f"{self._path}{path}", parameters=dict(parameters), headers=headers
+            )
+        found = {name.lower(): str(value) for name, value in received.items()}
+        return found.get("etag"), answer, 'rel="next"' not in found.get("link", "")
 
     def comment_once(self, number: int, marker: str, body: str) -> bool:
         """Comment on a pull request, unless a comment with this marker is there.

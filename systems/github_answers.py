@@ -64,6 +64,15 @@ class RepositoryAccess:
     html_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit of a branch. ``author`` is the account where GitHub knows it, else the name in the commit."""
+
+    sha: str
+    author: str
+    at: datetime
+
+
 class User(BaseModel):
     """An account."""
 
@@ -131,6 +140,33 @@ class Closed(BaseModel):
     """What the answer about an issue tells of its end."""
 
     closed_by: User | None = None
+
+
+class Signature(BaseModel):
+    """Who made a commit, as Git has it."""
+
+    name: str
+    date: datetime
+
+
+class GitCommitAnswer(BaseModel):
+    """What Git knows of a commit."""
+
+    author: Signature
+    committer: Signature
+
+
+class CommitAnswer(BaseModel):
+    """The answer about a commit."""
+
+    sha: str
+    commit: GitCommitAnswer
+    author: User | None
+
+    def commit_of(self) -> Commit:
+        """What we make of it."""
+        author = self.author.login if self.author else self.commit.author.name
+        return Commit(self.sha, author, self.commit.committer.date)
 
 
 class Named(BaseModel):

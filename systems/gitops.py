@@ -30,12 +30,19 @@ TRANSFER_TIMEOUT = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The branch as it is on the server now. ``note`` says, for a person, why it is so."""
+    """The branch as it is on the server now.
+
+    Attributes:
+        pushed: whether we wrote it now.
+        note: why it is as it is, for a person.
+        shared: whether commits of other people are on it beside ours.
+    """
 
     commit: str
     branch: str
     pushed: bool
     note: str
+    shared: bool = False
 
 
 def remote_head(
@@ -174,7 +181,8 @@ class GitOpsClone:
                 what it means; without it only by the edited files being there as we would write them.
 
         Raises:
-            Conflict: other people's commits are on the branch without the change, or a hook refused.
+            OthersCommits: other people's commits are on the branch without the change.
+            Conflict: a hook refused.
             AccessDenied: we may not push there.
             Busy: somebody else pushed meanwhile; or an answer that means "later".
             EnablementError: otherwise as `open`.
@@ -191,9 +199,9 @@ class GitOpsClone:
         there = _head(self._command, remote, branch)
         if there is not None:
             on_server = BranchOnServer(self._objects, remote, branch, there, author_email)
-            kept = on_server.note_if_kept(wanted, self._is_on_base, remaining)
+            kept = on_server.kept(wanted, self._is_on_base, remaining)
             if kept is not None:
-                return Proposal(there, branch, pushed=False, note=kept)
+                return Proposal(there, branch, pushed=False, note=kept.note, shared=kept.shared)
         self._push(remote, branch, there or "", wanted)
         note = "rebuilt on the present base" if there else "new"
         return Proposal(wanted.hexsha, branch, pushed=True, note=note)

@@ -1,89 +1,134 @@
-"""Step: propose the change of the GitOps repository as a pull request.
+"""Step: propose the change of the GitOps repository as a pull request, and keep the proposal good.
 
 One branch a cluster, one commit, one pull request. What is already on the base branch is not proposed
-again, and an open pull request is found, not doubled.
+again, and an open pull request is found, not doubled. A run that is woken comes here again: where the base
+branch moved below the change, the branch is rebuilt; where people pushed to it, it is theirs too.
 """
 
 from __future__ import annotations
 
+import time
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from prefect import get_run_logger
 from prefect.artifacts import create_link_artifact
-from prefect.context import FlowRunContext
+from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
 
 from connections import GitOpsRepository
-from runbook.errors import Conflict
-from runbook.gitops import FileEdit, StoreSettings, Tree, wanted_edits
-from runbook.pull_request import words
+from runbook.errors import NotMerged, OthersCommits
+from runbook.gate import GateRecord
+from runbook.gitops import FileEdit, StoreSettings, Tree, meaning_of, unmet, wanted_edits
+from runbook.pull_request import Words, updated, words
 from runbook.request import EnableRequest
 from systems.github import GitHub, PullRequest
 from systems.gitops import GitOpsClone
-from tasks import connect
+from tasks import connect, gate_record
 from tasks.artifacts import artifact_key
 from tasks.repository import clone, store_settings
+from tasks.siblings import refuse_to_fight
 from tasks.step import look
 
 FORK_WAIT = 60.0
 """Seconds that GitHub gets to fill a new fork; it says "up to five minutes" and takes a few seconds."""
 
+_MERGEABLE_TRIES = 6
+"""How often GitHub is asked whether a pull request merges; after a push it takes a second or two."""
+
+_MERGEABLE_PAUSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """The change of a run, as it is proposed now. The result of the step is this as plain JSON.
+
+    Attributes:
+        number: of the pull request; None if none was needed.
+        state: of the pull request.
+        head: commit that is proposed.
+        shared: whether other people's commits are on the branch.
+        files: paths that the base branch still lacks.
+        wanted: meaning of the change by path, see `runbook.gitops.landing`.
+        troubles: what keeps the pull request from being merged as it is, a sentence each.
+    """
+
+    branch: str
+    number: int | None = None
+    url: str | None = None
+    state: Literal["open", "closed", "merged", "none"] = "none"
+    head: str = ""
+    shared: bool = False
+    files: tuple[str, ...] = ()
+    wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    troubles: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self) | {"files": list(self.files), "troubles": list(self.troubles)}
+
 
 @look("open the pull request")
 def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict[str, Any]:
-    """Clone, edit, commit, push, and open or find the pull request.
+    """Clone, edit, commit, push, and open or find the pull request; bring an open one up to date.
 
     Args:
         request: the run's parameters.
         preflight: result of the preflight step: plan hash, the Vault changes in markdown, served versions.
 
     Returns:
-        ``number``, ``url``, ``branch`` and ``files`` of the pull request; ``number`` is None and ``files``
-        empty when nothing is left to change and no pull request brought it.
+        `Proposed` as JSON; ``number`` is None and ``files`` empty when nothing is left to change and no pull
+        request brought it.
 
     Raises:
-        Conflict: the pull request was closed without a merge, or a person's commits are in the way.
+        NotMerged: the pull request was closed without a merge.
+        Conflict: an older run wants another change, or commits of other people are on the branch and there
+            is no pull request of it.
     """
+    run = gate_record.this_run()
+    record = GateRecord.of_labels(run.labels)
     repository = connect.gitops_repository(request)
     settings = store_settings(connect.vault_connection(request), tuple(preflight["served_versions"]))
-    github = repository.github()
-    with clone(repository) as base:
+    with clone(repository) as base, repository.github() as github:
         edits = wanted_edits(base.tree, request, repository.layout, settings)
+        wanted = record.wanted if record else {}
+        lacking = unmet(base.tree, wanted)
         found = github.find_pull_request(
             repository.fork or repository.owner, request.target.branch, repository.base_branch
         )
-        if edits and not _is_decided(found):
-            found = _propose(request, repository, github, base, settings, preflight)
-    result: dict[str, Any] = {
-        "number": found.number if found else None,
-        "url": found.url if found else None,
-        "branch": request.target.branch,
-        "files": [edit.path for edit in edits],
-    }
-    _publish(request, result)
-    return result
+        decided = bool(edits or lacking) and _is_decided(run, found)
+        if edits and not decided:
+            refuse_to_fight(run, request)
+            proposed = _propose(request, repository, github, base, settings, preflight, found)
+            # What the base branch has by now counts on; what it has otherwise is not proposed any more.
+            met = {path: meaning for path, meaning in wanted.items() if path not in lacking}
+            wanted = met | meaning_of(edits)
+        else:
+            proposed = _as_found(request, found, shared=bool(record and record.shared))
+    result = asdict(proposed) | {"files": tuple(edit.path for edit in edits), "wanted": wanted}
+    proposed = Proposed(**result)
+    _publish(request, proposed)
+    return proposed.as_json()
 
 
-def _is_decided(found: PullRequest | None) -> bool:
+def _is_decided(run: FlowRun, found: PullRequest | None) -> bool:
     """Whether the last pull request was merged or closed during this run.
 
     Then this run proposes nothing more: merged, it waits for the content to be there (it may have been
     reverted); closed, somebody refused.
 
     Raises:
-        Conflict: closed without a merge during this run.
+        NotMerged: closed without a merge during this run.
     """
-    context = FlowRunContext.get()
-    run = context.flow_run if context else None
-    if found is None or found.state == "open" or run is None or run.created is None:
+    if found is None or found.state == "open" or run.created is None:
         return False
     decided_at = found.merged_at or found.closed_at
     if not (str(run.id) in found.body or (decided_at and decided_at > _aware(run.created))):
         return False
     if found.state == "merged":
         return True
-    raise Conflict(
+    raise NotMerged(
         "GitHub",
         f"pull request #{found.number}",
         f"was closed without a merge by {found.closed_by or 'somebody'}"
@@ -98,6 +143,19 @@ def _aware(moment: datetime) -> datetime:
     return datetime.fromisoformat(moment.isoformat())
 
 
+def _as_found(request: EnableRequest, found: PullRequest | None, *, shared: bool) -> Proposed:
+    if found is None:
+        return Proposed(request.target.branch)
+    return Proposed(
+        request.target.branch,
+        number=found.number,
+        url=found.url,
+        state=found.state,
+        head=found.head_sha,
+        shared=shared,
+    )
+
+
 def _propose(
     request: EnableRequest,
     repository: GitOpsRepository,
@@ -105,24 +163,67 @@ def _propose(
     base: GitOpsClone,
     settings: StoreSettings,
     preflight: dict[str, Any],
-) -> PullRequest:
-    logger = get_run_logger()
-    target = request.target
+    found: PullRequest | None,
+) -> Proposed:
+    """Have the branch hold the change, and an open pull request of it."""
 
     def missing(tree: Tree) -> tuple[FileEdit, ...]:
         return wanted_edits(tree, request, repository.layout, settings)
 
     edits = missing(base.tree)
     text = words(
-        target,
+        request.target,
         [edit.path for edit in edits],
         preflight["vault_changes"],
         preflight["plan_sha256"],
         flow_run.ui_url,
     )
+    troubles = []
+    try:
+        shared = _push(repository, github, base, edits, text, missing, request.target.branch)
+    except OthersCommits as error:
+        if found is None or found.state != "open":
+            raise
+        # The branch is theirs now; the base branch decides, whatever they make of it.
+        troubles.append(f"{error.subject} {error.answer}")
+        shared = True
+    pull = github.open_pull_request(
+        title=text.title,
+        body=text.body,
+        head_owner=repository.fork or repository.owner,
+        branch=request.target.branch,
+        base=repository.base_branch,
+    )
+    if preflight["plan_sha256"] not in pull.body:
+        _update(github, pull, text, preflight["plan_sha256"])
+    pull = _with_mergeability(github, pull)
+    if pull.mergeable is False:
+        troubles.append(f"it conflicts with {repository.base_branch}")
+    _tell(github, pull, troubles)
+    return Proposed(
+        request.target.branch,
+        number=pull.number,
+        url=pull.url,
+        state=pull.state,
+        head=pull.head_sha,
+        shared=shared,
+        troubles=tuple(troubles),
+    )
+
+
+def _push(
+    repository: GitOpsRepository,
+    github: GitHub,
+    base: GitOpsClone,
+    edits: tuple[FileEdit, ...],
+    text: Words,
+    missing: Any,
+    branch: str,
+) -> bool:
+    """Push the change where that is needed; returns whether the branch is other people's too."""
     push_url = github.ensure_fork(repository.fork, FORK_WAIT).clone_url if repository.fork else None
     proposal = base.propose(
-        target.branch,
+        branch,
         edits,
         text.commit_message,
         author_name=repository.author_name,
@@ -131,31 +232,64 @@ def _propose(
         push_token=repository.token if push_url else None,
         remaining=missing,
     )
-    logger.info(
+    get_run_logger().info(
         "Branch %s: %s%s",
         proposal.branch,
         "pushed" if proposal.pushed else "as wanted already",
         f"; {proposal.note}" if proposal.note else "",
     )
-    return github.open_pull_request(
-        title=text.title,
-        body=text.body,
-        head_owner=repository.fork or repository.owner,
-        branch=target.branch,
-        base=repository.base_branch,
-    )
+    return proposal.shared
 
 
-def _publish(request: EnableRequest, result: dict[str, Any]) -> None:
+def _update(github: GitHub, pull: PullRequest, text: Words, plan_sha256: str) -> None:
+    """Have the open pull request show the plan of now, without touching what people wrote around it."""
+    body = updated(pull.body, text.body)
+    if body is not None:
+        github.update_pull_request(pull.number, body=body)
+        get_run_logger().info("Pull request #%s shows the plan %s now.", pull.number, plan_sha256[:12])
+    else:
+        github.comment_once(
+            pull.number,
+            f"enablement plan {plan_sha256[:16]}",
+            "The pipeline's part of the description was taken out, so it is not brought up to date. "
+            f"The plan is now:\n\n{text.body}",
+        )
+
+
+def _with_mergeability(github: GitHub, pull: PullRequest) -> PullRequest:
+    """The pull request once GitHub has found out whether it merges, or after a few seconds without that."""
+    for _ in range(_MERGEABLE_TRIES):
+        pull = github.pull_request(pull.number)
+        if pull.mergeable is not None or pull.state != "open":
+            break
+        time.sleep(_MERGEABLE_PAUSE)
+    return pull
+
+
+def _tell(github: GitHub, pull: PullRequest, troubles: list[str]) -> None:
+    """Say on the run, and once on the pull request, why it cannot be merged as it is."""
+    for trouble in troubles:
+        get_run_logger().warning("Pull request #%s: %s.", pull.number, trouble)
+    if troubles:
+        github.comment_once(
+            pull.number,
+            "enablement troubles",
+            f"The pipeline waits for this pull request, but {'; and '.join(troubles)}. It does not overwrite "
+            "commits of other people. Put the branch right, or delete it and close this pull request, then "
+            "start a new run.",
+        )
+
+
+def _publish(request: EnableRequest, proposed: Proposed) -> None:
     logger = get_run_logger()
-    if result["url"] is None:
+    if proposed.url is None:
         logger.info("The GitOps repository is as wanted; no pull request is needed.")
         return
-    state = "awaits its merge" if result["files"] else "has landed"
-    logger.info("Pull request #%s %s: %s", result["number"], state, result["url"])
+    state = "awaits its merge" if proposed.files else "has landed"
+    logger.info("Pull request #%s %s: %s", proposed.number, state, proposed.url)
     create_link_artifact(
-        link=result["url"],
-        link_text=f"Pull request #{result['number']}",
+        link=proposed.url,
+        link_text=f"Pull request #{proposed.number}",
         key=artifact_key("pull-request", request.target),
         description=f"The change of the GitOps repository for {request.target}; it {state}.",
     )

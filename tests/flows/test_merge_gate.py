@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.states import AwaitingRetry
 
 from flows.watch_merges import watch_merges
-from runbook.errors import Conflict
+from runbook.errors import NotMerged
 from tests.world import Run, World, enable
 
 
@@ -49,7 +49,7 @@ async def test_a_pull_request_closed_without_a_merge_ends_the_run_and_a_new_run_
     world.as_reviewer("PATCH", "/pulls/1", json={"state": "closed"})
     await run.resume()
     assert await run.go() == "Failed"
-    assert isinstance(run.error, Conflict)
+    assert isinstance(run.error, NotMerged)
     assert "pull request #1: was closed without a merge by reviewer" in str(run.error)
     again = await enable(world)
     assert await again.go() == "Suspended", again.error

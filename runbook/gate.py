@@ -1,0 +1,105 @@
+"""What a waiting run saw when it looked last, and when a look at the world is worth waking it.
+
+A run that waits has no process. It leaves a record with what it saw; whoever watches for it compares that
+with what is there now. That a wake-up is lost does no harm: the next comparison finds the same difference.
+The run decides itself whether it may go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+LABEL = "enablement.gate"
+"""Label of the flow run that holds the record, as JSON."""
+
+
+class GateRecord(BaseModel):
+    """What a run saw when it looked last.
+
+    Attributes:
+        number: of its pull request; None if it has none.
+        url: the pull request's page.
+        pull_request: its state; ``none`` if it has none.
+        head: commit that is proposed.
+        shared: whether other people's commits are on the branch, which we then never rewrite.
+        base: commit of the base branch that was looked at.
+        remaining: fingerprint of what was missing there.
+        served_versions: of the SecretStore on the cluster, which the change depends on.
+        wanted: meaning of the change, by path; see `runbook.gitops.landing`.
+        since: when it began to wait.
+        until: when it gives up; None for never.
+        execution: how often the run had been started when it looked: a record of an earlier execution belongs
+            to a run that somebody has woken already.
+        passed: whether the run has gone through.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    number: int | None
+    url: str | None
+    pull_request: Literal["open", "closed", "merged", "none"]
+    head: str
+    shared: bool
+    base: str
+    remaining: str
+    served_versions: tuple[str, ...]
+    wanted: dict[str, dict[str, Any]]
+    since: datetime
+    until: datetime | None
+    execution: int
+    passed: bool = False
+
+    @classmethod
+    def of_labels(cls, labels: Mapping[str, Any]) -> Self | None:
+        """The record among the labels of a flow run; None if there is none that this version can read."""
+        text = labels.get(LABEL)
+        if not isinstance(text, str):
+            return None
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            return None
+
+    def why_of_pull_requests(self, open_heads: Mapping[int, str]) -> str:
+        """Why the open pull requests of the repository are a reason to look again; empty if they are not.
+
+        Args:
+            open_heads: commit that is proposed, by number.
+        """
+        if self.number is None:
+            return ""
+        is_open = self.number in open_heads
+        if self.pull_request == "open" and not is_open:
+            return f"pull request #{self.number} is not open any more"
+        if self.pull_request != "open" and is_open:
+            return f"pull request #{self.number} is open again"
+        if is_open and open_heads[self.number] != self.head:
+            return f"somebody pushed to the branch of pull request #{self.number}"
+        return ""
+
+    def why_of_base(self, base: str, remaining: str, *, landed: bool) -> str:
+        """Why the head of the base branch is a reason to look again; empty if it is not.
+
+        Args:
+            base: its commit.
+            remaining: fingerprint of what is missing there.
+            landed: whether nothing is missing.
+        """
+        if landed:
+            return f"its change is on the base branch at {base[:12]}"
+        if base == self.base:
+            return ""
+        if remaining != self.remaining:
+            return f"the base branch moved below its change, to {base[:12]}"
+        if self.shared and self.pull_request == "open":
+            # Our own branch would be rebuilt without a conflict; this one may have one now.
+            return f"the base branch moved to {base[:12]}, and others have commits on the run's branch"
+        return ""
+
+    def why_of_time(self, now: datetime) -> str:
+        """Why the time is a reason to look again; empty if it is not."""
+        return "its deadline has passed" if self.until is not None and now >= self.until else ""

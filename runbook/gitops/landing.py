@@ -1,0 +1,84 @@
+"""What a change means, so that it is recognised on a base branch days later, whatever way it came.
+
+The edits that are missing say what a run would still do; they do not say whether what is there now is what
+was proposed: a folder that somebody filled otherwise needs no edit either. So the meaning of what was
+proposed is kept: of a kustomization the paths that it is to build upon, of any other file its documents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from runbook.gitops.tree import FileEdit, Tree, build_of
+from runbook.kustomization import FILE_NAMES, LOADER, entries_of, resolve
+
+Meaning = Mapping[str, Mapping[str, Any]]
+"""By path: ``{"builds": [paths]}`` of a kustomization, perhaps ``"namespace"``; else ``{"sha256": …}``."""
+
+
+def meaning_of(edits: Iterable[FileEdit]) -> dict[str, dict[str, Any]]:
+    """The meaning of a change, as plain JSON."""
+    return {edit.path: _of_edit(edit) for edit in edits}
+
+
+def _of_edit(edit: FileEdit) -> dict[str, Any]:
+    folder, name = posixpath.split(edit.path)
+    if name not in FILE_NAMES:
+        return {"sha256": _hash(edit.after)}
+    before = {resolve(folder, entry) for entry in entries_of(edit.before or "")}
+    after = (resolve(folder, entry) for entry in entries_of(edit.after))
+    meaning: dict[str, Any] = {"builds": [path for path in after if path is not None and path not in before]}
+    if edit.before is None:
+        meaning["namespace"] = _namespace(edit.after)
+    return meaning
+
+
+def unmet(tree: Tree, meaning: Meaning) -> dict[str, str]:
+    """What of a change is not in ``tree``: by path, why, for a person. Empty when all of it is there."""
+    found = {path: _unmet(tree, path, wanted) for path, wanted in meaning.items()}
+    return {path: why for path, why in found.items() if why}
+
+
+def _unmet(tree: Tree, path: str, wanted: Mapping[str, Any]) -> str:
+    text = tree.read(path)
+    if text is None:
+        return "is not there"
+    if "sha256" in wanted:
+        return "" if _hash(text) == wanted["sha256"] else "says something else than was proposed"
+    if "namespace" in wanted and _namespace(text) != wanted["namespace"]:
+        return f"is for the namespace {_namespace(text)}, not {wanted['namespace']}"
+    # Also what another kustomization below it builds upon counts: the entry may have moved to a common one.
+    build = build_of(tree, posixpath.dirname(path))
+    lacking = [each for each in wanted["builds"] if each not in build.folders and each not in build.files]
+    return f"does not build upon {', '.join(lacking)}" if lacking else ""
+
+
+def fingerprint(edits: Sequence[FileEdit], lacking: Mapping[str, str]) -> str:
+    """Sixteen hex digits over what is still to be done and what is not met; another base may change them."""
+    state = [sorted((edit.path, edit.after) for edit in edits), sorted(lacking.items())]
+    return hashlib.sha256(json.dumps(state).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _hash(text: str) -> str:
+    """Of the documents, not of how they are written down; of the text where it is not YAML."""
+    try:
+        documents = list(yaml.load_all(text, Loader=LOADER))
+        meant = json.dumps(documents, sort_keys=True, default=str)
+    except (yaml.YAMLError, TypeError):
+        meant = text
+    return hashlib.sha256(meant.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _namespace(text: str) -> str | None:
+    try:
+        document = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+    except yaml.YAMLError:
+        return None
+    namespace = document.get("namespace") if isinstance(document, dict) else None
+    return None if namespace is None else str(namespace)

@@ -1,0 +1,23 @@
+"""The record of a waiting run, kept as a label of the flow run: a request of Prefect reads those of many."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.runtime import flow_run
+
+from runbook.gate import LABEL, GateRecord
+
+
+def this_run() -> FlowRun:
+    """The run that is executed here, as the server has it now."""
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(UUID(str(flow_run.id)))
+
+
+def keep(run: FlowRun, record: GateRecord) -> None:
+    """Put the record where whoever watches finds it."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(run.id, {LABEL: record.model_dump_json()})

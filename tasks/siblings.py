@@ -1,0 +1,68 @@
+"""Other runs for the same cluster: they share its branch and its pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect import get_run_logger
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.utilities.urls import url_for
+from pydantic import ValidationError
+
+from runbook.errors import Conflict, EnablementError
+from runbook.request import EnableRequest
+
+FLOW = "enable-cluster"
+_UNDERWAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
+
+
+def refuse_to_fight(run: FlowRun, request: EnableRequest) -> None:
+    """Let the older of two runs for one cluster have the branch; share it where both want the same.
+
+    Two runs that want different changes would rewrite the one branch in turns, each waking the other.
+
+    Raises:
+        Conflict: an older run for this cluster proposes another change and has not ended.
+    """
+    for other, asked in _others(run, request):
+        link = url_for("flow-run", obj_id=other.id) or str(other.id)
+        if asked.proposes_as(request):
+            get_run_logger().info(
+                "The run %s (%s) wants the same change; both wait for one pull request.", other.id, link
+            )
+        elif (other.created, other.id) < (run.created, run.id):
+            raise Conflict(
+                "Prefect",
+                f"run {other.id}",
+                f"is under way for {request.target} with other parameters: {_differences(asked, request)}",
+                f"Wait until it is done, or cancel it ({link}); then retry this run.",
+            )
+
+
+def _others(run: FlowRun, request: EnableRequest) -> Iterator[tuple[FlowRun, EnableRequest]]:
+    underway = {"state": {"type": {"any_": _UNDERWAY}}, "name": {"any_": [f"enable {request.target}"]}}
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])),
+            flow_run_filter=FlowRunFilter.model_validate(underway),
+        )
+    for other in found:
+        if other.id == run.id:
+            continue
+        try:
+            asked = EnableRequest.model_validate(other.parameters)
+        except (EnablementError, ValidationError):
+            # Of another version; what it wants is not known, and it will say the same of us.
+            continue
+        if asked.gitops == request.gitops:
+            yield other, asked
+
+
+def _differences(theirs: EnableRequest, ours: EnableRequest) -> str:
+    return "; ".join(
+        f"{field}={getattr(theirs, field)!r}, here {getattr(ours, field)!r}"
+        for field in ("namespaces", "service_account", "reviewer_token", "secret_store_api", "vault")
+        if getattr(theirs, field) != getattr(ours, field)
+    )
