@@ -32,8 +32,8 @@ class GateRecord(BaseModel):
         wanted: meaning of the change, by path; see `runbook.gitops.landing`.
         since: when it began to wait.
         until: when it gives up; None for never.
-        execution: how often the run had been started when it looked: a record of an earlier execution belongs
-            to a run that somebody has woken already.
+        suspensions: how often the run had been suspended when it looked. One that works and was suspended
+            more often since has been woken already.
         passed: whether the run has gone through.
     """
 
@@ -50,7 +50,7 @@ class GateRecord(BaseModel):
     wanted: dict[str, dict[str, Any]]
     since: datetime
     until: datetime | None
-    execution: int
+    suspensions: int
     passed: bool = False
 
     @classmethod

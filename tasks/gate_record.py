@@ -10,6 +10,14 @@ from prefect.runtime import flow_run
 
 from runbook.gate import LABEL, GateRecord
 
+KEY = "merge-gate-"
+"""Begins the key of each suspension at the gate; a number follows."""
+
+
+def suspensions(run: FlowRun) -> int:
+    """How often a run was suspended at the gate. (Prefect counts a resume as no new run.)"""
+    return sum(key.startswith(KEY) for key in run.empirical_policy.pause_keys or ())
+
 
 def this_run() -> FlowRun:
     """The run that is executed here, as the server has it now."""

@@ -29,9 +29,6 @@ from tasks.artifacts import artifact_key
 from tasks.repository import clone, store_settings
 from tasks.step import look
 
-KEY = "merge-gate-"
-"""Begins the key of each suspension at the gate; a number follows."""
-
 
 class MergeAnswer(RunInput):
     """What a person may add when pressing Resume. Automations resume without it: all has defaults."""
@@ -126,7 +123,7 @@ def _leave_record(
         wanted=proposal["wanted"],
         since=since,
         until=until,
-        execution=run.run_count,
+        suspensions=gate_record.suspensions(run),
     )
     gate_record.keep(run, record)
     return record
@@ -185,10 +182,12 @@ async def wait_for_merge(
     who resumed it filled in.
     """
     logger = get_run_logger()
-    used = _suspensions()
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    used = gate_record.suspensions(run) if run else 0
     if used:
         # Loaded here: suspending again with the used key would answer too, and log that the run suspends.
-        answer = await MergeAnswer.aload(keyset_from_base_key(f"suspended-{KEY}{used}"))
+        answer = await MergeAnswer.aload(keyset_from_base_key(f"suspended-{gate_record.KEY}{used}"))
         if answer.note or answer.landed_elsewhere:
             elsewhere = " (said to have landed elsewhere)" if answer.landed_elsewhere else ""
             logger.info("Resumed%s: %s", elsewhere, answer.note)
@@ -215,12 +214,4 @@ Waiting for {what}.
 The run goes on by itself within minutes after the merge. Resume it here to look at once; if the change is \
 not on the base branch, it waits again. To refuse, close the pull request and cancel this run."""
     )
-    await asuspend_flow_run(wait_for_input=form, key=f"{KEY}{number}", timeout=None)
-
-
-def _suspensions() -> int:
-    """How often this run was suspended at the gate."""
-    context = FlowRunContext.get()
-    run = context.flow_run if context else None
-    keys = (run.empirical_policy.pause_keys or set()) if run else set()
-    return sum(key.startswith(KEY) for key in keys)
+    await asuspend_flow_run(wait_for_input=form, key=f"{gate_record.KEY}{number}", timeout=None)

@@ -36,8 +36,7 @@ from runbook.layout import Layout
 from runbook.request import EnableRequest
 from systems.github_watched import WatchedRepository
 from systems.gitops import GitOpsClone
-from tasks import connect
-from tasks.merge_gate import KEY
+from tasks import connect, gate_record
 from tasks.repository import clone, head_of_base, store_settings
 from tasks.siblings import FLOW
 from tasks.step import look
@@ -194,10 +193,10 @@ def _is_at_gate(run: FlowRun, record: GateRecord | None) -> bool:
     if record and record.passed:
         return False
     if run.state_type == StateType.RUNNING:
-        # It has looked in this execution and is about to suspend. Before its look it needs no waking.
-        return record is not None and record.execution == run.run_count
+        # It has looked and is about to suspend. One that has not looked yet since it was woken will.
+        return record is not None and record.suspensions == gate_record.suspensions(run)
     key = run.state.state_details.pause_key if run.state else None
-    return (key or "").startswith(KEY)
+    return (key or "").startswith(gate_record.KEY)
 
 
 class _Waker:

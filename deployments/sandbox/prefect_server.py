@@ -32,6 +32,7 @@ from deployments.sandbox.processes import SandboxError, Supervisor, http_answers
 
 USUAL_PORT = 4200
 WORK_POOL = "enablement"
+_SERVER = "prefect-server"
 # Far above what it takes, for machines that are busy with other things.
 _START_SECONDS = 300.0
 _DEPLOY_SECONDS = 300.0
@@ -132,9 +133,7 @@ class PrefectServer:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = home / "prefect.db"
         self._is_new = not database.exists() and not self._database.copy_to(database)
-        self._supervisor.start(
-            "prefect-server", [self._prefect, "server", "start"], environment=self.environment
-        )
+        self._supervisor.start(_SERVER, [self._prefect, "server", "start"], environment=self.environment)
 
     def wait_until_ready(self) -> None:
         """Wait until it answers, and make the work pool."""
@@ -145,6 +144,12 @@ class PrefectServer:
             self._database.remember(Path(self.environment["PREFECT_HOME"]) / "prefect.db")
         self.api.create_work_pool(WORK_POOL)
 
+    def restart(self) -> None:
+        """End the server as its machine's restart does, and start it again on the same database and port."""
+        self._supervisor.stop(_SERVER)
+        self.start()
+        self.wait_until_ready()
+
     def stop(self) -> None:
         """End server and workers, and the flow runs that they are executing."""
         self._supervisor.stop_all()
@@ -153,15 +158,21 @@ class PrefectServer:
         """Raise `SandboxError` if the server or a worker has ended by itself."""
         self._supervisor.check()
 
-    def start_worker(self, name: str = "worker", *, wait: bool = True) -> None:
+    def start_worker(self, name: str = "worker", *, wait: bool = True, api_url: str = "") -> None:
         """Start a process worker of the pool.
+
+        Args:
+            name: of the worker.
+            wait: until the server sees it online.
+            api_url: where it and its flow runs find the server, if not at `api_url`.
 
         Raises:
             SandboxError: it is not online in time.
         """
         command = [self._prefect, "worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", name]
         # A flow run that ends by SIGTERM needs a moment to say so.
-        self._supervisor.start(name, command, environment=self.environment, directory=CHECKOUT, grace=10.0)
+        environment = {**self.environment, "PREFECT_API_URL": api_url or self.api_url}
+        self._supervisor.start(name, command, environment=environment, directory=CHECKOUT, grace=10.0)
         if wait:
             self.wait_for_worker(name)
 

@@ -26,7 +26,7 @@ def record(**changes: Any) -> GateRecord:
         wanted={},
         since=SINCE,
         until=None,
-        execution=1,
+        suspensions=0,
     )
     return seen.model_copy(update=changes)
 

@@ -1,0 +1,201 @@
+"""The gate, on a real worker: whatever way the change lands, and whatever happens while a run waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Engineer
+from tests.e2e.waiting import BRANCH, OVERLAY, STORE, AtTheGate
+from tests.world import World
+
+pytestmark = pytest.mark.e2e
+
+Start = Callable[..., AtTheGate]
+
+
+@pytest.fixture
+def start(engineer: Engineer, world: World, tmp_path: Path) -> Start:
+    """Starts a run and waits until it is suspended at the gate."""
+
+    def starting(**parameters: Any) -> AtTheGate:
+        folder = tmp_path / f"people-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        made = AtTheGate(engineer, world, folder, **parameters)
+        assert made.rest() == "Suspended", made.log()
+        return made
+
+    return starting
+
+
+@pytest.fixture
+def waiting(start: Start) -> AtTheGate:
+    return start()
+
+
+def add_metrics(text: str) -> str:
+    return text.replace("resources:\n", "resources:\n  - ../../../../base/core/namespaces/metrics\n")
+
+
+@pytest.mark.parametrize("method", ["merge", "rebase"])
+def test_a_merge_of_any_kind_opens_it_and_the_page_says_who_merged_what(
+    waiting: AtTheGate, method: str
+) -> None:
+    page = waiting.artifact("merge")
+    url = waiting.pull()["html_url"]
+    assert f"waits for [pull request #1]({url})" in page
+    assert "| since | 20" in page
+    assert f"- `{OVERLAY}`" in page
+    assert "`policy/emea-kv-r` | **is created**" in page
+    assert waiting.look().woken == (), "nothing has happened yet"
+    waiting.world.merge(method)
+    waiting.go_on()
+    merged = waiting.pull()
+    page = waiting.artifact("merge")
+    assert "The change of emea/ember has landed" in page
+    assert "| by | reviewer |" in page
+    assert f"| as | `{merged['merge_commit_sha']}` |" in page
+
+
+def test_another_pull_request_with_the_same_content_opens_it(waiting: AtTheGate) -> None:
+    checkout = waiting.checkout(branch=BRANCH)
+    checkout.git("checkout", "--quiet", "-b", "by-hand")
+    checkout.git("commit", "--quiet", "--amend", "--reset-author", "--message", "All of it, and by me")
+    checkout.git("push", "--quiet", "origin", "by-hand")
+    other = {"title": "By hand", "head": "by-hand", "base": "main"}
+    number = waiting.world.as_reviewer("POST", "/pulls", json=other).json()["number"]
+    waiting.world.as_reviewer("PUT", f"/pulls/{number}/merge", json={"merge_method": "squash"})
+    waiting.go_on()
+    page = waiting.artifact("merge")
+    assert "another way than [pull request #1]" in page
+    assert "which is open" in page
+    head = waiting.checkout().git("rev-parse", "HEAD")
+    assert f"| as | `{head}` |" in page
+
+
+def test_a_merge_that_was_reverted_does_not_open_it_until_it_lands_again(
+    waiting: AtTheGate, tmp_path: Path
+) -> None:
+    waiting.world.merge()
+    waiting.world.revert(tmp_path / "reverting")
+    assert waiting.woken() == "Suspended"
+    assert "It was merged, but what it brought is not there" in waiting.artifact("merge")
+    assert waiting.look().woken == (), "it has seen that"
+    reviewer = waiting.checkout()
+    reviewer.git("revert", "--no-edit", "HEAD")
+    reviewer.git("push", "--quiet", "origin", "main")
+    waiting.go_on()
+    assert len(waiting.world.pulls()) == 1, "somebody took it back; the run did not propose it again"
+
+
+def test_a_change_that_was_edited_before_its_merge_does_not_open_it_and_a_new_run_takes_it(
+    waiting: AtTheGate, start: Start
+) -> None:
+    waiting.push_to_branch(lambda text: text.replace("server:", "server: https://elsewhere.example #"), STORE)
+    assert waiting.woken() == "Suspended"
+    waiting.world.merge()
+    assert waiting.woken() == "Suspended"
+    assert f"`{STORE}`: says something else than was proposed" in waiting.artifact("merge")
+    # Whoever edited it meant it: a new run finds nothing left to propose, and asks for no merge.
+    waiting.world.sync()
+    again = AtTheGate(waiting.engineer, waiting.world, waiting._directory)
+    assert again.rest() == "Completed", again.log()
+
+
+def test_a_closed_pull_request_ends_it_and_once_reopened_and_merged_a_retry_goes_on(
+    waiting: AtTheGate,
+) -> None:
+    waiting.world.as_reviewer("PATCH", "/pulls/1", json={"state": "closed"})
+    assert waiting.woken() == "Failed"
+    assert "pull request #1: was closed without a merge by reviewer at 20" in waiting.log()
+    assert "A new run opens a new pull request" in waiting.log()
+    waiting.world.as_reviewer("PATCH", "/pulls/1", json={"state": "open"})
+    waiting.world.merge()
+    waiting.go_on(wake=lambda: waiting.engineer.api.retry(waiting.id))
+
+
+def test_resume_without_a_merge_three_times_in_a_row_only_makes_it_look(waiting: AtTheGate) -> None:
+    for count in range(1, 4):
+        answer = {"note": f"go on, {count}", "landed_elsewhere": count == 3}
+        assert (
+            waiting.rest(lambda answer=answer: waiting.engineer.api.resume(waiting.id, answer)) == "Suspended"
+        )
+    log = waiting.log()
+    assert log.count("Resumed, but the change is not on the base branch; the run waits again.") == 3
+    assert "go on, 2" in log
+    assert "Resumed (said to have landed elsewhere): go on, 3" in log
+    assert len(waiting.world.pulls()) == 1
+    assert waiting.task_states("write policies") == []
+
+
+def test_where_the_base_branch_moves_below_it_the_pull_request_is_brought_up_to_date(
+    waiting: AtTheGate,
+) -> None:
+    waiting.push_to_base(lambda text: f"{text}# said by somebody\n", "README.md")
+    assert waiting.look().woken == (), "that file is not its concern"
+    before = waiting.pull()
+    moved = waiting.push_to_base(add_metrics)
+    assert waiting.woken() == "Suspended"
+    after = waiting.pull()
+    assert (after["number"], after["mergeable"]) == (1, True)
+    assert after["head"]["sha"] != before["head"]["sha"]
+    assert waiting.checkout(branch=BRANCH).git("rev-parse", "HEAD^") == moved
+    assert waiting.look().woken == ()
+
+
+def test_commits_of_a_person_are_never_overwritten_and_a_conflict_is_said_once(waiting: AtTheGate) -> None:
+    theirs = waiting.push_to_branch(lambda text: f"{text}# checked by Dana\n")
+    assert waiting.woken() == "Suspended"
+    assert "left as it is, the change is in it together with" in waiting.log()
+    waiting.push_to_base(lambda text: f"{text}# said by somebody else\n")
+    assert waiting.woken() == "Suspended"
+    assert waiting.pull()["head"]["sha"] == theirs
+    assert waiting.pull()["mergeable"] is False
+    assert "it conflicts with main" in waiting.artifact("merge")
+    waiting.push_to_base(lambda text: f"{text}# and once more\n")
+    assert waiting.woken() == "Suspended"
+    assert waiting.pull()["head"]["sha"] == theirs
+    comments = waiting.comments()
+    assert len(comments) == 1
+    assert "it conflicts with main" in comments[0]
+    # Dana puts it right.
+    checkout = waiting.checkout(branch=BRANCH)
+    checkout.git("merge", "--quiet", "--no-edit", "--strategy-option=theirs", "origin/main")
+    checkout.git("push", "--quiet", "origin", f"HEAD:{BRANCH}")
+    waiting.world.merge()
+    waiting.go_on()
+
+
+def test_a_deadline_ends_it_and_says_what_to_do(start: Start) -> None:
+    waiting = start(merge_timeout="1s")
+    assert waiting.woken() == "Failed"
+    assert "pull request #1: was not merged within 1s, since 20" in waiting.log()
+    assert "retry this run, or start a new one with a longer merge_timeout" in waiting.log()
+
+
+def test_a_second_run_for_the_cluster_shares_the_pull_request_and_another_change_is_refused(
+    waiting: AtTheGate, start: Start
+) -> None:
+    second = start()
+    assert f"The run {waiting.id}" in second.log()
+    assert "wants the same change; both wait for one pull request" in second.log()
+    third = AtTheGate(waiting.engineer, waiting.world, waiting._directory, namespaces=["web"])
+    assert third.rest() == "Failed"
+    assert f"run {waiting.id}: is under way for emea/ember with other parameters: namespaces=" in third.log()
+    assert len(waiting.world.pulls()) == 1
+    assert waiting.look().woken == (), "the first was not disturbed"
+    waiting.world.merge()
+    waiting.world.sync()
+    assert sorted(waiting.look().woken) == ["enable emea/ember", "enable emea/ember"]
+    assert (waiting.rest(), second.rest()) == ("Completed", "Completed"), waiting.log() + second.log()
+
+
+def test_cancel_in_the_ui_ends_it(waiting: AtTheGate) -> None:
+    state = {"state": {"type": "CANCELLING"}}
+    waiting.engineer.api.request("POST", f"/flow_runs/{waiting.id}/set_state", state)
+    assert waiting.engineer.await_state(waiting.id, "Cancelled") == "Cancelled"
+    waiting.world.merge()
+    assert waiting.look().waiting == 0

@@ -1,0 +1,125 @@
+"""A run at the gate that a worker executes, and what happens around it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tasks.watch import Round, Watch
+from tests.e2e.conftest import Engineer
+from tests.github_checkout import Checkout
+from tests.world import REPOSITORY, World
+
+ENABLE = "enable-cluster/enable-cluster"
+OVERLAY = "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"
+STORE = "cluster-scope/overlays/prod/emea/ember/secret-mgmt/base/opf-vault-store.yaml"
+BRANCH = "enable-vault/emea/ember"
+
+_REST = {"Suspended", "Completed", "Failed", "Crashed", "Cancelled"}
+_PATIENCE = 180.0
+
+
+class AtTheGate:
+    """One run of `enable-cluster`, from its start to where the test leaves it."""
+
+    def __init__(self, engineer: Engineer, world: World, directory: Path, **parameters: Any) -> None:
+        self.engineer = engineer
+        self.world = world
+        self._directory = directory
+        self.watch = Watch(logging.getLogger(__name__))
+        self.id = engineer.start(ENABLE, world.parameters | parameters)
+
+    def run(self) -> dict[str, Any]:
+        """The run as the server has it."""
+        return self.engineer.api.flow_run(self.id)
+
+    def rest(self, after: Callable[[], object] | None = None) -> str:
+        """Wait until the run rests: in another state than before, where something is done first.
+
+        Returns:
+            The name of the state that it rests in.
+        """
+        before = self.run()["state"]["id"] if after else ""
+        if after:
+            after()
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            run = self.run()
+            name: str = run["state"]["name"]
+            if run["state"]["id"] != before and name in _REST:
+                return name
+            assert time.monotonic() < deadline, f"still {name}: {self.log()}"
+            time.sleep(0.2)
+
+    def look(self) -> Round:
+        """What the merge service and `watch-merges` do: look once, and wake whom it concerns."""
+        found = self.watch.look()
+        assert found.problems == ()
+        return found
+
+    def woken(self) -> str:
+        """Have it woken by a look, which must see a reason; returns the state that it rests in then."""
+
+        def wake() -> None:
+            assert self.look().woken == ("enable emea/ember",)
+
+        return self.rest(wake)
+
+    def go_on(self, *, wake: Callable[[], object] | None = None) -> None:
+        """Sync the cluster, have the run woken, and see that it completes."""
+        self.world.sync()
+        state = self.rest(wake) if wake else self.woken()
+        assert state == "Completed", self.log()
+        assert "logs in at ember-k8s" in self.artifact("report")
+
+    def log(self) -> str:
+        """The run's log, and what it ended with."""
+        return self.engineer.log(self.id)
+
+    def artifact(self, kind: str) -> str:
+        """The newest version of one of its artifacts: ``merge``, ``report``, ``plan``."""
+        return self.engineer.artifact(self.id, f"{kind}-emea-ember")
+
+    def task_states(self, name: str) -> list[str]:
+        """States of the task runs of one step, the oldest first."""
+        return [
+            task["state"]["name"] for task in self.engineer.api.task_runs(self.id) if task["name"] == name
+        ]
+
+    def checkout(self, login: str = "reviewer", branch: str = "main") -> Checkout:
+        """A person's clone of the repository."""
+        name = f"{login}-{len(list(self._directory.iterdir()))}"
+        made = Checkout(self._directory, name, self.world.github.token_of(login))
+        return made.clone(self.world.github.clone_url(REPOSITORY), "--branch", branch)
+
+    def push_to_base(self, edit: Callable[[str], str], path: str = OVERLAY, message: str = "By hand") -> str:
+        """A person changes one file of the base branch; returns the commit."""
+        return self._push(edit, path, message, "main")
+
+    def push_to_branch(
+        self, edit: Callable[[str], str], path: str = OVERLAY, message: str = "By hand"
+    ) -> str:
+        """A person changes one file of the proposed branch; returns the commit."""
+        return self._push(edit, path, message, BRANCH)
+
+    def _push(self, edit: Callable[[str], str], path: str, message: str, branch: str) -> str:
+        checkout = self.checkout(branch=branch)
+        file = checkout.folder / path
+        file.write_text(edit(file.read_text()))
+        checkout.git("commit", "--quiet", "--all", "--message", message)
+        checkout.git("push", "--quiet", "origin", f"HEAD:{branch}")
+        return checkout.git("rev-parse", "HEAD")
+
+    def pull(self) -> dict[str, Any]:
+        """Its pull request, the only one."""
+        (found,) = self.world.pulls("all")
+        return dict(self.world.as_reviewer("GET", f"/pulls/{found['number']}").json())
+
+    def comments(self) -> list[str]:
+        """What was said on the pull request."""
+        number = self.pull()["number"]
+        answer = self.world.as_reviewer("GET", f"/issues/{number}/comments").json()
+        return [comment["body"] for comment in answer]
