@@ -22,10 +22,12 @@ from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas import OrchestrationResult
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.input import keyset_from_paused_state
 from pydantic import ValidationError
 
 from connections import GitOpsRepository, VaultConnection
@@ -37,6 +39,7 @@ from runbook.request import EnableRequest
 from systems.github_watched import WatchedRepository
 from systems.gitops import GitOpsClone
 from tasks import connect, gate_record
+from tasks.merge_gate import MergeAnswer
 from tasks.repository import clone, head_of_base, store_settings
 from tasks.siblings import FLOW
 from tasks.step import look
@@ -90,12 +93,9 @@ class _Watched:
     not_before: float = 0.0
 
 
-def suspended_runs(client: SyncPrefectClient) -> list[FlowRun]:
-    """All runs of `enable-cluster` that are suspended."""
-    return list(_runs(client, [StateType.PAUSED]))
-
-
-def _runs(client: SyncPrefectClient, states: list[StateType]) -> Iterator[FlowRun]:
+def runs_to_watch(client: SyncPrefectClient) -> Iterator[FlowRun]:
+    """All runs of `enable-cluster` that are suspended, or may be about to suspend."""
+    states = [StateType.PAUSED, StateType.RUNNING]
     found = 0
     while True:
         page = client.read_flow_runs(
@@ -161,7 +161,7 @@ class Watch:
         return Round(counted, tuple(waker.woken), tuple(waker.again), tuple(problems))
 
     def _waiting(self, client: SyncPrefectClient) -> Iterator[Waiting]:
-        for run in _runs(client, [StateType.PAUSED, StateType.RUNNING]):
+        for run in runs_to_watch(client):
             record = GateRecord.of_labels(run.labels)
             if not _is_at_gate(run, record):
                 continue
@@ -212,6 +212,9 @@ class _Waker:
         run = waiting.run
         try:
             answer = self._client.resume_flow_run(run.id, run_input={"note": why})
+            if _lacks_form(answer):
+                self._give_form(run)
+                answer = self._client.resume_flow_run(run.id, run_input={"note": why})
         except ObjectNotFound:
             return  # deleted a moment ago
         except PrefectHTTPStatusError as error:
@@ -226,9 +229,26 @@ class _Waker:
             self.woken.append(run.name)
         elif run.state_type == StateType.RUNNING:
             self.again.append(run.name)
+        elif answer.status.value == "ABORT":
+            self._log.info("%s is to be woken (%s), and somebody did a moment ago", run.name, why)
         else:
-            # Somebody else woke it a moment ago.
-            self._log.info("%s was not woken (%s): %s", run.name, why, answer.status.value)
+            reason = getattr(answer.details, "reason", None)
+            self._log.warning("%s is to be woken (%s); Prefect refused: %s", run.name, why, reason)
+
+    @staticmethod
+    def _give_form(run: FlowRun) -> None:
+        """Save the form that a run has not come to save.
+
+        Prefect suspends a run first and saves the form of its Resume then. A process that is killed in
+        between leaves a run that nobody can resume: "Run input schema not found."
+        """
+        if run.state:
+            MergeAnswer.save(keyset_from_paused_state(run.state), flow_run_id=run.id)
+
+
+def _lacks_form(answer: OrchestrationResult[Any]) -> bool:
+    reason = getattr(answer.details, "reason", None) or ""
+    return answer.status.value == "REJECT" and "schema not found" in reason
 
 
 class _Look:

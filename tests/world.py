@@ -38,7 +38,7 @@ from deployments.sandbox.gitops_agent.options import Options
 from deployments.sandbox.kubernetes_api import KubernetesApi
 from deployments.sandbox.vault_server import VaultServer
 from flows.enable_cluster import enable_cluster
-from tasks.watch import suspended_runs
+from tasks.watch import runs_to_watch
 from tests.github_checkout import Checkout
 
 REPOSITORY = "sandbox/gitops"
@@ -138,7 +138,7 @@ class World:
     def forget_waiting_runs(self) -> None:
         """Delete the runs that still wait: the server outlives this world, and the watcher sees them."""
         with get_client(sync_client=True) as client:
-            for run in suspended_runs(client):
+            for run in list(runs_to_watch(client)):
                 client.delete_flow_run(run.id)
 
     def revert(self, directory: Path) -> None:

@@ -158,21 +158,21 @@ class PrefectServer:
         """Raise `SandboxError` if the server or a worker has ended by itself."""
         self._supervisor.check()
 
-    def start_worker(self, name: str = "worker", *, wait: bool = True, api_url: str = "") -> None:
+    def start_worker(self, name: str = "worker", *, wait: bool = True, **environment: str) -> None:
         """Start a process worker of the pool.
 
         Args:
             name: of the worker.
             wait: until the server sees it online.
-            api_url: where it and its flow runs find the server, if not at `api_url`.
+            environment: variables that it and its flow runs have otherwise than `environment` says.
 
         Raises:
             SandboxError: it is not online in time.
         """
         command = [self._prefect, "worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", name]
         # A flow run that ends by SIGTERM needs a moment to say so.
-        environment = {**self.environment, "PREFECT_API_URL": api_url or self.api_url}
-        self._supervisor.start(name, command, environment=environment, directory=CHECKOUT, grace=10.0)
+        changed = {**self.environment, **environment}
+        self._supervisor.start(name, command, environment=changed, directory=CHECKOUT, grace=10.0)
         if wait:
             self.wait_for_worker(name)
 

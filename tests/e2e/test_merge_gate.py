@@ -110,8 +110,8 @@ def test_a_closed_pull_request_ends_it_and_once_reopened_and_merged_a_retry_goes
 ) -> None:
     waiting.world.as_reviewer("PATCH", "/pulls/1", json={"state": "closed"})
     assert waiting.woken() == "Failed"
-    assert "pull request #1: was closed without a merge by reviewer at 20" in waiting.log()
-    assert "A new run opens a new pull request" in waiting.log()
+    assert waiting.said("pull request #1: was closed without a merge by reviewer at 20"), waiting.log()
+    assert waiting.said("A new run opens a new pull request"), waiting.log()
     waiting.world.as_reviewer("PATCH", "/pulls/1", json={"state": "open"})
     waiting.world.merge()
     waiting.go_on(wake=lambda: waiting.engineer.api.retry(waiting.id))
@@ -123,10 +123,10 @@ def test_resume_without_a_merge_three_times_in_a_row_only_makes_it_look(waiting:
         assert (
             waiting.rest(lambda answer=answer: waiting.engineer.api.resume(waiting.id, answer)) == "Suspended"
         )
-    log = waiting.log()
-    assert log.count("Resumed, but the change is not on the base branch; the run waits again.") == 3
-    assert "go on, 2" in log
-    assert "Resumed (said to have landed elsewhere): go on, 3" in log
+    assert waiting.said("Resumed (said to have landed elsewhere): go on, 3"), waiting.log()
+    assert waiting.said("Resumed: go on, 2"), waiting.log()
+    again = "Resumed, but the change is not on the base branch; the run waits again."
+    assert waiting.said(again, times=3), waiting.log()
     assert len(waiting.world.pulls()) == 1
     assert waiting.task_states("write policies") == []
 
@@ -149,7 +149,7 @@ def test_where_the_base_branch_moves_below_it_the_pull_request_is_brought_up_to_
 def test_commits_of_a_person_are_never_overwritten_and_a_conflict_is_said_once(waiting: AtTheGate) -> None:
     theirs = waiting.push_to_branch(lambda text: f"{text}# checked by Dana\n")
     assert waiting.woken() == "Suspended"
-    assert "left as it is, the change is in it together with" in waiting.log()
+    assert waiting.said("left as it is, the change is in it together with"), waiting.log()
     waiting.push_to_base(lambda text: f"{text}# said by somebody else\n")
     assert waiting.woken() == "Suspended"
     assert waiting.pull()["head"]["sha"] == theirs
@@ -171,20 +171,22 @@ def test_commits_of_a_person_are_never_overwritten_and_a_conflict_is_said_once(w
 
 def test_a_deadline_ends_it_and_says_what_to_do(start: Start) -> None:
     waiting = start(merge_timeout="1s")
-    assert waiting.woken() == "Failed"
-    assert "pull request #1: was not merged within 1s, since 20" in waiting.log()
-    assert "retry this run, or start a new one with a longer merge_timeout" in waiting.log()
+    assert waiting.rest(waiting.look_until_woken) == "Failed"
+    assert waiting.said("pull request #1: was not merged within 1s, since 20"), waiting.log()
+    assert waiting.said("retry this run, or start a new one with a longer merge_timeout"), waiting.log()
 
 
 def test_a_second_run_for_the_cluster_shares_the_pull_request_and_another_change_is_refused(
     waiting: AtTheGate, start: Start
 ) -> None:
     second = start()
-    assert f"The run {waiting.id}" in second.log()
-    assert "wants the same change; both wait for one pull request" in second.log()
+    assert second.said(f"The run {waiting.id}"), second.log()
+    assert second.said("wants the same change; both wait for one pull request"), second.log()
     third = AtTheGate(waiting.engineer, waiting.world, waiting._directory, namespaces=["web"])
     assert third.rest() == "Failed"
-    assert f"run {waiting.id}: is under way for emea/ember with other parameters: namespaces=" in third.log()
+    assert third.said(f"run {waiting.id}: is under way for emea/ember with other parameters: namespaces="), (
+        third.log()
+    )
     assert len(waiting.world.pulls()) == 1
     assert waiting.look().woken == (), "the first was not disturbed"
     waiting.world.merge()

@@ -20,6 +20,7 @@ BRANCH = "enable-vault/emea/ember"
 
 _REST = {"Suspended", "Completed", "Failed", "Crashed", "Cancelled"}
 _PATIENCE = 180.0
+_LOG_PATIENCE = 30.0
 
 
 class AtTheGate:
@@ -60,6 +61,13 @@ class AtTheGate:
         assert found.problems == ()
         return found
 
+    def look_until_woken(self) -> None:
+        """Look again and again, as the service does, until there is a reason."""
+        deadline = time.monotonic() + _PATIENCE
+        while not self.look().woken:
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.2)
+
     def woken(self) -> str:
         """Have it woken by a look, which must see a reason; returns the state that it rests in then."""
 
@@ -78,6 +86,15 @@ class AtTheGate:
     def log(self) -> str:
         """The run's log, and what it ended with."""
         return self.engineer.log(self.id)
+
+    def said(self, words: str, times: int = 1) -> bool:
+        """Whether the run's log comes to hold these words, so often: it is delivered in batches."""
+        deadline = time.monotonic() + _LOG_PATIENCE
+        while self.log().count(words) != times:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
 
     def artifact(self, kind: str) -> str:
         """The newest version of one of its artifacts: ``merge``, ``report``, ``plan``."""
