@@ -100,7 +100,7 @@ class Sender:
             "x-hub-signature-256": sign(body),
         }
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        kept = {name: value.encode() for name, value in sent.items() if value is not None}
+        kept = {name.encode(): value.encode() for name, value in sent.items() if value is not None}
         return self.client.post("/webhook", content=body, headers=kept)
 
     def looked_at(self) -> list[str | None]:
@@ -183,7 +183,8 @@ def running(connected: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def sender(running: Running) -> Iterator[Sender]:
-    running.looks.asked.clear()
     made = Sender(running.service.url, running.looks)
+    made.looked_at()  # what an earlier test has caused is over then
+    running.looks.asked.clear()
     yield made
     made.client.close()
