@@ -13,9 +13,7 @@ from deployments.sandbox.prefect_api import FINAL_STATES
 from deployments.sandbox.processes import SandboxError
 
 ENABLE = "enable-cluster/enable-cluster"
-WATCH = "watch-merges/watch-merges"
 _POLL_SECONDS = 0.5
-_WAKE_AGAIN_SECONDS = 60.0
 _AUTO_SECONDS = 480.0
 _ERROR = 40
 _NOT_WORTH_A_LINE = frozenset({"Pending", "Scheduled", "NotReady"})
@@ -32,7 +30,7 @@ class DemoRun:
         self._seen: dict[str, str] = {}
         self._flow_state = ""
         self._announced: PullRequest | None = None
-        self._wake_after = 0.0
+        self._woken = 0
         self._began = time.monotonic()
         self.identifier = self._api.create_flow_run(
             ENABLE,
@@ -91,6 +89,9 @@ class DemoRun:
     def _look(self) -> dict[str, Any]:
         state: dict[str, Any] = self._api.flow_run(self.identifier)["state"]
         self._tell_steps()
+        for line in self._installation.wake_ups()[self._woken :]:
+            self._woken += 1
+            self._tell("merge service", line)
         if state["name"] != self._flow_state:
             self._flow_state = state["name"]
             self._tell("run", state["name"])
@@ -108,7 +109,7 @@ class DemoRun:
         self._say(f"  {minutes}:{seconds:02d}  {what:<44} {state}")
 
     def _attend_gate(self, state: dict[str, Any]) -> None:
-        """At the gate: show the pull request; merge it in an AUTO run; wake the run when it is decided."""
+        """At the gate: show the pull request, and merge it in an AUTO run; the service does the rest."""
         if state["type"] != "PAUSED":
             return
         pull = self._installation.github.newest_pull_request()
@@ -118,17 +119,7 @@ class DemoRun:
             self._announced = pull
             self._say(f"\nThe run waits for the merge of\n  {pull.page}")
             if not self._options.auto:
-                self._say("Read the diff there and press Merge; the run then goes on by itself.\n")
+                self._say("Read the diff there and press Merge: the merge service then wakes the run.\n")
         if self._options.auto and not pull.merged:
             commit = self._installation.github.merge(pull.number)
-            self._say(f"Merged as the reviewer: {commit[:12]}\n")
-        elif (pull.merged or pull.closed) and time.monotonic() > self._wake_after:
-            # What a webhook does in production; the schedule of the watcher would come within 10 minutes. A
-            # wake-up can get lost, so a run that still waits after a while gets another one.
-            self._wake_after = time.monotonic() + _WAKE_AGAIN_SECONDS
-            if pull.merged:
-                self._api.create_flow_run(WATCH)
-                self._tell("watch-merges", "triggered")
-            else:
-                self._api.resume(self.identifier)
-                self._tell("run", "woken up: the pull request was closed")
+            self._say(f"Merged as the reviewer: {commit[:12]}. GitHub tells the merge service of it.\n")

@@ -9,6 +9,7 @@ What `DemoOptions` replaces by the real thing is not started here and is left al
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import subprocess
 import sys
@@ -28,15 +29,24 @@ from deployments.sandbox.environment import CHECKOUT, clean_environment
 from deployments.sandbox.fixture_repository import make_repository
 from deployments.sandbox.github_client import GitHubClient
 from deployments.sandbox.gitops_agent.cluster import ClusterError
+from deployments.sandbox.ports import LOOPBACK, free_port
 from deployments.sandbox.prefect_server import USUAL_PORT as PREFECT_PORT
 from deployments.sandbox.prefect_server import PrefectServer
-from deployments.sandbox.processes import SandboxError, Supervisor, file_exists, signals_held_back
+from deployments.sandbox.processes import (
+    SandboxError,
+    Supervisor,
+    file_exists,
+    http_answers,
+    signals_held_back,
+)
 from deployments.sandbox.vault_server import USUAL_PORT as VAULT_PORT
 from deployments.sandbox.vault_server import VaultServer
 
 REPOSITORY = "sandbox/gitops"
 PROPOSER, REVIEWER = "pipeline", "reviewer"
 _CONNECT_SECONDS = 120.0
+_SERVICE_SECONDS = 120.0
+_SERVICE, _WOKEN = "merge-service", " was woken: "
 _CLEAN_UP_SECONDS = 60.0
 
 
@@ -66,6 +76,8 @@ class Installation:
         self._stack = ExitStack()
         self._account: ClusterAccount | None = None
         self._repository: dict[str, str] = {}
+        # Both sides need it before the other one runs.
+        self._service_port = free_port()
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(mode=0o700, parents=True)
         self._supervisor = Supervisor(self._directory / "logs")
@@ -93,6 +105,12 @@ class Installation:
             if self._options.kubeconfig or self._options.vault_address:
                 self._forget_secrets()
 
+    def wake_ups(self) -> list[str]:
+        """Whom the merge service woke and why, in its own words; the oldest first."""
+        log = self._supervisor.logs / f"{_SERVICE}.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return [line.split(" INFO ", 1)[-1] for line in lines if _WOKEN in line]
+
     def check(self) -> None:
         """Raise `SandboxError` if something that should run has ended."""
         self._supervisor.check()
@@ -115,8 +133,11 @@ class Installation:
         self._timed("Prefect server", self.prefect.wait_until_ready, self.prefect.ui_url)
         self.prefect.start_worker(wait=False)
         self._timed("connections", lambda: self._connect(file), "python -m deployments.connect")
+        # After the connections: it reads once a minute which repositories they name.
+        self._start_merge_service()
         self._timed("deployments", self.prefect.deploy, "prefect --no-prompt deploy --all")
         self._timed("worker", self.prefect.wait_for_worker, "work pool enablement")
+        self._timed("merge service", self._wait_for_merge_service, "python -m deployments.merge_service")
 
     def _timed(self, what: str, start: Callable[[], Any], where: str) -> None:
         started = time.monotonic()
@@ -143,13 +164,46 @@ class Installation:
     def _start_github(self) -> None:
         directory = self._directory / "github"
         seed = self._options.repository or str(make_repository(self._directory / "repository"))
-        command = ["--state-dir", str(directory), "--seed", f"{REPOSITORY}={seed}"]
-        self._timed("GitHub (stand-in)", lambda: self._module("github_api", command, directory, 300.0), seed)
+        webhook_secret = secrets.token_hex(32)
+        self._secret("webhook-secret", webhook_secret)
+        command = [
+            *("--state-dir", str(directory), "--seed", f"{REPOSITORY}={seed}"),
+            *("--webhook-url", f"{self._service_url}/webhook"),
+        ]
+        environment = {**self._environment, "WEBHOOK_SECRET": webhook_secret}
+        self._timed(
+            "GitHub (stand-in)",
+            lambda: self._module("github_api", command, directory, 300.0, environment),
+            seed,
+        )
         ready = json.loads((directory / "ready.json").read_text())
         self._repository = {"api_url": ready["api_url"], **ready["repositories"][REPOSITORY]}
         tokens = json.loads((directory / "tokens.json").read_text())
         self._secret("github-token", tokens[PROPOSER])
         self.github = GitHubClient(ready["api_url"], REPOSITORY, tokens[REVIEWER])
+
+    @property
+    def _service_url(self) -> str:
+        return f"http://{LOOPBACK}:{self._service_port}"
+
+    def _start_merge_service(self) -> None:
+        """With the documented command: it wakes the run when GitHub tells it of the merge."""
+        command = [
+            *("--host", LOOPBACK, "--port", str(self._service_port)),
+            *("--webhook-secret-file", str(self._directory / "webhook-secret")),
+            *("--state-directory", str(self._directory / "merge-service")),
+        ]
+        self._supervisor.start(
+            _SERVICE,
+            [sys.executable, "-m", "deployments.merge_service", *command],
+            environment=self.prefect.environment,
+            directory=CHECKOUT,
+            grace=10.0,
+        )
+
+    def _wait_for_merge_service(self) -> None:
+        healthy = http_answers(f"{self._service_url}/healthz")
+        self._supervisor.wait_until(healthy, _SERVICE_SECONDS, "the merge service to be healthy")
 
     def _start_kubernetes(self) -> Path:
         directory = self._directory / "kubernetes"
@@ -179,11 +233,18 @@ class Installation:
         what = "GitOps agent"
         self._timed(what, lambda: self._module("gitops_agent", command, directory, 120.0), "as ArgoCD would")
 
-    def _module(self, name: str, arguments: list[str], directory: Path, within: float = 60.0) -> None:
+    def _module(
+        self,
+        name: str,
+        arguments: list[str],
+        directory: Path,
+        within: float = 60.0,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self._supervisor.start(
             name.replace("_", "-"),
             [sys.executable, "-m", f"deployments.sandbox.{name}", *arguments],
-            environment=self._environment,
+            environment=environment or self._environment,
             ready=file_exists(directory / "ready.json"),
             within=within,
         )

@@ -191,9 +191,10 @@ def test_it_enables_a_cluster_by_itself_and_touches_nothing_of_the_person(tmp_pa
     assert not touched.exists()
     assert "# emea/ember reads its secrets from Vault" in demo.output
     assert "User login proved" in demo.output
+    assert re.search(r"merge service +enable emea/ember was woken: ", demo.output)
     assert demo.left_running() == []
     assert "personal-token" not in demo.output
-    for secret in ("vault-token", "github-token"):
+    for secret in ("vault-token", "github-token", "webhook-secret"):
         assert (demo.state / secret).read_text() not in demo.output
         assert (demo.state / secret).stat().st_mode & 0o777 == 0o600
 
