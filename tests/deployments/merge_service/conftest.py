@@ -155,6 +155,11 @@ def new_log() -> Log:
 
 
 @pytest.fixture
+def log() -> Log:
+    return new_log()
+
+
+@pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return quiet_settings(tmp_path)
 
