@@ -17,6 +17,7 @@ from dataclasses import asdict
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from deployments.merge_service.deliveries import SeenDeliveries
 from deployments.merge_service.loop import Loop
@@ -136,6 +137,8 @@ async def _body(request: Request) -> bytes:
                 body += chunk
                 if len(body) > MAX_BODY:
                     raise _too_large()
+    except ClientDisconnect:
+        raise DeliveryRefusedError(400, "the sender hung up before the body was there") from None
     except TimeoutError:
         raise DeliveryRefusedError(408, "the body did not arrive in time") from None
     return bytes(body)

@@ -1,0 +1,150 @@
+"""The automations at work: what they do to runs that a worker executes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.sandbox.environment import CHECKOUT
+from deployments.sandbox.prefect_server import PrefectServer
+
+pytestmark = pytest.mark.e2e
+
+# Flows of our names: what counts here is what they do to their process, not the runbook.
+FLOWS = """
+import time
+from prefect import flow, suspend_flow_run
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+
+HEARTBEAT = {"event": {"name": ["prefect.flow-run.heartbeat"]}}
+
+@flow(name="enable-cluster")
+def enable_cluster(wait: bool):
+    mine = HEARTBEAT | {"resource": {"id": [f"prefect.flow-run.{flow_run.id}"]}}
+    with get_client(sync_client=True) as client:
+        # The real one has worked for seconds by now.
+        while not client.request("POST", "/events/filter", json={"filter": mine}).json()["events"]:
+            time.sleep(0.1)
+    if wait:
+        suspend_flow_run(key="merge-gate-1", timeout=None)
+    time.sleep(3600)
+
+@flow(name="watch-merges")
+def watch_merges():
+    pass
+"""
+DEPLOYMENTS = """
+definitions:
+  process: &process {name: enablement, job_variables: {command: python -m prefect.engine}}
+deployments:
+  - {name: enable-cluster, entrypoint: "flows.py:enable_cluster", work_pool: *process}
+  - {name: watch-merges, entrypoint: "flows.py:watch_merges", work_pool: *process}
+pull:
+  - prefect.deployments.steps.set_working_directory:
+      directory: "{{ $ENABLEMENT_CHECKOUT }}"
+"""
+HEARTBEAT_SECONDS = 30  # Prefect sends none more often
+SILENCE_SECONDS = 35
+SECONDS = 240.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A server with the automations, and a worker whose runs send heartbeats."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    (checkout / "flows.py").write_text(FLOWS)
+    (checkout / "prefect.yaml").write_text(DEPLOYMENTS)
+    with PrefectServer(
+        tmp_path_factory.mktemp("prefect"),
+        ENABLEMENT_CHECKOUT=str(checkout),
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY=str(HEARTBEAT_SECONDS),
+    ) as prefect:
+        prefect.deploy(checkout)
+        command(prefect, sys.executable, "-m", "deployments.automations", "--silence", str(SILENCE_SECONDS))
+        prefect.start_worker()
+        yield prefect
+
+
+def command(server: PrefectServer, *arguments: str) -> None:
+    done = subprocess.run(
+        arguments,
+        env=server.environment,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def until(condition: Callable[[], bool], what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, str(what())
+        time.sleep(0.2)
+
+
+def state(server: PrefectServer, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = server.api.flow_run(run)["state"]
+    return found
+
+
+def has_sent_a_heartbeat(server: PrefectServer, run: str) -> bool:
+    body = {
+        "filter": {
+            "event": {"name": ["prefect.flow-run.heartbeat"]},
+            "resource": {"id": [f"prefect.flow-run.{run}"]},
+        }
+    }
+    return bool(server.api.request("POST", "/events/filter", body)["events"])
+
+
+def started(server: PrefectServer, *, wait: bool, until_it_is: str) -> str:
+    run = server.api.create_flow_run("enable-cluster/enable-cluster", {"wait": wait})
+    until(lambda: state(server, run)["name"] == until_it_is, lambda: state(server, run))
+    until(lambda: has_sent_a_heartbeat(server, run), lambda: "no heartbeat")
+    return run
+
+
+def test_an_event_of_a_ci_that_knows_no_run_makes_the_watcher_look(server: PrefectServer) -> None:
+    def runs() -> list[dict[str, Any]]:
+        body = {"flows": {"name": {"any_": ["watch-merges"]}}}
+        found: list[dict[str, Any]] = server.api.request("POST", "/flow_runs/filter", body)
+        return found
+
+    assert runs() == []
+    prefect = os.fspath(Path(sys.executable).with_name("prefect"))
+    resource = "github.com/operate-first/apps"
+    command(server, prefect, "event", "emit", "gitops.change.landed", "--resource-id", resource)
+    until(lambda: [run["state_type"] for run in runs()] == ["COMPLETED"], runs)
+    # Without Prefect's command, as a CI may send it.
+    event = {
+        "event": "gitops.change.landed",
+        "id": str(uuid.uuid4()),
+        "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": resource},
+    }
+    server.api.request("POST", "/events", [event])
+    until(lambda: [run["state_type"] for run in runs()] == ["COMPLETED"] * 2, runs)
+
+
+def test_a_killed_run_is_crashed_and_a_waiting_one_is_left_alone(server: PrefectServer) -> None:
+    waiting = started(server, wait=True, until_it_is="Suspended")
+    killed = started(server, wait=False, until_it_is="Running")
+    server.kill_worker()
+    assert state(server, killed)["name"] == "Running", "nobody was left to say that it ended"
+    until(lambda: state(server, killed)["type"] == "CRASHED", lambda: state(server, killed))
+    assert "has sent no heartbeat" in state(server, killed)["message"]
+    # Its silence began earlier and was as long.
+    assert state(server, waiting)["name"] == "Suspended"
