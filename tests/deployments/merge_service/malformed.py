@@ -160,7 +160,7 @@ class Malformed:
             {"x_github_event": b"\xff" * 30},
             {"x_github_event": b"a" * 5000},
             {"x_github_event": b"push, push"},
-            {"x_odd": b"y" * 70_000},
+            {"x_odd": b"y" * 70_000, "x_hub_signature_256": b"sha256="},
             {"bad header": b"1"},
         ]
         return self._request(encoded(_PAYLOADS[event]), event, **self._random.choice(wrong))
