@@ -26,6 +26,8 @@ from tests.deployments.merge_service.payloads import REPOSITORY, encoded, push
 
 SECRET = b"the secret of both sides, 32 long"
 SENTINEL = "operate-first/sentinel"
+SAMPLES = "Codertocat/Hello-World"
+"""The repository of GitHub's own samples."""
 SECONDS = 30.0
 
 
@@ -127,9 +129,10 @@ def connection(repository: str, base_branch: str) -> GitOpsRepository:
 
 @pytest.fixture(scope="session")
 def connected(prefect_harness: PrefectServer) -> None:
-    """Connections of two repositories; the second is the tests' own sentinel."""
-    for name, repository, branch in (("apps", REPOSITORY, "master"), ("sentinel", SENTINEL, "main")):
-        block = connection(repository, branch)
+    """Connections of some repositories; the last is the tests' own sentinel."""
+    repositories = {"apps": REPOSITORY, "samples": SAMPLES, "sentinel": SENTINEL}
+    for name, repository in repositories.items():
+        block = connection(repository, "main" if repository == SENTINEL else "master")
         block.save(f"merge-service-{name}", overwrite=True, _sync=True)  # type: ignore[call-arg]
 
 

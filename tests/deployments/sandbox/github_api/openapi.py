@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +12,7 @@ from urllib.parse import urlsplit
 from jsonschema import Draft7Validator, FormatChecker
 from jsonschema.protocols import Validator
 
-from deployments.sandbox.environment import clean_environment
+from tests.npm import fetch
 
 PACKAGE = "@octokit/openapi@23.0.2"
 _FILE = "package/generated/api.github.com.json"
@@ -23,23 +20,8 @@ _FILE = "package/generated/api.github.com.json"
 
 def download(folder: Path) -> Path:
     """Fetch the package with npm into ``folder`` and return the description's path."""
-    npm = shutil.which("npm")
-    assert npm is not None, f"npm is needed to fetch {PACKAGE}; install Node.js, or deselect `download`"
-    done = subprocess.run(
-        [npm, "pack", "--silent", PACKAGE],
-        cwd=folder,
-        env=clean_environment(folder / "home"),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"npm pack {PACKAGE} failed: {done.stderr}"
-    with tarfile.open(folder / done.stdout.split()[-1]) as archive:
-        content = archive.extractfile(_FILE)
-        assert content is not None, f"{PACKAGE} holds no {_FILE}"
-        path = folder / "description.json"
-        path.write_bytes(content.read())
+    path = folder / "description.json"
+    path.write_bytes(fetch(PACKAGE, _FILE, folder))
     return path
 
 
