@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sqlite3
@@ -39,13 +40,14 @@ def main() -> int:
 
 
 def _serve(settings: Settings, stop: threading.Event, log: logging.Logger) -> int:
+    watch = Watch(log)
     try:
-        service = MergeService(settings, Watch(log), log)
+        service = MergeService(settings, watch, log)
     except (OSError, sqlite3.Error) as error:
         where = f"{settings.host}:{settings.port} with {settings.state_directory}"
         print(f"The service cannot start on {where}: {error}", file=sys.stderr)
         return 1
-    with service:
+    with contextlib.closing(watch), service:
         log.info("Listening on %s, looking every %.0f s.", service.url, settings.interval)
         while not stop.wait(_CHECK_SECONDS):
             if not service.is_alive():

@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.merge_service.schedule import EVERYTHING, Target
 from deployments.merge_service.service import MergeService
 from deployments.merge_service.settings import Settings
 from runbook.errors import Unreachable
-from tests.deployments.merge_service.conftest import SECONDS, Found, Log, Looks, eventually
-from tests.deployments.merge_service.payloads import REPOSITORY
+from tests.deployments.merge_service.conftest import SECONDS, Found, Log, Looks, Sender, eventually
+from tests.deployments.merge_service.payloads import REPOSITORY, push
 
 APPS = Target(repositories=frozenset({REPOSITORY}))
 DOWN = Unreachable("GitHub", "repository o/apps", "no answer", "Look again later.")
@@ -104,6 +105,20 @@ def test_it_is_not_healthy_before_a_look_has_succeeded(connected: None, settings
         assert (answer.status_code, answer.json()["reason"]) == (503, "no look has succeeded yet")
         assert answer.json()["status"] == "failing"
         assert "no answer" not in answer.text
+
+
+def test_without_a_prefect_server_it_runs_and_takes_deliveries_for_everything(
+    settings: Settings, log: Log
+) -> None:
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+        looks = Looks()
+        with serving(settings, looks, log) as service:
+            looks.wait_for(1)
+            sender = Sender(service.url, looks)
+            assert sender.send("push", push("refs/heads/master")).json() == {"message": "looking"}
+            assert looks.wait_for(2) == [None, None]
+    assert "WARNING repositories: ConnectError" in log.text
+    assert "WARNING stuck runs: ConnectError" in log.text
 
 
 def test_it_ends_at_once_while_nothing_is_under_way(connected: None, settings: Settings, log: Log) -> None:
