@@ -97,7 +97,6 @@ class Loop:
         self._stopping = False
         self._repositories: Repositories | None = None
         self._succeeded: float | None = None
-        self._away_until = 0.0
         self._waiting: int | None = None
         self._problems: tuple[str, ...] = ()
         self._trouble: dict[str, str] = {}
@@ -143,8 +142,6 @@ class Loop:
         reason = ""
         if not self.is_alive:
             reason = "the loop has ended"
-        elif self._away_until > now:
-            pass  # GitHub asked us to stay away: no look is what is right
         elif succeeded is None:
             reason = "no look has succeeded yet"
         elif now - succeeded > allowed:
@@ -192,10 +189,10 @@ class Loop:
                 self._schedule.looked(target, frozenset(again), now)
             else:
                 self._schedule.failed(target, now)
-            self._away_until = self._watcher.not_before or 0.0
-            self._schedule.stay_away(self._away_until)
-        if self._away_until > now:
-            self._log.warning("GitHub asks us to stay away for %.0f s.", self._away_until - now)
+            away_until = self._watcher.not_before or 0.0
+            self._schedule.stay_away(away_until)
+        asked = "GitHub asks to be left alone; only the regular looks go on"
+        self._tell("rate limit", asked if away_until > now else "")
 
     def _one_look(self, repository: str | None) -> tuple[str, ...]:
         found = self._watcher.look(repository)

@@ -44,6 +44,7 @@ class Schedule:
         self._pause = pause
         self._poll_at = now
         self._earliest = now
+        self._away_until = now
         self._waiting = Target()
         self._again_at: float | None = None
         self._again_for = Target()
@@ -57,11 +58,12 @@ class Schedule:
 
     def next_at(self) -> float:
         """When something is to be done; may be in the past."""
-        times = [self._poll_at]
+        hurried = [self._earliest] if self._waiting else []
         if self._again_at is not None:
-            times.append(self._again_at)
-        if self._waiting:
-            times.append(self._earliest)
+            hurried.append(self._again_at)
+        times = [self._poll_at]
+        if hurried:
+            times.append(max(min(hurried), self._away_until))
         return max(min(times), self._earliest)
 
     def take(self, now: float) -> Target:
@@ -109,5 +111,8 @@ class Schedule:
         self._failures += 1
 
     def stay_away(self, until: float) -> None:
-        """GitHub asked for it: nothing before that time."""
-        self._earliest = max(self._earliest, until)
+        """GitHub asked for it: no look before that time but the regular ones.
+
+        Those go on for other repositories, and because the watcher itself leaves out what must not be asked.
+        """
+        self._away_until = until

@@ -81,7 +81,7 @@ def test_it_stays_away_from_github_as_long_as_it_is_asked_to(
         service.loop.hint(APPS)
         looks.wait_for(2)
         assert looks.at[1] >= until
-        assert "stay away" in log.text
+        assert "GitHub asks to be left alone" in log.text
 
 
 def test_what_cannot_be_read_is_told_without_its_details(

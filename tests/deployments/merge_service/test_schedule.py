@@ -84,9 +84,14 @@ def test_a_failed_look_is_repeated_ever_later_and_hints_do_not_hurry_it() -> Non
     assert schedule.next_at() == now + PAUSE
 
 
-def test_it_stays_away_as_long_as_github_asks_and_keeps_the_hints() -> None:
+def test_it_only_looks_regularly_as_long_as_github_asks_to_be_left_alone() -> None:
     schedule = started()
-    schedule.stay_away(500.0)
+    schedule.stay_away(90.0)
     schedule.hint(APPS)
-    assert not schedule.take(499.0)
-    assert schedule.take(500.0) == EVERYTHING | APPS
+    assert not schedule.take(59.0)
+    target = schedule.take(60.0)
+    assert target == EVERYTHING | APPS
+    schedule.looked(target, EMBER, 60.0)
+    schedule.hint(OTHER)
+    assert schedule.next_at() == 90.0, "neither a delivery nor a run that could not be woken hurries it"
+    assert schedule.take(90.0).repositories == {"o/apps", "o/other"}
