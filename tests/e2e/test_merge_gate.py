@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +121,7 @@ def test_a_closed_pull_request_ends_it_and_once_reopened_and_merged_a_retry_goes
 def test_resume_without_a_merge_three_times_in_a_row_only_makes_it_look(waiting: AtTheGate) -> None:
     for count in range(1, 4):
         answer = {"note": f"go on, {count}", "landed_elsewhere": count == 3}
-        assert (
-            waiting.rest(lambda answer=answer: waiting.engineer.api.resume(waiting.id, answer)) == "Suspended"
-        )
+        assert waiting.rest(partial(waiting.engineer.api.resume, waiting.id, answer)) == "Suspended"
     assert waiting.said("Resumed (said to have landed elsewhere): go on, 3"), waiting.log()
     assert waiting.said("Resumed: go on, 2"), waiting.log()
     again = "Resumed, but the change is not on the base branch; the run waits again."

@@ -88,9 +88,9 @@ class AtTheGate:
         return self.engineer.log(self.id)
 
     def said(self, words: str, times: int = 1) -> bool:
-        """Whether the run's log comes to hold these words, so often: it is delivered in batches."""
+        """Whether the run's log comes to hold these words, at least so often: it is delivered in batches."""
         deadline = time.monotonic() + _LOG_PATIENCE
-        while self.log().count(words) != times:
+        while self.log().count(words) < times:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.2)
