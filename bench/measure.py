@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bench import clones, runs
+from bench import clones, gate, runs
 from bench.history import COMMITS, FILES, make_repository
 from bench.stage import Stage, set_up
 from bench.steps import BARE, FUNCTIONS, SCRIPT, SECOND, TASKS
@@ -38,6 +38,8 @@ def measure_everything(directory: Path, rounds: int, repository: str) -> int:
     with set_up(directory) as stage:
         _say(f"1 + {rounds} whole runs through a worker")
         whole = runs.measure(stage, rounds)
+        _say(f"the gate: {rounds} merges to the proved login, {max(gate.CROWDS)} waiting runs")
+        waiting = gate.measure(stage, rounds)
         # After the whole runs: preflight refuses a cluster whose API server other mounts have too.
         _say(f"steps 5 to 10 of {rounds + 1} new clusters, four ways")
         steps = _steps(stage, rounds)
@@ -64,6 +66,7 @@ def measure_everything(directory: Path, rounds: int, repository: str) -> int:
                         spread("peak memory of its process", whole.megabytes, "MB", below=_LARGEST_PROCESS),
                     ],
                 ),
+                *_gate_sections(waiting),
                 Section(
                     f"Clone of the GitOps repository ({what})",
                     SPREAD,
@@ -134,6 +137,41 @@ def _steps_section(seconds: dict[str, list[float]]) -> Section:
             spread("(c)  the runbook's script with bao and kubectl, new cluster", seconds[SCRIPT]),
         ],
     )
+
+
+def _gate_sections(figures: gate.Figures) -> list[Section]:
+    looks = ("first look", "nothing new", "base moved")
+    return [
+        Section(
+            "From a merge to the run being scheduled again",
+            SPREAD,
+            [
+                spread(f"webhook, {gate.MERGES} merges", figures.webhook, below=2.0, words="2 s"),
+                spread(f"poll every {gate.POLL_SECONDS:.0f} s", figures.poll),
+            ],
+        ),
+        Section(
+            "From a merge to the proved login, through service and worker",
+            SPREAD,
+            [spread(part, seconds) for part, seconds in figures.parts.items()],
+        ),
+        Section(
+            "Requests to GitHub and its Git remote in one look of the service",
+            looks,
+            [
+                Row(f"{size} waiting runs", (str(first), str(idle), str(moved)))
+                for size, (first, idle, moved) in figures.requests.items()
+            ],
+        ),
+        Section(
+            "Seconds of that look",
+            looks,
+            [
+                Row(f"{size} waiting runs", (f"{first:.3f}", f"{idle:.3f}", f"{moved:.3f}"))
+                for size, (first, idle, moved) in figures.seconds.items()
+            ],
+        ),
+    ]
 
 
 def _requests_section(whole: runs.Figures) -> Section:
