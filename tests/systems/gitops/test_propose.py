@@ -139,6 +139,22 @@ def test_a_base_that_changed_an_edited_file_has_the_branch_rebuilt(
     assert "aaa.yaml" in server.git("-C", "gitops.git", "show", f"{BRANCH}:{KUSTOMIZATION}")
 
 
+def test_a_branch_that_was_merged_and_taken_back_is_rebuilt(server: GitServer, propose: Propose) -> None:
+    first = propose()
+    work = server.work()
+    server.git("fetch", "--quiet", "origin", folder=work)
+    server.git("checkout", "--quiet", "-B", "main", "origin/main", folder=work)
+    server.git("merge", "--quiet", "--no-ff", "--message=Merge", f"origin/{BRANCH}", folder=work)
+    server.git("revert", "--no-edit", "--mainline=1", "HEAD", folder=work)
+    server.git("push", "--quiet", "origin", "main", folder=work)
+
+    again = propose()
+
+    assert again.pushed
+    assert again.commit != first.commit
+    assert server.head(f"{BRANCH}~1") == server.head("main")
+
+
 def test_a_base_that_moved_far_is_still_recognised(server: GitServer, propose: Propose) -> None:
     propose()
     server.add_empty_commits(120)
