@@ -200,6 +200,7 @@ def measure(stage: Stage, rounds: int) -> Figures:
     _from_merge_to_login(stage, directory, rounds, figures)
     # What is woken now is not to be executed.
     stage.prefect.stop_worker()
+    stage.world.revert(directory / "taken-back")
     crowd = Crowd(stage, directory)
     for size in CROWDS:
         crowd.grow_to(size)
