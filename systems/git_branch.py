@@ -73,8 +73,8 @@ class BranchOnServer:
         head = self.objects.commit(self.commit)
         if self._is_ours(head) and len(head.parents) == 1 and is_on_base(head.parents[0].hexsha):
             if self.objects.is_ancestor(head.hexsha, wanted.parents[0].hexsha):
-                # It was merged and has been taken back: GitHub sees nothing in it to propose. The history that
-                # was fetched to find its parent reaches at least as far as itself.
+                # It was merged and has been taken back: GitHub sees nothing in it to propose. The history
+                # that was fetched to find its parent reaches at least as far as itself.
                 return None
             same = self.objects.changed(head.parents[0], head) == self._changed_by(wanted)
             return Kept("holds this change already", shared=False) if same else None
