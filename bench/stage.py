@@ -13,11 +13,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from bench.scene import Scene
 from deployments.sandbox.certificates import write_private
-from deployments.sandbox.cluster_account import ClusterAccount
 from deployments.sandbox.prefect_api import FINAL_STATES
 from deployments.sandbox.prefect_server import PrefectServer
 from deployments.sandbox.processes import SandboxError
 from deployments.sandbox.vault_server import VaultServer
+from tests.rights import cluster_account, policy_of_the_tests
 from tests.world import World, world_at
 
 ENABLE = "enable-cluster/enable-cluster"
@@ -63,11 +63,11 @@ def set_up(directory: Path) -> Iterator[Stage]:
     """Start everything, with the pipeline's own narrow account on the cluster."""
     with (
         PrefectServer(directory / "prefect") as prefect,
-        VaultServer(directory / "vault") as vault,
+        VaultServer(directory / "vault", pipeline_policy=policy_of_the_tests()) as vault,
         world_at(directory / "world", vault) as world,
         temporary_settings(updates={PREFECT_API_URL: prefect.api_url}),
     ):
-        account = ClusterAccount(Path(world.kubernetes.admin_kubeconfig))
+        account = cluster_account(world.kubernetes.admin_kubeconfig)
         account.create()
         kubeconfig = account.kubeconfig("ember")
         world.connect(cluster__kubeconfig=kubeconfig)

@@ -40,6 +40,12 @@ class VaultConnection(Block):
         default=None, description="Role, to log in as the ServiceAccount of the worker's own pod."
     )
     kubernetes_mount: str = Field(default="kubernetes", description="Path of that Kubernetes auth mount.")
+    pinned_policy: bool = Field(
+        default=True,
+        description="Whether the policy of our token pins values, as deployments.vault.policy prints it. "
+        "Without pins, a run unites the policies of a group that others use too; with them, it names the "
+        "command for an administrator.",
+    )
     address_for_clusters: str | None = Field(
         default=None, description="Vault as the clusters reach it (in the SecretStore); else `address`."
     )

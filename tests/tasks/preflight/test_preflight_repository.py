@@ -36,7 +36,8 @@ def test_a_good_repository_is_described_row_by_row(
 
 def test_an_unknown_cluster_is_answered_with_those_that_there_are(installation: Installation) -> None:
     request = make(cluster="embre")
-    found = installation.look(request, installation.only("repository", "vault"))
+    every_right = installation.vault.root_token
+    found = installation.look(request, installation.only("repository", "vault", vault__token=every_right))
     assert failed(found) == ["Overlay of emea/embre", "ArgoCD Applications of emea/embre"]
     error = the_error(found, request)
     assert isinstance(error, PrerequisiteMissing)
@@ -47,7 +48,8 @@ def test_an_unknown_cluster_is_answered_with_those_that_there_are(installation: 
 
 def test_an_unknown_environment_is_answered_with_those_that_there_are(installation: Installation) -> None:
     request = make(env="apac")
-    found = installation.look(request, installation.only("repository", "vault"))
+    every_right = installation.vault.root_token
+    found = installation.look(request, installation.only("repository", "vault", vault__token=every_right))
     assert failed(found) == ["Overlay of apac/ember", "ArgoCD Applications of apac/ember"]
     assert "no environment 'apac'; there are: emea, moc" in the_error(found, request).answer
 
