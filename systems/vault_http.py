@@ -96,6 +96,10 @@ class VaultHttp:
             self.address, token, namespace=self._namespace, timeout=self._timeout, http=self._session
         )
 
+    def _use(self, token: SecretStr) -> None:
+        """Be somebody else from now on."""
+        self._client.token = token.get_secret_value()
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
