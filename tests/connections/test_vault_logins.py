@@ -283,7 +283,8 @@ def test_a_secret_id_that_does_not_log_in_is_explained_and_not_told(
     approle: Logins, wrong: str, remedy: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    secret = {"wrapped": wrapped, "expired": expired}.get(wrong, lambda vault: wrong)(approle.vault)
+    made = {"wrapped": wrapped, "expired": expired}
+    secret = made[wrong](approle.vault) if wrong in made else wrong
     with pytest.raises(AccessDenied) as caught:
         approle.connection(approle_secret_id=secret).client()
     assert "auth/approle/login: refused our login: 400 invalid role or secret ID" in str(caught.value)
