@@ -145,7 +145,7 @@ def without(installation: Installation, *resources: str) -> Iterator[None]:
 def test_rights_that_the_account_lacks_are_named_one_by_one_and_once(
     installation: Installation, request_for_ember: EnableRequest
 ) -> None:
-    resources = ("namespaces", "serviceaccounts", "customresourcedefinitions", "infrastructures")
+    resources = ("namespaces", "serviceaccounts", "customresourcedefinitions", "infrastructures", "ingresses")
     with without(installation, *resources):
         found = installation.look(request_for_ember, installation.only("cluster"))
     assert failed(found) == [rows.RIGHTS]

@@ -50,6 +50,7 @@ def test_every_prerequisite_of_the_runbook_has_its_row(
         "Namespace payments is there or declared",
         "Namespace web is there or declared",
         "We may propose a change",
+        "Our GitHub token lives long enough",
         "The repository can be read",
         "Overlay of emea/ember",
         "Operator's bundle",
@@ -62,7 +63,10 @@ def test_every_prerequisite_of_the_runbook_has_its_row(
         "Group vault-admins-emea on moc/smaug",
         "The change can be worked out",
     ]
-    assert {one.status for one in found.rows} <= {"ok", "warning"}
+    # The stand-in's tokens have no end that GitHub could tell.
+    assert [one.prerequisite for one in found.rows if one.status not in {"ok", "warning"}] == [
+        repository.TOKEN_END
+    ]
     assert {one.system for one in found.rows} == {"Vault", "OpenShift", "GitHub", "Git"}
     assert found.changes
     assert found.edits
