@@ -19,6 +19,7 @@ from deployments.sandbox.environment import CHECKOUT, clean_environment
 from deployments.sandbox.gitops_agent.cluster import Cluster
 from deployments.sandbox.gitops_agent.manifests import Identity
 from deployments.sandbox.kubernetes_api import KubernetesApi
+from runbook.errors import PrerequisiteMissing
 from runbook.request import EnableRequest, ReviewerToken
 from systems.openshift import Access, OpenShift
 from tasks.preflight.openshift import FURTHER_RIGHTS, RIGHTS, ask_cluster
@@ -62,6 +63,26 @@ def test_the_printed_rights_are_enough(mode: ReviewerToken, kubeconfig: str) -> 
     assert found(table, RIGHTS) == found(table, FURTHER_RIGHTS) == ""
 
 
+def test_every_question_of_a_run_is_answered(kubeconfig: str) -> None:
+    reviews = Access("create", "tokenreviews", "authentication.k8s.io")
+    eso = "external-secrets-operator"
+    with OpenShift(yaml.safe_load(kubeconfig)) as pipeline:
+        # None or False is an answer; whoever may not ask gets an AccessDenied, or None where False is meant.
+        assert pipeline.service_account_can(eso, "eso-vault-auth", reviews) is False
+        assert pipeline.operator_running() is False
+        assert pipeline.namespace_exists("payments")
+        assert pipeline.service_account_uid(eso, "eso-vault-auth") is None
+        assert pipeline.service_account_uid("payments", "vault-secret-fetcher") is None
+        assert pipeline.token_secret(eso, "eso-vault-auth-token") is None
+        assert pipeline.served_versions("secretstores.external-secrets.io") == ()
+        assert pipeline.secret_store("payments", "opf-vault-store", "v1") is None
+        assert pipeline.infrastructure() is not None
+        assert pipeline.ingress_domain() is not None
+        # The right is there, the ServiceAccount is not.
+        with pytest.raises(PrerequisiteMissing):
+            pipeline.request_token("payments", "vault-secret-fetcher", 600)
+
+
 def every_rule() -> Iterator[Any]:
     """Each rule of each role that the command prints, of the second mode those that the first has not."""
     seen = []
@@ -82,6 +103,7 @@ def rules_of(mode: ReviewerToken) -> Iterator[Any]:
             yield pytest.param(mode, manifest, number, id=f"{mode}: {what} {where}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("mode", "manifest", "number"), every_rule())
 def test_a_rule_that_is_taken_away_is_named(
     mode: ReviewerToken, manifest: dict[str, Any], number: int, api: KubernetesApi, kubeconfig: str

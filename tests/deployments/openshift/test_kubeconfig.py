@@ -14,6 +14,8 @@ from deployments.sandbox.environment import CHECKOUT, clean_environment
 from deployments.sandbox.kubernetes_api import KubernetesApi
 from systems.openshift import Access, OpenShift
 
+pytestmark = pytest.mark.long
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 TOKENS = Access("create", "serviceaccounts", "", "payments", "vault-secret-fetcher", "token")
