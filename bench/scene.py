@@ -14,7 +14,7 @@ class Scene:
     """Addresses, and the names of files and Blocks; no secret.
 
     Attributes:
-        vault_address, vault_ca_file, vault_token_file: Vault, and the pipeline's token for it.
+        vault_address, vault_ca_file, vault_token_file: Vault, and a token that may do everything.
         kubeconfig_file: the pipeline's account on a cluster that has everything of the pull request.
         namespace, service_account: the starter ServiceAccount there.
         vault_block, cluster_block: the same two systems as connections in the Prefect server.

@@ -13,11 +13,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from bench.scene import Scene
 from deployments.sandbox.certificates import write_private
-from deployments.sandbox.cluster_account import ClusterAccount
 from deployments.sandbox.prefect_api import FINAL_STATES
 from deployments.sandbox.prefect_server import PrefectServer
 from deployments.sandbox.processes import SandboxError
 from deployments.sandbox.vault_server import VaultServer
+from tests.rights import cluster_account
 from tests.world import World, world_at
 
 ENABLE = "enable-cluster/enable-cluster"
@@ -67,10 +67,11 @@ def set_up(directory: Path) -> Iterator[Stage]:
         world_at(directory / "world", vault) as world,
         temporary_settings(updates={PREFECT_API_URL: prefect.api_url}),
     ):
-        account = ClusterAccount(Path(world.kubernetes.admin_kubeconfig))
+        account = cluster_account(world.kubernetes.admin_kubeconfig)
         account.create()
         kubeconfig = account.kubeconfig("ember")
-        world.connect(cluster__kubeconfig=kubeconfig)
+        # All ways come as root: the bench makes up clusters, and no policy names those.
+        world.connect(vault__token=vault.root_token, cluster__kubeconfig=kubeconfig)
         prefect.deploy()
         # It would look at the repository at a time of its own choice.
         prefect.api.request("POST", f"/deployments/{prefect.api.deployment(_WATCH)['id']}/pause_deployment")
@@ -89,7 +90,7 @@ def _scene(directory: Path, world: World, vault: VaultServer, kubeconfig: Path) 
     return Scene(
         vault_address=vault.address,
         vault_ca_file=ready["ca_file"],
-        vault_token_file=ready["pipeline_token_file"],
+        vault_token_file=ready["root_token_file"],
         kubeconfig_file=str(kubeconfig),
         namespace=parameters["namespaces"][0],
         service_account="vault-secret-fetcher",

@@ -9,17 +9,20 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
 from runbook.errors import AccessDenied, PrerequisiteMissing
-from systems.vault import Refused, Vault
+from systems.vault import Login, Refused, Vault
 from systems.vault_http import VaultHttp
+from systems.vault_session import SessionHttp
 
-_POD_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+_TOKEN_PREFIXES = ("hvs.", "hvb.", "s.", "b.")
+"""Of Vault's and OpenBao's tokens; a secret id has none."""
 
 
 class VaultConnection(Block):
     """A Vault server and one way to log in to it: a token, an AppRole, or Kubernetes.
 
     A token that is given here is used as it is, and neither renewed nor revoked. A session that we open
-    ourselves by AppRole or Kubernetes lasts for one step and is revoked at its end.
+    ourselves by AppRole or Kubernetes lasts for one step: it is opened anew if it ends before the step does,
+    and revoked at the step's end.
     """
 
     _block_type_name: ClassVar[str] = "Vault Connection"
@@ -40,6 +43,16 @@ class VaultConnection(Block):
         default=None, description="Role, to log in as the ServiceAccount of the worker's own pod."
     )
     kubernetes_mount: str = Field(default="kubernetes", description="Path of that Kubernetes auth mount.")
+    kubernetes_token_path: str = Field(
+        default="/var/run/secrets/kubernetes.io/serviceaccount/token",
+        description="File with the pod's token; another one where a projected volume brings it.",
+    )
+    pinned_policy: bool = Field(
+        default=True,
+        description="Whether the policy of our token pins values, as deployments.vault.policy prints it. "
+        "Without pins, a run unites the policies of a group that others use too; with them, it names the "
+        "command for an administrator.",
+    )
     address_for_clusters: str | None = Field(
         default=None, description="Vault as the clusters reach it (in the SecretStore); else `address`."
     )
@@ -87,40 +100,76 @@ class VaultConnection(Block):
             AccessDenied: the login was refused.
             EnablementError: as `systems.vault_http.VaultHttp.send`.
         """
-        http = VaultHttp(
-            self.address,
-            self.token,
-            ca_pem=self.ca_cert,
-            namespace=self.namespace,
-            correlation_id=correlation_id,
-        )
         if self.token:
-            return Vault(http)
-        mount, credentials = self._credentials()
-        login = Vault(http).log_in(mount, credentials)
-        if isinstance(login, Refused):
-            http.close()
-            raise AccessDenied(
-                "Vault",
-                f"auth/{mount}/login",
-                f"refused our login: {login}",
-                "Check role and credentials in the VaultConnection.",
+            return Vault(
+                VaultHttp(
+                    self.address,
+                    self.token,
+                    ca_pem=self.ca_cert,
+                    namespace=self.namespace,
+                    correlation_id=correlation_id,
+                )
             )
-        return Vault(http.with_token(login.token), revoke_on_exit=True)
+        return Vault(
+            SessionHttp(
+                self.address,
+                self._log_in,
+                ca_pem=self.ca_cert,
+                namespace=self.namespace,
+                correlation_id=correlation_id,
+            )
+        )
 
     def anonymous_client(self) -> Vault:
         """A Vault without a token, to ask for its health."""
         return Vault(VaultHttp(self.address, None, ca_pem=self.ca_cert, namespace=self.namespace, timeout=10))
 
-    def _credentials(self) -> tuple[str, dict[str, str]]:
+    def _log_in(self, vault: Vault) -> Login:
+        mount = self.approle_mount if self.approle_role_id else self.kubernetes_mount
+        login = vault.log_in(mount, self._credentials())
+        if isinstance(login, Refused):
+            raise AccessDenied(
+                "Vault",
+                f"auth/{mount}/login",
+                f"refused our login: {login}",
+                self._remedy_for_approle() if self.approle_role_id else self._remedy_for_kubernetes(),
+            )
+        return login
+
+    def _credentials(self) -> dict[str, str]:
         if self.approle_role_id and self.approle_secret_id:
             secret_id = self.approle_secret_id.get_secret_value()
-            return self.approle_mount, {"role_id": self.approle_role_id, "secret_id": secret_id}
-        if not _POD_TOKEN.exists():
+            return {"role_id": self.approle_role_id, "secret_id": secret_id}
+        try:
+            # Read at each login: the kubelet puts a new one there before the old one ends.
+            jwt = Path(self.kubernetes_token_path).read_text().strip()
+        except OSError as error:
             raise PrerequisiteMissing(
                 "Vault",
                 f"auth/{self.kubernetes_mount}/login",
-                f"this worker has no ServiceAccount token at {_POD_TOKEN}",
-                "Run the worker in a pod, or log in by token or AppRole.",
+                f"this worker has no ServiceAccount token at {self.kubernetes_token_path} ({error.strerror})",
+                "Run the worker in a pod, name the file in kubernetes_token_path, or log in by token or "
+                "AppRole.",
+            ) from None
+        return {"role": str(self.kubernetes_role), "jwt": jwt}
+
+    def _remedy_for_approle(self) -> str:
+        secret_id = self.approle_secret_id.get_secret_value() if self.approle_secret_id else ""
+        if secret_id.startswith(_TOKEN_PREFIXES):
+            return (
+                "approle_secret_id looks like the token that wraps a secret id: run `vault unwrap` with it "
+                "and put the secret_id into the VaultConnection."
             )
-        return self.kubernetes_mount, {"role": str(self.kubernetes_role), "jwt": _POD_TOKEN.read_text()}
+        return (
+            "The role id is of no role there, or the secret id is of another role, has expired or was used "
+            "as often as it may be. Make a new one, `vault write -f "
+            f"auth/{self.approle_mount}/role/NAME/secret-id`, and put it into the VaultConnection. Each step "
+            "logs in: secret_id_num_uses of the role should be 0."
+        )
+
+    def _remedy_for_kubernetes(self) -> str:
+        return (
+            f"Check that the role {self.kubernetes_role!r} is there and bound to the ServiceAccount and the "
+            f"namespace of the worker's pod, and that auth/{self.kubernetes_mount}/config leads to the "
+            "cluster that the worker runs on."
+        )

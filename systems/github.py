@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ from systems.github_answers import (
     RepositoryAnswer,
     User,
     parsed,
+    token_end,
 )
 from systems.github_http import BoundedRequester
 from systems.github_refusals import refusal, translated, words
@@ -71,6 +73,7 @@ class GitHub:
             )
         self.repository = repository
         self._requester = BoundedRequester(api_url, token, ca_pem, timeout)
+        self._token_ends_at: datetime | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +89,11 @@ class GitHub:
     def close(self) -> None:
         """Close the connections."""
         self._requester.close()
+
+    @property
+    def token_ends_at(self) -> datetime | None:
+        """When the token ends, as the last answers said; None if they did not, as for an App's token."""
+        return self._token_ends_at
 
     def access(self) -> RepositoryAccess:
         """The repository, and what we may do with it."""
@@ -276,7 +284,8 @@ class GitHub:
 
     def _send(self, verb: str, path: str, parameters: dict[str, Any] | None = None, body: Any = None) -> Any:
         """What GitHub answers, decoded."""
-        _, answer = self._requester.requestJsonAndCheck(verb, path, parameters=parameters, input=body)
+        headers, answer = self._requester.requestJsonAndCheck(verb, path, parameters=parameters, input=body)
+        self._token_ends_at = token_end(headers) or self._token_ends_at
         return answer
 
     def _about(self, what: str, full_name: str) -> RepositoryAnswer:

@@ -5,9 +5,10 @@ Names and types are those of GitHub's REST API description; everything else in a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -231,3 +232,12 @@ def parsed(shape: type[Shape], answer: object, subject: str) -> Shape:
             f"an answer without a usable {fields or 'body'}",
             "Check that api_url of the GitOps connection is GitHub's REST API.",
         ) from None
+
+
+def token_end(headers: Mapping[str, Any]) -> datetime | None:
+    """When the token of a request ends, as the answer says: ``2026-12-01 10:00:00 UTC`` (or ``+0100``)."""
+    said = str(headers.get("github-authentication-token-expiration") or "").replace("UTC", "+0000")
+    try:
+        return datetime.strptime(said, "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
+    except ValueError:
+        return None

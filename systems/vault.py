@@ -61,11 +61,17 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A session that a login opened. ``policies`` are all that its token carries."""
+    """A session that a login opened.
+
+    Attributes:
+        policies: all that its token carries.
+        is_batch: its token is one that cannot be revoked.
+    """
 
     token: SecretStr
     accessor: str
     policies: tuple[str, ...]
+    is_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +86,14 @@ class Refused:
 
 
 class Vault:
-    """A Vault, as the owner of one token. A context manager: leaving it closes the connections.
+    """A Vault, as the owner of one token. A context manager: leaving it closes the connections, and ends a
+    session of `systems.vault_session`.
 
     Every method raises the errors of `systems.vault_http.VaultHttp` and nothing else.
     """
 
-    def __init__(self, http: VaultHttp, *, revoke_on_exit: bool = False) -> None:
+    def __init__(self, http: VaultHttp) -> None:
         self.http = http
-        self._revoke_on_exit = revoke_on_exit
 
     def __enter__(self) -> Self:
         return self
@@ -98,11 +104,7 @@ class Vault:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            if self._revoke_on_exit:
-                self.revoke_own_token()
-        finally:
-            self.http.close()
+        self.http.close()
 
     @property
     def address(self) -> str:
@@ -172,7 +174,8 @@ class Vault:
 
     def kubernetes_config(self, mount: str) -> Mapping[str, Any] | None:
         """The config of a Kubernetes auth mount; None while it was never written."""
-        return self.http.read(f"auth/{mount}/config")
+        # A policy that demands this parameter of each write demands it of reads too. It selects nothing.
+        return self.http.read(f"auth/{mount}/config", disable_local_ca_jwt="true")
 
     def role(self, mount: str, name: str) -> Mapping[str, Any] | None:
         """A role of a Kubernetes auth mount."""
@@ -195,6 +198,7 @@ class Vault:
                 token=SecretStr(str(auth["client_token"])),
                 accessor=str(auth.get("accessor", "")),
                 policies=tuple(auth.get("policies") or ()),
+                is_batch=auth.get("token_type") == "batch",
             )
         if answer.status < 400:
             raise UnexpectedAnswer(

@@ -96,6 +96,10 @@ class VaultHttp:
             self.address, token, namespace=self._namespace, timeout=self._timeout, http=self._session
         )
 
+    def _use(self, token: SecretStr) -> None:
+        """Be somebody else from now on."""
+        self._client.token = token.get_secret_value()
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
@@ -214,8 +218,8 @@ def refusal(answer: Answer, verb: str, path: str) -> PermanentError | TransientE
             "Vault",
             path,
             f"may not {verb}: {answer.words}",
-            "Give the pipeline's token a policy with this path, or put a token that has not expired into "
-            "the VaultConnection.",
+            "Give the pipeline's token the policy that `python -m deployments.vault.policy` prints (it pins "
+            "values too), or put a token that has not expired into the VaultConnection.",
         )
     if answer.status == 404:
         return PrerequisiteMissing(

@@ -31,11 +31,13 @@ replace_environment(
 
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings  # noqa: E402
 
+from tests.rights import policy_of_the_tests  # noqa: E402
+
 
 @pytest.fixture(scope="session")
 def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
     """The session's Vault. Tests ask for `vault`, which is the same one in its seeded state."""
-    with VaultServer(tmp_path_factory.mktemp("vault")) as server:
+    with VaultServer(tmp_path_factory.mktemp("vault"), pipeline_policy=policy_of_the_tests()) as server:
         yield server
 
 

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.gitops_agent.cluster import Cluster
-from deployments.sandbox.gitops_agent.manifests import Identity
+from deployments.sandbox.gitops_agent.manifests import Identity, Manifest
 from deployments.sandbox.kubernetes_api import kubeconfig
 from deployments.sandbox.processes import SandboxError
 
-MANIFESTS = CHECKOUT / "deployments" / "manifests" / "cluster-account.yaml"
 _TOKEN_SECRET = Identity("v1", "Secret", "vault-enablement", "pipeline-token")
 _TOKEN_SECONDS = 30.0
 _POLL_SECONDS = 0.1
@@ -23,23 +21,35 @@ _POLL_SECONDS = 0.1
 class ClusterAccount:
     """Makes the account with an administrator's kubeconfig, and can take away what it made."""
 
-    def __init__(self, admin_kubeconfig: Path) -> None:
+    def __init__(self, admin_kubeconfig: Path, manifests: str) -> None:
+        """Args: manifests: of the account and its rights, YAML."""
         self._admin_kubeconfig = admin_kubeconfig
+        self._manifests = manifests
         self._created: list[Identity] = []
 
     def create(self) -> None:
-        """Apply the manifests.
+        """Apply the manifests, after the namespaces that they take for granted.
 
         Raises:
             ClusterError: the API server refused.
         """
+        manifests = list(yaml.safe_load_all(self._manifests))
+        named = {manifest["metadata"].get("namespace") for manifest in manifests} - {None}
         with Cluster(self._admin_kubeconfig) as cluster:
-            for manifest in yaml.safe_load_all(MANIFESTS.read_text()):
-                identity = Identity.of(manifest)
-                existed = cluster.get(identity) is not None
-                cluster.apply(manifest, force=False)
-                if not existed:
-                    self._created.append(identity)
+            for namespace in sorted(named):
+                manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+                # One that is there has labels: to apply it without them would take them away.
+                if cluster.get(Identity.of(manifest)) is None:
+                    self._apply(cluster, manifest)
+            for manifest in manifests:
+                self._apply(cluster, manifest)
+
+    def _apply(self, cluster: Cluster, manifest: Manifest) -> None:
+        identity = Identity.of(manifest)
+        existed = cluster.get(identity) is not None
+        cluster.apply(manifest, force=False)
+        if not existed:
+            self._created.append(identity)
 
     def kubeconfig(self, cluster_name: str) -> str:
         """Text of a kubeconfig with the account's token, once the cluster has filled it in.

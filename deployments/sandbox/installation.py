@@ -44,7 +44,7 @@ from deployments.sandbox.vault_server import VaultServer
 
 REPOSITORY = "sandbox/gitops"
 PROPOSER, REVIEWER = "pipeline", "reviewer"
-_CONNECT_SECONDS = 120.0
+_COMMAND_SECONDS = 120.0
 _SERVICE_SECONDS = 120.0
 _SERVICE, _WOKEN = "merge-service", " was woken: "
 _CLEAN_UP_SECONDS = 60.0
@@ -152,7 +152,8 @@ class Installation:
             token = self._secret("vault-token", options.vault_token)
             authority = {"ca_cert": {"file": str(options.vault_ca)}} if options.vault_ca else {}
             return {"address": options.vault_address, "token": token, **authority}
-        vault = VaultServer(self._directory / "vault", VAULT_PORT)
+        policy = self._printed("deployments.vault.policy", f"{options.env}/{options.cluster}")
+        vault = VaultServer(self._directory / "vault", VAULT_PORT, pipeline_policy=policy)
         self._timed("Vault (OpenBao)", lambda: self._stack.enter_context(vault), vault.address)
         self.vault = vault
         return {
@@ -216,7 +217,9 @@ class Installation:
         """The pipeline's own account. Returns the cluster's section of the connection file."""
         if self._options.kubeconfig:
             self._say(f"  {'API of ' + self._options.cluster:<24} {server_of(admin_kubeconfig)[0]}  (yours)")
-        self._account = ClusterAccount(admin_kubeconfig)
+        options = self._options
+        manifests = self._printed("deployments.openshift.account", *options.namespaces)
+        self._account = ClusterAccount(admin_kubeconfig, manifests)
         self._account.create()
         return {"kubeconfig": self._secret("kubeconfig", self._account.kubeconfig(self._options.cluster))}
 
@@ -270,20 +273,29 @@ class Installation:
         return file
 
     def _connect(self, file: Path) -> None:
+        self._printed("deployments.connect", str(file))
+
+    def _printed(self, module: str, *arguments: str) -> str:
+        """What one of the project's own commands prints. As a process: what it needs to know of the pipeline,
+        the sandbox need not.
+
+        Raises:
+            SandboxError: it failed.
+        """
         result = subprocess.run(
-            [sys.executable, "-m", "deployments.connect", str(file)],
+            [sys.executable, "-m", module, *arguments],
             env=self.prefect.environment,
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
-            timeout=_CONNECT_SECONDS,
+            timeout=_COMMAND_SECONDS,
             check=False,
         )
         if result.returncode != 0:
-            msg = f"the connections were not made\n{result.stdout}"
+            msg = f"python -m {module} failed\n{result.stdout}{result.stderr}"
             raise SandboxError(msg)
+        return result.stdout
 
     def _forget_secrets(self) -> None:
         """Credentials of real systems do not stay: neither as files nor in Prefect's database."""

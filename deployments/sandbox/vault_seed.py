@@ -18,36 +18,7 @@ OIDC_ROLE = "users"
 PIPELINE_POLICY = "enablement-pipeline"
 CORRELATION_HEADER = "X-Correlation-Id"
 
-_READ = '["read", "list"]'
-_WRITE = '["create", "read", "update", "list"]'
-_PIPELINE_PATHS = {
-    # What preflight reads.
-    "sys/mounts": _READ,
-    "sys/mounts/*": '["read"]',
-    "sys/auth": _READ,
-    # What the steps write. Enabling an auth method is one of Vault's root-protected paths: sudo.
-    "sys/auth/+": '["create", "read", "update", "sudo"]',
-    "sys/policies/acl/+": _WRITE,
-    "identity/group": _WRITE,
-    "identity/group/name/+": _WRITE,
-    "identity/group/id/+": _WRITE,
-    "identity/group-alias": _WRITE,
-    "identity/group-alias/id": _READ,
-    "identity/group-alias/id/+": _WRITE,
-    "identity/lookup/group": '["create", "update"]',
-    "auth/+/config": _WRITE,
-    "auth/+/role": _READ,
-    "auth/+/role/+": _WRITE,
-}
-
 _SYSTEM_POLICIES = frozenset({"root", "default", "response-wrapping"})
-
-
-def pipeline_policy() -> str:
-    """HCL of the pipeline's policy: the paths it needs, whatever the values."""
-    return "\n".join(
-        f'path "{path}" {{ capabilities = {capabilities} }}' for path, capabilities in _PIPELINE_PATHS.items()
-    )
 
 
 class VaultAdmin:
@@ -85,10 +56,16 @@ class VaultAdmin:
 class VaultSeed:
     """Brings a Vault to the state that the pipeline expects to find, from empty or from used."""
 
-    def __init__(self, admin: VaultAdmin, user_key_pem: str) -> None:
-        """Args: user_key_pem: public key with which the JWTs of users are checked at ``oidc/``."""
+    def __init__(self, admin: VaultAdmin, user_key_pem: str, pipeline_policy: str) -> None:
+        """
+        Args:
+            admin: with the root token.
+            user_key_pem: public key with which the JWTs of users are checked at ``oidc/``.
+            pipeline_policy: HCL of all that the pipeline's token may do; without it, it may do nothing.
+        """
         self._admin = admin
         self._user_key_pem = user_key_pem
+        self._pipeline_policy = pipeline_policy
 
     def apply(self) -> None:
         """Make what is missing and remove what is not ours. Safe to call again and again."""
@@ -102,11 +79,16 @@ class VaultSeed:
         )
 
     def pipeline_token(self) -> str:
-        """A new renewable token of the pipeline, with the policies ``default`` and `PIPELINE_POLICY`."""
+        """A new renewable token of the pipeline, with the policy `PIPELINE_POLICY` alone."""
         answer = self._admin.request(
             "POST",
             "auth/token/create-orphan",
-            {"policies": [PIPELINE_POLICY], "ttl": "12h", "display_name": "pipeline"},
+            {
+                "policies": [PIPELINE_POLICY],
+                "no_default_policy": True,
+                "ttl": "12h",
+                "display_name": "pipeline",
+            },
         )
         token: str = answer["auth"]["client_token"]
         return token
@@ -189,4 +171,7 @@ class VaultSeed:
     def _reset_policies(self) -> None:
         for name in set(self._admin.keys("sys/policies/acl")) - _SYSTEM_POLICIES - {PIPELINE_POLICY}:
             self._admin.request("DELETE", f"sys/policies/acl/{name}")
-        self._admin.request("PUT", f"sys/policies/acl/{PIPELINE_POLICY}", {"policy": pipeline_policy()})
+        if self._pipeline_policy:
+            self._admin.request(
+                "PUT", f"sys/policies/acl/{PIPELINE_POLICY}", {"policy": self._pipeline_policy}
+            )

@@ -6,6 +6,7 @@ Storage is in memory, so that a start takes well under a second and nothing is l
 
 In a process: ``with VaultServer(directory) as vault: vault.address, vault.pipeline_token, ...``.
 As a process: ``python -m deployments.sandbox.vault_server --state-dir DIR`` writes ``ready.json``.
+What the pipeline's token may do is handed in: the sandbox does not know what the pipeline needs.
 """
 
 from __future__ import annotations
@@ -68,8 +69,14 @@ class VaultServer:
     _admin: VaultAdmin
     _seed: VaultSeed
 
-    def __init__(self, state_directory: Path, port: int = 0) -> None:
-        """Args: port: the wanted one; another free one is taken if it is not free, or is 0."""
+    def __init__(self, state_directory: Path, port: int = 0, *, pipeline_policy: str = "") -> None:
+        """
+        Args:
+            state_directory: for its files.
+            port: the wanted one; another free one is taken if it is not free, or is 0.
+            pipeline_policy: HCL of what `pipeline_token` may do; without it, that is nothing.
+        """
+        self._pipeline_policy = pipeline_policy
         self._directory = state_directory.resolve()
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._supervisor = Supervisor(self._directory)
@@ -149,7 +156,7 @@ class VaultServer:
         write_private(self._directory / "user-signing-key.pem", self.user_key_pem)
         self._admin = VaultAdmin(self.address, str(self.ca_file), self.root_token)
         self.unseal()
-        self._seed = VaultSeed(self._admin, self._user_public_key_pem)
+        self._seed = VaultSeed(self._admin, self._user_public_key_pem, self._pipeline_policy)
         self._seed.apply()
         self._new_pipeline_token()
 
@@ -228,10 +235,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     parser = argparse.ArgumentParser(prog="python -m deployments.sandbox.vault_server", description=__doc__)
     parser.add_argument("--state-dir", type=Path, required=True, help="directory for its files")
     parser.add_argument("--port", type=int, default=USUAL_PORT, help="taken if it is free, else another one")
+    parser.add_argument("--pipeline-policy", type=Path, help="HCL file of what the pipeline's token may do")
     options = parser.parse_args(arguments)
     ready_file: Path = options.state_dir / "ready.json"
     ready_file.unlink(missing_ok=True)
-    with ending_on_signals(), VaultServer(options.state_dir, options.port) as vault:
+    policy = options.pipeline_policy.read_text() if options.pipeline_policy else ""
+    with ending_on_signals(), VaultServer(options.state_dir, options.port, pipeline_policy=policy) as vault:
         write_ready(ready_file, vault.ready_document())
         vault.watch()
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from connections import ClusterConnection
 from runbook.checks import Check
+from runbook.cluster_rights import ClusterRight, cluster_rights, further_cluster_rights
 from runbook.errors import (
     AccessDenied,
     CertificateNotTrusted,
@@ -16,7 +17,6 @@ from runbook.errors import (
     PrerequisiteMissing,
 )
 from runbook.request import EnableRequest
-from runbook.rights import cluster_rights
 from systems.openshift import Access, Infrastructure, OpenShift
 from systems.tls import check_certificate
 from tasks.auth_config import ApiServer
@@ -29,6 +29,7 @@ CREDENTIALS = "The cluster accepts our credentials"
 CERTIFICATE = "The API certificate is right for Vault"
 ROUTER = "The router certificate is trusted"
 RIGHTS = "Our rights on the cluster"
+FURTHER_RIGHTS = "Rights that a run can do without"
 STORES = "API versions of SecretStore"
 
 
@@ -58,7 +59,18 @@ def ask_cluster(
     """Ask the cluster about itself and about us; ``stack`` closes the client in the end."""
     identity = _identity(request)
     table = Table(
-        "OpenShift", (KUBECONFIG, REACHABLE, CREDENTIALS, CERTIFICATE, ROUTER, RIGHTS, identity, STORES)
+        "OpenShift",
+        (
+            KUBECONFIG,
+            REACHABLE,
+            CREDENTIALS,
+            CERTIFICATE,
+            ROUTER,
+            RIGHTS,
+            FURTHER_RIGHTS,
+            identity,
+            STORES,
+        ),
     )
     answers = ClusterAnswers(table)
     client = table.get(KUBECONFIG, connection.client) if connection else None
@@ -75,6 +87,7 @@ def ask_cluster(
         return answers
     answers.client = client
     table.check(RIGHTS, lambda: _rights(client, request))
+    table.check(FURTHER_RIGHTS, lambda: _further_rights(client, request))
     table.rights_are_named_by(RIGHTS)
     table.check(ROUTER, lambda: _router(client))
     expected = connection.infrastructure_name or request.cluster
@@ -181,20 +194,31 @@ def _router(client: OpenShift) -> str | Check:
     )
 
 
+_GIVE_RIGHTS = (
+    "Apply the Roles and the ClusterRole that `python -m deployments.openshift.account` prints, for the "
+    "account of the ClusterConnection."
+)
+
+
 def _rights(client: OpenShift, request: EnableRequest) -> str:
-    accesses = [
-        Access(right.verb, right.resource, right.group, right.namespace, right.name, right.subresource)
-        for right in cluster_rights(request)
-    ]
-    denied = client.denied(accesses)
+    rights = cluster_rights(request)
+    denied = client.denied([_access(right) for right in rights])
     if denied:
-        raise AccessDenied(
-            "OpenShift",
-            "our account",
-            f"may not {'; '.join(map(str, denied))}",
-            "Bind the account of the ClusterConnection to a Role or ClusterRole with these rules.",
-        )
+        raise AccessDenied("OpenShift", "our account", f"may not {'; '.join(map(str, denied))}", _GIVE_RIGHTS)
+    return f"{len(rights)} rights"
+
+
+def _further_rights(client: OpenShift, request: EnableRequest) -> str | Check:
+    accesses = {_access(right): right for right in further_cluster_rights(request)}
+    denied = client.denied(list(accesses))
+    if denied:
+        lacking = "; ".join(f"may not {access}: {accesses[access].without}" for access in denied)
+        return Check(FURTHER_RIGHTS, "warning", f"our account {lacking}", _GIVE_RIGHTS)
     return f"{len(accesses)} rights"
+
+
+def _access(right: ClusterRight) -> Access:
+    return Access(right.verb, right.resource, right.group, right.namespace, right.name, right.subresource)
 
 
 def _infrastructure(client: OpenShift, request: EnableRequest, expected: str) -> str | Check:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from connections import GitOpsRepository, VaultConnection
 from runbook.checks import Check
 from runbook.errors import AccessDenied, PrerequisiteMissing
 from runbook.gitops import FileEdit, check_repository, declared_namespaces, wanted_edits
 from runbook.request import EnableRequest
+from systems.github import GitHub
 from systems.gitops import GitOpsClone
 from tasks.preflight.table import Table
 from tasks.repository import clone, store_settings
 
 PROPOSE = "We may propose a change"
+TOKEN_END = "Our GitHub token lives long enough"  # noqa: S105 - the name of a row
 READ = "The repository can be read"
 CONTENT = "Folders of the cluster and its ArgoCD chain"
 EDITS = "The change can be worked out"
+
+_A_WEEK = timedelta(days=7)
 
 
 @dataclass(slots=True)
@@ -29,7 +34,7 @@ class RepositoryAnswers:
     """
 
     tables: tuple[Table, Table] = field(
-        default_factory=lambda: (Table("GitHub", (PROPOSE,)), Table("Git", (READ,)))
+        default_factory=lambda: (Table("GitHub", (PROPOSE, TOKEN_END)), Table("Git", (READ,)))
     )
     edits: tuple[FileEdit, ...] = ()
     declared: frozenset[str] | None = None
@@ -52,7 +57,7 @@ def ask_repository(
     answers = RepositoryAnswers()
     github, git = answers.tables
     if connection is not None:
-        github.check(PROPOSE, lambda: _may_propose(connection))
+        _ask_github(github, connection)
 
         def look() -> None:
             with clone(connection) as base:
@@ -91,19 +96,39 @@ def _look_into(
             git.ok(EDITS, f"{len(edits)} files" if edits else "nothing to change")
 
 
-def _may_propose(connection: GitOpsRepository) -> str | Check:
-    with connection.github() as github:
-        access = github.access()
-        if access.archived:
-            raise PrerequisiteMissing(
-                "GitHub", access.full_name, "is archived: nothing can be proposed", "Name another repository."
-            )
-        if access.can_push or connection.fork:
-            return f"{access.full_name}" + (
-                f", from the fork of {connection.fork}" if connection.fork else ""
-            )
-        if github.login() is None:
-            return Check(PROPOSE, "not checked", "GitHub does not tell what the token of an App may do")
+def _ask_github(table: Table, connection: GitOpsRepository) -> None:
+    def ask() -> str | Check:
+        with connection.github() as github:
+            answer = _may_propose(github, connection)
+            table.add(_end_of_token(github.token_ends_at, datetime.now(UTC)))
+        return answer
+
+    table.check(PROPOSE, ask)
+
+
+def _end_of_token(end: datetime | None, now: datetime) -> Check:
+    if end is None:
+        return Check(TOKEN_END, "not checked", "GitHub does not tell when it ends")
+    if end - now > _A_WEEK:
+        return Check(TOKEN_END, "ok", f"until {end:%Y-%m-%d}")
+    return Check(
+        TOKEN_END,
+        "warning",
+        f"it ends on {end:%Y-%m-%d %H:%M} UTC, and the wait for the merge may take days",
+        "Make a new token and put it into the GitOpsRepository.",
+    )
+
+
+def _may_propose(github: GitHub, connection: GitOpsRepository) -> str | Check:
+    access = github.access()
+    if access.archived:
+        raise PrerequisiteMissing(
+            "GitHub", access.full_name, "is archived: nothing can be proposed", "Name another repository."
+        )
+    if access.can_push or connection.fork:
+        return f"{access.full_name}" + (f", from the fork of {connection.fork}" if connection.fork else "")
+    if github.login() is None:
+        return Check(PROPOSE, "not checked", "GitHub does not tell what the token of an App may do")
     raise AccessDenied(
         "GitHub",
         access.full_name,

@@ -10,9 +10,10 @@ from runbook.auth_method import compare_config, compare_mount, compare_role
 from runbook.changes import Change, pending
 from runbook.checks import Check
 from runbook.errors import AccessDenied, Busy, Conflict, PrerequisiteMissing
+from runbook.groups import ID_OF_NEW_GROUP
 from runbook.names import OIDC_MOUNT, SECRETS_MOUNT, Cluster
 from runbook.request import EnableRequest
-from runbook.rights import vault_rights
+from runbook.rights import administrators_command, beyond_pins, vault_rights
 from systems.vault import Health, Mount, Vault
 from tasks.auth_config import ApiServer
 from tasks.group import alias_changes, group_changes
@@ -24,6 +25,7 @@ REACHABLE = "Vault is reachable"
 UNSEALED = "Vault is unsealed"
 TOKEN = "Vault accepts our token"  # noqa: S105 - the name of a row
 CAPABILITIES = "Our token's capabilities"
+PINS = "Our token may write these values"
 SECRETS = f"{SECRETS_MOUNT}/ is KV version 2"
 OIDC = f"auth/{OIDC_MOUNT}/ is there"
 POLICIES = "Policies are free or as wanted"
@@ -72,7 +74,8 @@ def ask_vault(
     target = request.target
     objects = (_group(target), _alias(target), _mount(target), _config(target), _role(target))
     table = Table(
-        "Vault", (REACHABLE, UNSEALED, TOKEN, CAPABILITIES, SECRETS, OIDC, POLICIES, *objects, OTHER_MOUNTS)
+        "Vault",
+        (REACHABLE, UNSEALED, TOKEN, CAPABILITIES, SECRETS, OIDC, POLICIES, *objects, PINS, OTHER_MOUNTS),
     )
     changes: list[Change] = []
     if connection is None:
@@ -86,6 +89,11 @@ def ask_vault(
         def logged_in() -> None:
             with connection.client() as vault:
                 _ask_logged_in(table, vault, request, api, changes)
+                if pending(changes):
+                    pinned = connection.pinned_policy
+                    table.check(PINS, lambda: _pins(vault, request, pending(changes), pinned=pinned))
+                else:
+                    table.skip(PINS, "nothing is known that has to be written")
 
         table.get(TOKEN, logged_in)
     return table, tuple(changes)
@@ -108,7 +116,8 @@ def _ask_logged_in(
     # Paths that are known only now, such as the id of an alias.
     further = {change.path: frozenset({"update"}) for change in pending(changes) if change.path not in needed}
     if further and CAPABILITIES not in table.errors:
-        table.check(CAPABILITIES, lambda: _capabilities(vault, {**needed, **further}))
+        instead = [_by_hand(change) for change in pending(changes) if change.path in further]
+        table.check(CAPABILITIES, lambda: _capabilities(vault, {**needed, **further}, instead))
     if api is None:
         table.skip(OTHER_MOUNTS, "the cluster's address is not known")
     else:
@@ -137,9 +146,9 @@ def _own_token(vault: Vault) -> str | Check:
         raise AccessDenied(
             "Vault",
             "our token",
-            f"is not accepted ({error.answer})",
-            "Put a token that has not expired into the VaultConnection, or log in by AppRole; it needs "
-            "the rights of the policy `default` to look at itself.",
+            f"is not accepted at auth/token/lookup-self ({error.answer})",
+            "Put a token that has not expired into the VaultConnection, or log in by AppRole or Kubernetes; "
+            "it needs the policy that `python -m deployments.vault.policy` prints, also to look at itself.",
         ) from None
     ttl = int(token.get("ttl") or 0)
     policies = ", ".join(token.get("policies") or ()) or "no policy"
@@ -153,7 +162,7 @@ def _own_token(vault: Vault) -> str | Check:
     return policies
 
 
-def _capabilities(vault: Vault, needed: Mapping[str, frozenset[str]]) -> str:
+def _capabilities(vault: Vault, needed: Mapping[str, frozenset[str]], instead: Sequence[str] = ()) -> str:
     have = vault.capabilities(needed)
     gaps = [
         f"{', '.join(sorted(wanted - have[path]))} on {path}"
@@ -161,13 +170,48 @@ def _capabilities(vault: Vault, needed: Mapping[str, frozenset[str]]) -> str:
         if "root" not in have[path] and not wanted <= have[path]
     ]
     if gaps:
+        by_hand = f"Or let an administrator run {' and '.join(instead)}, then re-run." if instead else ""
         raise AccessDenied(
             "Vault",
             "our token",
             f"lacks {'; '.join(gaps)}",
-            "Give the pipeline's token a policy with these capabilities.",
+            "Give the pipeline's token the policy that `python -m deployments.vault.policy` prints"
+            + (f" with --allow move-alias. {by_hand}" if instead else "."),
         )
     return f"{len(needed)} paths"
+
+
+def _pins(vault: Vault, request: EnableRequest, changes: Sequence[Change], *, pinned: bool) -> str | Check:
+    """Whether the plan keeps to the values that the pipeline's policy pins.
+
+    ``sys/capabilities-self`` does not tell of pinned values, so this goes by what the policy should be.
+    """
+    beyond = [(change, fields) for change in changes if (fields := beyond_pins(request, change))]
+    if not beyond:
+        return "the plan keeps to what `python -m deployments.vault.policy` pins"
+    if not pinned:
+        return "the policy pins nothing, says the VaultConnection"
+    if all("root" in have for have in vault.capabilities([change.path for change, _ in beyond]).values()):
+        return "ours is a root token"
+    raise Conflict(
+        "Vault",
+        ", ".join(change.object for change, _ in beyond),
+        "; ".join(
+            f"{', '.join(fields)} would be written together with what others have put there, and the "
+            f"pipeline's policy allows our own values alone (path {change.path})"
+            for change, fields in beyond
+        ),
+        f"Let an administrator run {' and '.join(_by_hand(change) for change, _ in beyond)}, then re-run. "
+        "If the token's policy pins no values, set pinned_policy of the VaultConnection to false.",
+    )
+
+
+def _by_hand(change: Change) -> str:
+    """The command with which an administrator makes a change that our token may not make."""
+    if ID_OF_NEW_GROUP in change.payload.values():
+        # The alias cannot be moved to a group that is not there yet; without it, the run makes a new one.
+        return f"`vault delete {change.path}`"
+    return f"`{administrators_command(change.path, change.payload)}`"
 
 
 def _secrets_mount(mount: Mount | None) -> str:
@@ -284,7 +328,7 @@ def _other_mounts(
             OTHER_MOUNTS,
             "not checked",
             f"our token may not read {', '.join(unread)}",
-            "Give it read on auth/+/config to have this checked.",
+            "Make its policy with --allow other-mounts to have this checked.",
         )
     return ours
 

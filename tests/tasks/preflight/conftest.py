@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from deployments.sandbox.cluster_account import ClusterAccount
 from deployments.sandbox.github_api import GitHubApi
 from deployments.sandbox.kubernetes_api import KubernetesApi
 from deployments.sandbox.vault_server import VaultServer
+from tests.rights import cluster_account
 from tests.systems.github.conftest import scripted
 from tests.tasks.preflight.installation import REPOSITORY, Installation
 from tests.world import seed_repository
@@ -27,8 +26,8 @@ def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesA
 
 @pytest.fixture(scope="package")
 def kubeconfig(kubernetes: KubernetesApi) -> str:
-    """Of the pipeline's own account, with the rights that the project's manifests give it."""
-    account = ClusterAccount(Path(kubernetes.admin_kubeconfig))
+    """Of the pipeline's own account, with the rights that the project's command gives it."""
+    account = cluster_account(kubernetes.admin_kubeconfig)
     account.create()
     return account.kubeconfig("ember")
 

@@ -113,7 +113,7 @@ def test_a_wrong_token_hides_neither_the_certificate_nor_that_the_api_answers(
     assert "401 Unauthorized" in error.answer
 
 
-def test_the_projects_own_manifests_give_the_account_every_right(
+def test_the_projects_own_command_gives_the_account_every_right(
     installation: Installation, request_for_ember: EnableRequest
 ) -> None:
     found = installation.look(request_for_ember, installation.only("cluster"))
@@ -145,14 +145,15 @@ def without(installation: Installation, *resources: str) -> Iterator[None]:
 def test_rights_that_the_account_lacks_are_named_one_by_one_and_once(
     installation: Installation, request_for_ember: EnableRequest
 ) -> None:
-    with without(installation, "namespaces", "customresourcedefinitions", "infrastructures"):
+    resources = ("namespaces", "serviceaccounts", "customresourcedefinitions", "infrastructures", "ingresses")
+    with without(installation, *resources):
         found = installation.look(request_for_ember, installation.only("cluster"))
     assert failed(found) == [rows.RIGHTS]
     error = the_error(found, request_for_ember)
     assert isinstance(error, AccessDenied)
     for right in (
-        "get namespaces external-secrets-operator cluster-wide",
-        "get serviceaccounts vault-secret-fetcher in namespace payments",
+        "get namespaces cluster-wide",
+        "get serviceaccounts eso-vault-auth in namespace external-secrets-operator",
         "get customresourcedefinitions.apiextensions.k8s.io secretstores.external-secrets.io cluster-wide",
     ):
         assert right in error.answer
@@ -262,12 +263,13 @@ def test_a_namespace_that_is_neither_there_nor_declared_is_named_and_the_others_
     installation.as_cluster_admin("POST", "/api/v1/namespaces", {"metadata": {"name": "by-hand"}})
     request = make(namespaces=("payments", "paymnets", "by-hand"))
     found = installation.look(request, installation.only("cluster", "repository"))
-    assert failed(found) == ["Namespace paymnets is there or declared"]
+    assert failed(found) == [rows.RIGHTS, "Namespace paymnets is there or declared"]
     assert row(found, "Namespace payments is there or declared").found == "in the cluster's overlay"
     assert row(found, "Namespace by-hand is there or declared").found == "on the cluster"
     error = the_error(found, request)
     assert isinstance(error, PrerequisiteMissing)
     assert "namespace paymnets: is neither on the cluster nor in its overlay" in str(error)
+    assert "namespace payments" not in row(found, rows.RIGHTS).found
 
 
 def test_a_namespace_is_not_judged_by_half_of_what_has_to_be_asked(installation: Installation) -> None:

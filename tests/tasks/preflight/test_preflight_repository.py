@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def test_a_good_repository_is_described_row_by_row(
 
 def test_an_unknown_cluster_is_answered_with_those_that_there_are(installation: Installation) -> None:
     request = make(cluster="embre")
-    found = installation.look(request, installation.only("repository", "vault"))
+    every_right = installation.vault.root_token
+    found = installation.look(request, installation.only("repository", "vault", vault__token=every_right))
     assert failed(found) == ["Overlay of emea/embre", "ArgoCD Applications of emea/embre"]
     error = the_error(found, request)
     assert isinstance(error, PrerequisiteMissing)
@@ -47,7 +49,8 @@ def test_an_unknown_cluster_is_answered_with_those_that_there_are(installation: 
 
 def test_an_unknown_environment_is_answered_with_those_that_there_are(installation: Installation) -> None:
     request = make(env="apac")
-    found = installation.look(request, installation.only("repository", "vault"))
+    every_right = installation.vault.root_token
+    found = installation.look(request, installation.only("repository", "vault", vault__token=every_right))
     assert failed(found) == ["Overlay of apac/ember", "ArgoCD Applications of apac/ember"]
     assert "no environment 'apac'; there are: emea, moc" in the_error(found, request).answer
 
@@ -139,7 +142,7 @@ def test_an_api_address_that_would_send_the_token_in_clear_is_refused(
     assert isinstance(the_error(found, request_for_ember), InvalidInput)
 
 
-def answer_about(**fields: object) -> bytes:
+def answer_about(headers: Mapping[str, str] | None = None, **fields: object) -> bytes:
     """What GitHub says of the repository."""
     there = {
         "full_name": REPOSITORY,
@@ -150,7 +153,7 @@ def answer_about(**fields: object) -> bytes:
         "html_url": "https://github.example.com/sandbox/gitops",
         "permissions": {"push": True, "pull": True},
     }
-    return http(200, {**there, **fields})
+    return http(200, {**there, **fields}, headers)
 
 
 def test_an_archived_repository_takes_no_proposal(
@@ -177,6 +180,27 @@ def test_what_github_does_not_tell_of_an_apps_token_is_not_held_against_it(
     )
     assert failed(found) == []
     assert row(found, rows.PROPOSE).status == "not checked"
+
+
+@pytest.mark.parametrize(
+    ("days", "status"), [(3, "warning"), (60, "ok"), (None, "not checked")], ids=["soon", "later", "not told"]
+)
+def test_a_github_token_that_ends_during_the_wait_is_a_warning(
+    installation: Installation,
+    request_for_ember: EnableRequest,
+    scripted: Scripted,
+    days: int | None,
+    status: str,
+) -> None:
+    headers = {}
+    if days is not None:
+        end = datetime.now(UTC) + timedelta(days=days)
+        headers["github-authentication-token-expiration"] = f"{end:%Y-%m-%d %H:%M:%S} UTC"
+    scripted.answers = [answer_about(headers)]
+    connections = installation.only("repository", gitops__api_url=scripted.url)
+    found = row(installation.look(request_for_ember, connections), rows.TOKEN_END)
+    assert found.status == status
+    assert days is None or f"{end:%Y-%m-%d}" in found.found
 
 
 ARGOCD = "argocd/overlays/moc-infra/applications"

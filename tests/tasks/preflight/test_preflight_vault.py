@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployments.sandbox.vault_seed import pipeline_policy
 from runbook.errors import (
     AccessDenied,
     Busy,
@@ -20,6 +19,7 @@ from runbook.errors import (
 )
 from runbook.request import EnableRequest
 from tasks.preflight import vault as rows
+from tests.rights import policy_of_the_tests, token_with
 from tests.tasks.preflight.installation import (
     ANOTHER_CA,
     NOBODY_LISTENS,
@@ -36,15 +36,6 @@ CONFIG = "auth/ember-k8s/config is free or ours"
 ROLE = "auth/ember-k8s/role/emea-ops is free or ours"
 
 
-def token_with(installation: Installation, policy: str, **options: object) -> str:
-    """A token whose rights are ``policy`` (HCL)."""
-    installation.vault.request("PUT", "sys/policies/acl/narrow", {"policy": policy})
-    answer = installation.vault.request(
-        "POST", "auth/token/create-orphan", {"policies": ["narrow"], "ttl": "12h", **options}
-    )
-    return str(answer["auth"]["client_token"])
-
-
 def test_a_wrong_token_is_said_to_be_one(
     installation: Installation, request_for_ember: EnableRequest
 ) -> None:
@@ -56,7 +47,7 @@ def test_a_wrong_token_is_said_to_be_one(
     assert row(found, rows.SECRETS).status == "not checked"
     error = the_error(found, request_for_ember)
     assert isinstance(error, AccessDenied)
-    assert "our token: is not accepted (may not read: 403" in str(error)
+    assert "our token: is not accepted at auth/token/lookup-self (may not read: 403" in str(error)
     assert "VaultConnection" in error.remedy
 
 
@@ -79,16 +70,18 @@ def test_a_refused_login_is_no_wrong_address(
 def test_a_token_that_may_not_look_at_itself_is_told_what_it_lacks(
     installation: Installation, request_for_ember: EnableRequest
 ) -> None:
-    token = token_with(installation, pipeline_policy(), no_default_policy=True)
+    policy = policy_of_the_tests().replace('path "auth/token/lookup-self"', 'path "unused"')
+    token = token_with(installation.vault, policy)
     found = installation.look(request_for_ember, installation.only("vault", vault__token=token))
     assert failed(found) == [rows.TOKEN]
-    assert "the policy `default`" in row(found, rows.TOKEN).remedy
+    assert "auth/token/lookup-self" in row(found, rows.TOKEN).found
+    assert "deployments.vault.policy" in row(found, rows.TOKEN).remedy
 
 
 def test_a_token_that_ends_within_hours_is_a_warning(
     installation: Installation, request_for_ember: EnableRequest
 ) -> None:
-    token = token_with(installation, pipeline_policy(), ttl="90m")
+    token = token_with(installation.vault, policy_of_the_tests(), ttl="90m")
     found = installation.look(request_for_ember, installation.only("vault", vault__token=token))
     assert failed(found) == []
     assert row(found, rows.TOKEN).status == "warning"
@@ -98,12 +91,12 @@ def test_a_token_that_ends_within_hours_is_a_warning(
 def test_rights_that_the_token_lacks_are_named_path_by_path_and_once(
     installation: Installation, request_for_ember: EnableRequest
 ) -> None:
-    policy = pipeline_policy()
-    for path in ("identity/group/name/+", "sys/auth/+", "sys/mounts"):
+    policy = policy_of_the_tests()
+    for path in ("identity/group/name/vault-admins-emea", "sys/auth/ember-k8s", "sys/mounts"):
         assert f'path "{path}"' in policy
         policy = policy.replace(f'path "{path}"', f'path "unused/{path}"')
     found = installation.look(
-        request_for_ember, installation.only("vault", vault__token=token_with(installation, policy))
+        request_for_ember, installation.only("vault", vault__token=token_with(installation.vault, policy))
     )
     assert failed(found) == [rows.CAPABILITIES]
     error = the_error(found, request_for_ember)
@@ -117,17 +110,20 @@ def test_rights_that_the_token_lacks_are_named_path_by_path_and_once(
     assert row(found, rows.OIDC).status == row(found, rows.POLICIES).status == "ok"
 
 
-def test_the_right_to_move_an_alias_is_asked_for_once_its_id_is_known(
+def test_an_alias_that_our_token_may_not_move_becomes_a_command_for_an_administrator(
     installation: Installation, request_for_ember: EnableRequest
 ) -> None:
     accessor = installation.vault.request("GET", "sys/auth")["data"]["oidc/"]["accessor"]
     orphaned = {"name": "vault-admins-emea", "mount_accessor": accessor}
     identifier = installation.vault.request("POST", "identity/group-alias", orphaned)["data"]["id"]
-    policy = pipeline_policy().replace('path "identity/group-alias/id/+"', 'path "unused"')
-    token = token_with(installation, policy)
-    found = installation.look(request_for_ember, installation.only("vault", vault__token=token))
+    found = installation.look(request_for_ember, installation.only("vault"))
     assert failed(found) == [rows.CAPABILITIES]
     assert f"update on identity/group-alias/id/{identifier}" in row(found, rows.CAPABILITIES).found
+    remedy = row(found, rows.CAPABILITIES).remedy
+    assert "--allow move-alias" in remedy
+    assert f"`vault delete identity/group-alias/id/{identifier}`" in remedy
+    token = token_with(installation.vault, policy_of_the_tests(["move-alias"]))
+    assert failed(installation.look(request_for_ember, installation.only("vault", vault__token=token))) == []
 
 
 def test_an_unreachable_vault_is_worth_another_try(
@@ -309,7 +305,8 @@ def test_another_clusters_mount_with_this_api_server_is_a_conflict(
         "auth/flint-k8s/config",
         {"kubernetes_host": host, "kubernetes_ca_cert": "any", "disable_local_ca_jwt": True},
     )
-    found = installation.look(request_for_ember, installation.only("vault", "cluster"))
+    token = token_with(installation.vault, policy_of_the_tests(["other-mounts"]))
+    found = installation.look(request_for_ember, installation.only("vault", "cluster", vault__token=token))
     assert failed(found) == [rows.OTHER_MOUNTS]
     error = the_error(found, request_for_ember)
     assert isinstance(error, Conflict)
@@ -321,9 +318,8 @@ def test_mounts_whose_config_we_may_not_read_are_said_not_to_be_checked(
     installation: Installation, request_for_ember: EnableRequest
 ) -> None:
     installation.vault.request("POST", "sys/auth/flint-k8s", {"type": "kubernetes"})
-    policy = pipeline_policy().replace('path "auth/+/config"', 'path "auth/ember-k8s/config"')
-    token = token_with(installation, policy)
-    found = installation.look(request_for_ember, installation.only("vault", "cluster", vault__token=token))
+    found = installation.look(request_for_ember, installation.only("vault", "cluster"))
     assert failed(found) == []
     assert row(found, rows.OTHER_MOUNTS).status == "not checked"
     assert "auth/flint-k8s/config" in row(found, rows.OTHER_MOUNTS).found
+    assert "--allow other-mounts" in row(found, rows.OTHER_MOUNTS).remedy

@@ -1,0 +1,159 @@
+"""Print the pipeline's account on a cluster: ``python -m deployments.openshift.account payments web``.
+
+ServiceAccount, a Role in each namespace whose starter ServiceAccount is enabled, and a ClusterRole for the
+rest, narrow by names wherever the verb allows. It changes nothing on the cluster but asks for tokens. The
+namespaces have to be there; that of the operator comes with the pull request, so what is needed there stands
+in the ClusterRole, by name. Apply it as an administrator of the cluster:
+
+    python -m deployments.openshift.account payments web | oc apply --server-side -f -
+
+and make its kubeconfig with ``python -m deployments.openshift.kubeconfig``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
+
+import yaml
+
+from runbook.cluster_rights import ClusterRight, cluster_rights, further_cluster_rights
+from runbook.errors import InvalidInput
+from runbook.names import ESO_NAMESPACE
+from runbook.request import EnableRequest, ReviewerToken
+
+NAMESPACE = "vault-enablement"
+ACCOUNT = "pipeline"
+TOKEN_SECRET = "pipeline-token"  # noqa: S105 - the name of an object
+ROLE = "vault-enablement-pipeline"
+
+_RBAC = "rbac.authorization.k8s.io"
+_HEAD = """\
+# The pipeline's account on this cluster. Made by:
+# {command}
+# Apply it with `oc apply --server-side -f -`.
+"""
+
+
+def account_manifests(
+    namespaces: Sequence[str],
+    service_account: str = "vault-secret-fetcher",
+    reviewer_tokens: Sequence[ReviewerToken] = ("secret",),
+) -> list[dict[str, Any]]:
+    """The objects, in the order in which they are applied.
+
+    Args:
+        namespaces: those that runs may name.
+        service_account: the starter ServiceAccount in them.
+        reviewer_tokens: the values of ``reviewer_token`` that runs may have.
+
+    Raises:
+        InvalidInput: a name is none.
+    """
+    rights: list[ClusterRight] = []
+    for mode in reviewer_tokens:
+        request = EnableRequest(
+            cluster="any",
+            env="any",
+            namespaces=tuple(namespaces),
+            cluster_connection="any",
+            service_account=service_account,
+            reviewer_token=mode,
+        )
+        rights += (*cluster_rights(request), *further_cluster_rights(request))
+    # The operator's namespace comes with the pull request; a Role in it could not be made before.
+    cluster_wide = [right for right in rights if right.namespace in {"", ESO_NAMESPACE}]
+    in_namespaces = {
+        namespace: [right for right in rights if right.namespace == namespace]
+        for namespace in dict.fromkeys(namespaces)
+        if namespace != ESO_NAMESPACE
+    }
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": ACCOUNT, "namespace": NAMESPACE},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": TOKEN_SECRET,
+                "namespace": NAMESPACE,
+                "annotations": {"kubernetes.io/service-account.name": ACCOUNT},
+            },
+            "type": "kubernetes.io/service-account-token",
+        },
+        *_granted("ClusterRole", {"name": ROLE}, cluster_wide),
+        *(
+            manifest
+            for namespace, of_namespace in in_namespaces.items()
+            for manifest in _granted("Role", {"name": ROLE, "namespace": namespace}, of_namespace)
+        ),
+    ]
+
+
+def _granted(kind: str, metadata: dict[str, str], rights: Iterable[ClusterRight]) -> list[dict[str, Any]]:
+    """A role and its binding to the account."""
+    return [
+        {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": _rules(rights)},
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": f"{kind}Binding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": metadata["name"]},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}],
+        },
+    ]
+
+
+def _rules(rights: Iterable[ClusterRight]) -> list[dict[str, Any]]:
+    """One rule for each verb on a resource, with the names that it is about."""
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for right in rights:
+        resource = f"{right.resource}/{right.subresource}" if right.subresource else right.resource
+        names.setdefault((right.group, resource, right.verb), []).append(right.name)
+    return [
+        {
+            "apiGroups": [group],
+            "resources": [resource],
+            # A list and a plain create have no name that a rule could be about; the create of a token has.
+            **({"resourceNames": sorted(set(of_rule))} if all(of_rule) else {}),
+            "verbs": [verb],
+        }
+        for (group, resource, verb), of_rule in names.items()
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the manifests; returns 0, or 1 after saying what is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m deployments.openshift.account", description=__doc__)
+    parser.add_argument("namespaces", nargs="+", metavar="NAMESPACE", help="as in the parameters of a run")
+    parser.add_argument(
+        "--service-account", default="vault-secret-fetcher", help="the starter ServiceAccount"
+    )
+    parser.add_argument(
+        "--reviewer-token",
+        action="append",
+        choices=get_args(ReviewerToken),
+        help="of the runs; may be given twice (default: secret)",
+    )
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(given)
+    try:
+        manifests = account_manifests(
+            options.namespaces, options.service_account, tuple(options.reviewer_token or ("secret",))
+        )
+    except InvalidInput as error:
+        print(error, file=sys.stderr)
+        return 1
+    sys.stdout.write(_HEAD.format(command=" ".join(["python -m deployments.openshift.account", *given])))
+    yaml.safe_dump_all(manifests, sys.stdout, sort_keys=False, default_flow_style=None)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
