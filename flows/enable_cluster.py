@@ -41,6 +41,10 @@ async def enable_cluster(
     secret_store_api: SecretStoreApi = "auto",
     merge_timeout: Duration | None = None,
     sync_timeout: Duration = "1h",
+    adopt: list[str] | None = None,
+    move_alias: bool = False,
+    plan_only: bool = False,
+    approve: bool = False,
     vault: Name = "vault",
     gitops: Name = "gitops",
     cluster_connection: Name | None = None,
@@ -66,6 +70,12 @@ async def enable_cluster(
         secret_store_api: API version of a new SecretStore. 'auto': as the repository's other clusters.
         merge_timeout: How long to wait for the merge, for example '336h'; for ever if empty.
         sync_timeout: How long to wait, after the merge, until ArgoCD has synced.
+        adopt: Objects of Vault that are somebody else's and shall be taken as they stand, for example
+            'policy/moc-kv-r'. Never overwrites.
+        move_alias: Move the administrators' alias to their group even if it belongs to another group that
+            somebody made.
+        plan_only: Publish the plan and end; nothing is written anywhere.
+        approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
         vault: Name of the VaultConnection.
         gitops: Name of the GitOpsRepository.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.
@@ -85,6 +95,10 @@ async def enable_cluster(
         secret_store_api=secret_store_api,
         merge_timeout=merge_timeout,
         sync_timeout=sync_timeout,
+        adopt=tuple(adopt or ()),
+        move_alias=move_alias,
+        plan_only=plan_only,
+        approve=approve,
         vault=vault,
         gitops=gitops,
         cluster_connection=cluster_connection or cluster,

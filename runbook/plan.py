@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.changes import Change, Difference, pending
+from runbook.changes import Change, Difference, pending, shown
 from runbook.names import Cluster
 
 
@@ -72,7 +72,7 @@ class Plan:
 
 def vault_section(changes: Sequence[Change]) -> str:
     """Markdown of changes: a table of the objects, then the texts of new policies."""
-    rows = ["| object | what happens | fields |", "|---|---|---|"]
+    rows = ["| object | what happens | found | fields |", "|---|---|---|---|"]
     texts = []
     for change in changes:
         words = {"none": "stays", "create": "**is created**", "update": "**is updated**"}[change.action]
@@ -82,8 +82,10 @@ def vault_section(changes: Sequence[Change]) -> str:
             texts += ["", f"`{change.object}`", "", "```hcl", text.rstrip("\n"), "```"]
         else:
             fields = "; ".join(_field(change, part) for part in change.differences)
+        if not change.differences and change.conditional:
+            fields = f"{', '.join(change.conditional)}: replaced only if no login works with the one in Vault"
         note = f" ({_cell(change.note)})" if change.note else ""
-        rows.append(f"| `{change.object}` | {words}{note} | {fields} |")
+        rows.append(f"| `{change.object}` | {words} | {change.found}{note} | {fields} |")
     return "\n".join([*rows, *texts])
 
 
@@ -93,14 +95,4 @@ def _field(change: Change, part: Difference) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, list | tuple):
-        text = ", ".join(str(part) for part in value)
-    elif isinstance(value, Mapping):
-        text = ", ".join(f"{key}={part}" for key, part in value.items())
-    else:
-        text = str(value)
-    if "-----BEGIN" in text:
-        text = f"certificate, sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}…"
-    return text.replace("|", "\\|").replace("\n", " ")
+    return shown(value).replace("|", "\\|").replace("\n", " ")

@@ -87,4 +87,4 @@ def _line(change: Mapping[str, Any]) -> str:
     fields = ", ".join(part["field"] for part in change["differences"])
     detail = f" ({fields})" if change["action"] == "update" else ""
     note = f"; {change['note']}" if change["note"] else ""
-    return f"- `{change['object']}`{words}{detail}{note}"
+    return f"- `{change['object']}`{words}{detail}; was {change['found']}{note}"

@@ -28,14 +28,16 @@ def alias_changes(vault: Vault, request: EnableRequest) -> list[Change]:
     """What differs for the group's alias.
 
     Raises:
-        Conflict: the alias belongs to a group that somebody made, or ours has another one.
+        Conflict: the alias belongs to a group that somebody made, or ours has another one, and no parameter
+            says what to do.
         PrerequisiteMissing: there is no OIDC mount.
     """
     target = request.target
     accessor = _oidc_accessor(vault)
     group = _current(vault.group(target.admin_group))
     owner = _current(vault.group_of_alias(target.admin_group, accessor))
-    return [compare_alias(target, group, owner, accessor)]
+    adopted = f"group-alias/{target.admin_group}" in request.adopt
+    return [compare_alias(target, group, owner, accessor, adopted=adopted, move=request.move_alias)]
 
 
 def realize_group(vault: Vault, request: EnableRequest) -> list[Change]:

@@ -16,9 +16,12 @@ def policy_changes(vault: Vault, request: EnableRequest) -> list[Change]:
     """What differs between the policies that the run needs and those in Vault.
 
     Raises:
-        Conflict: a policy is there and lacks our rules.
+        Conflict: a policy is there, lacks our rules, and is not adopted.
     """
-    return [compare(policy, vault.policy(policy.name)) for policy in wanted_policies(request)]
+    return [
+        compare(policy, vault.policy(policy.name), adopted=f"policy/{policy.name}" in request.adopt)
+        for policy in wanted_policies(request)
+    ]
 
 
 def realize_policies(vault: Vault, request: EnableRequest) -> list[Change]:
