@@ -9,6 +9,7 @@ from pydantic import Field
 
 from runbook.names import NAME_PATTERN
 from runbook.request import DURATION_PATTERN, EnableRequest, PolicyScope, ReviewerToken, SecretStoreApi
+from tasks.approval import approved_plan
 from tasks.auth_config import configure_auth_method
 from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
@@ -104,13 +105,16 @@ async def enable_cluster(
         cluster_connection=cluster_connection or cluster,
     )
     checked = preflight(request)
+    if request.plan_only:
+        return
     proposal = open_pull_request(request, checked)
     merged = await wait_for_merge(request, checked, proposal)
-    synced = wait_until_synced(request, wait_for=[merged])
-    policies = write_policies(request, wait_for=[merged])
-    group = write_group(request, wait_for=[policies])
-    mount = enable_auth_method(request, wait_for=[group])
-    config = configure_auth_method(request, wait_for=[mount, synced])
-    role = write_role(request, wait_for=[config])
+    approved = await approved_plan(request, checked, proposal, merged)
+    synced = wait_until_synced(request, wait_for=[approved])
+    policies = write_policies(request, approved)
+    group = write_group(request, approved, wait_for=[policies])
+    mount = enable_auth_method(request, approved, wait_for=[group])
+    config = configure_auth_method(request, approved, wait_for=[mount, synced])
+    role = write_role(request, approved, wait_for=[config])
     verified = verify_login(request, wait_for=[role])
     publish_report(request, proposal, merged, synced, [policies, group, mount, config, role], verified)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,7 @@ class Plan:
     @property
     def sha256(self) -> str:
         """Hash over everything that would be written, as 64 hex digits."""
-        text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return plan_sha256(self.as_json())
 
     def markdown(self) -> str:
         """The plan for a person."""
@@ -68,6 +67,28 @@ class Plan:
             return "Nothing to change: repository and Vault are as wanted."
         git = f"{len(self.files)} files in a pull request" if self.files else "no pull request"
         return f"{git}; {len(pending(self.changes))} of {len(self.changes)} objects of Vault."
+
+
+def plan_sha256(plan: Mapping[str, Any]) -> str:
+    """Hash of a plan as JSON; the same for one that has been stored and read again."""
+    text = json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def changes_of(plan: Mapping[str, Any]) -> tuple[Change, ...]:
+    """The changes of a plan that was stored as JSON, without what would be written: only what differs."""
+    return tuple(
+        Change(
+            object=one["object"],
+            found=one["found"],
+            action=one["action"],
+            path=one["path"],
+            differences=tuple(Difference(**part) for part in one["differences"]),
+            note=one["note"],
+            conditional=tuple(one["conditional"]),
+        )
+        for one in plan["changes"]
+    )
 
 
 def vault_section(changes: Sequence[Change]) -> str:

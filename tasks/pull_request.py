@@ -21,7 +21,7 @@ from connections import GitOpsRepository
 from runbook.errors import NotMerged, OthersCommits
 from runbook.gate import GateRecord
 from runbook.gitops import FileEdit, StoreSettings, Tree, meaning_of, unmet, wanted_edits
-from runbook.pull_request import Words, updated, words
+from runbook.pull_request import Words, plan_of, updated, words
 from runbook.request import EnableRequest
 from systems.github import GitHub, PullRequest
 from systems.gitops import GitOpsClone
@@ -52,6 +52,7 @@ class Proposed:
         files: paths that the base branch still lacks.
         wanted: meaning of the change by path, see `runbook.gitops.landing`.
         troubles: what keeps the pull request from being merged as it is, a sentence each.
+        plan_sha256: hash of the plan that the text of the pull request shows; None if it shows none.
     """
 
     branch: str
@@ -63,6 +64,7 @@ class Proposed:
     files: tuple[str, ...] = ()
     wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
+    plan_sha256: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -153,6 +155,7 @@ def _as_found(request: EnableRequest, found: PullRequest | None, *, shared: bool
         state=found.state,
         head=found.head_sha,
         shared=shared,
+        plan_sha256=plan_of(found.body),
     )
 
 
@@ -208,6 +211,7 @@ def _propose(
         head=pull.head_sha,
         shared=shared,
         troubles=tuple(troubles),
+        plan_sha256=plan_of(pull.body),
     )
 
 
