@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from runbook.changes import Change
+from runbook.changes import Change, Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +67,21 @@ class Record:
             "pull_request": self.context.pull_request,
             "actor": {"triggered_by": self.context.triggered_by, "acted_as": self.acted_as},
         }
+
+
+def pushed(branch: str, commit: str, files: Sequence[str]) -> Change:
+    """A branch of the GitOps repository that now holds our commit."""
+    fields = (Difference("commit", None, commit), Difference("files", None, list(files)))
+    return Change(f"branch/{branch}", "different", "update", f"refs/heads/{branch}", {}, fields)
+
+
+def opened(number: int, url: str, plan_sha256: str) -> Change:
+    """A pull request that shows a plan."""
+    fields = (Difference("plan", None, plan_sha256),)
+    return Change(f"pull-request/{number}", "absent", "create", url, {}, fields)
+
+
+def updated(number: int, url: str, before: str | None, plan_sha256: str) -> Change:
+    """A pull request whose text, or a comment below it, shows another plan than before."""
+    fields = (Difference("plan", before, plan_sha256),)
+    return Change(f"pull-request/{number}", "different", "update", url, {}, fields)

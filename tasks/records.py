@@ -17,10 +17,14 @@ from prefect.artifacts import Artifact
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
+from connections import GitOpsRepository
+from runbook import records
 from runbook.changes import Change
 from runbook.errors import EnablementError
 from runbook.records import Context, Record
 from runbook.request import EnableRequest
+from systems.github import PullRequest
+from systems.gitops import Proposal
 from systems.vault import Vault
 from tasks.artifacts import artifact_key
 
@@ -32,10 +36,12 @@ class Recorder:
 
     Args:
         context: in whose name the step acts.
+        gitops: name of the connection whose token GitHub gets.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, gitops: str) -> None:
         self._context = context
+        self._github = f"token of GitOpsRepository {gitops}"
         self.records: list[dict[str, Any]] = []
 
     def keep(self, system: str, change: Change, acted_as: str, secrets: Mapping[str, str]) -> None:
@@ -44,11 +50,24 @@ class Recorder:
         self.records.append(record)
         get_run_logger().info("%s", json.dumps(record, ensure_ascii=False))
 
+    def pushed(self, repository: GitOpsRepository, proposal: Proposal, files: list[str]) -> None:
+        """Keep that a branch was pushed, by the author of its commit."""
+        author = f"{repository.author_name} <{repository.author_email}>"
+        self.keep("Git", records.pushed(proposal.branch, proposal.commit, files), author, {})
+
+    def opened(self, pull: PullRequest, plan_sha256: str) -> None:
+        """Keep that a pull request was opened."""
+        self.keep("GitHub", records.opened(pull.number, pull.url, plan_sha256), self._github, {})
+
+    def updated(self, pull: PullRequest, before: str | None, plan_sha256: str) -> None:
+        """Keep that a pull request shows another plan."""
+        self.keep("GitHub", records.updated(pull.number, pull.url, before, plan_sha256), self._github, {})
+
 
 @contextmanager
 def recording(request: EnableRequest, pull_request: str | None) -> Iterator[Recorder]:
     """Records of one step; published when the block is left, also by an exception."""
-    recorder = Recorder(Context(str(flow_run.id), pull_request, _triggered_by()))
+    recorder = Recorder(Context(str(flow_run.id), pull_request, _triggered_by()), request.gitops)
     try:
         yield recorder
     finally:
