@@ -9,6 +9,7 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.states import AwaitingRetry
 
 from flows.watch_merges import watch_merges
@@ -39,7 +40,12 @@ async def landed(world: World) -> None:
 
 async def published(run: Run) -> str:
     """Hash of the newest plan that the run published."""
-    return plan_sha256(json.loads((await run.artifacts())[PLAN]))
+    wanted = {"key": {"any_": [PLAN]}, "flow_run_id": {"any_": [run.id]}}
+    async with get_client() as client:
+        found = await client.read_artifacts(
+            artifact_filter=ArtifactFilter.model_validate(wanted), sort=ArtifactSort.CREATED_DESC, limit=1
+        )
+    return plan_sha256(json.loads(str(found[0].data)))
 
 
 async def retry(run: Run) -> str:
