@@ -9,6 +9,7 @@ from pydantic import Field
 
 from runbook.names import NAME_PATTERN
 from runbook.request import DURATION_PATTERN, EnableRequest, PolicyScope, ReviewerToken, SecretStoreApi
+from tasks.approval import approved_plan
 from tasks.auth_config import configure_auth_method
 from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
@@ -41,6 +42,10 @@ async def enable_cluster(
     secret_store_api: SecretStoreApi = "auto",
     merge_timeout: Duration | None = None,
     sync_timeout: Duration = "1h",
+    adopt: list[str] | None = None,
+    move_alias: bool = False,
+    plan_only: bool = False,
+    approve: bool = False,
     vault: Name = "vault",
     gitops: Name = "gitops",
     cluster_connection: Name | None = None,
@@ -66,6 +71,12 @@ async def enable_cluster(
         secret_store_api: API version of a new SecretStore. 'auto': as the repository's other clusters.
         merge_timeout: How long to wait for the merge, for example '336h'; for ever if empty.
         sync_timeout: How long to wait, after the merge, until ArgoCD has synced.
+        adopt: Objects of Vault that are somebody else's and shall be taken as they stand, for example
+            'policy/moc-kv-r'. Never overwrites.
+        move_alias: Move the administrators' alias to their group even if it belongs to another group that
+            somebody made.
+        plan_only: Publish the plan and end; nothing is written anywhere.
+        approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
         vault: Name of the VaultConnection.
         gitops: Name of the GitOpsRepository.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.
@@ -85,18 +96,25 @@ async def enable_cluster(
         secret_store_api=secret_store_api,
         merge_timeout=merge_timeout,
         sync_timeout=sync_timeout,
+        adopt=tuple(adopt or ()),
+        move_alias=move_alias,
+        plan_only=plan_only,
+        approve=approve,
         vault=vault,
         gitops=gitops,
         cluster_connection=cluster_connection or cluster,
     )
     checked = preflight(request)
+    if request.plan_only:
+        return
     proposal = open_pull_request(request, checked)
     merged = await wait_for_merge(request, checked, proposal)
-    synced = wait_until_synced(request, wait_for=[merged])
-    policies = write_policies(request, wait_for=[merged])
-    group = write_group(request, wait_for=[policies])
-    mount = enable_auth_method(request, wait_for=[group])
-    config = configure_auth_method(request, wait_for=[mount, synced])
-    role = write_role(request, wait_for=[config])
+    approved = await approved_plan(request, checked, proposal, merged)
+    synced = wait_until_synced(request, wait_for=[approved])
+    policies = write_policies(request, approved)
+    group = write_group(request, approved, wait_for=[policies])
+    mount = enable_auth_method(request, approved, wait_for=[group])
+    config = configure_auth_method(request, approved, wait_for=[mount, synced])
+    role = write_role(request, approved, wait_for=[config])
     verified = verify_login(request, wait_for=[role])
     publish_report(request, proposal, merged, synced, [policies, group, mount, config, role], verified)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from runbook.changes import Action, Change, Difference, difference, united
-from runbook.errors import Conflict
+from runbook.adoption import NOT_NEEDED, nothing_to_adopt
+from runbook.changes import Change, Difference, Found, difference, foreign, united
 from runbook.names import Cluster
 from runbook.policies import role_policy
 from runbook.request import EnableRequest, seconds
@@ -15,6 +15,9 @@ from runbook.request import EnableRequest, seconds
 REVIEWER_JWT = "token_reviewer_jwt"
 _READ_ONLY = {"token_reviewer_jwt_set"}
 """Fields of the config's read that a write does not take."""
+
+_DEFAULTS = {"disable_iss_validation": (True,)}
+"""What nobody has set; all other fields of the config are empty or false by default."""
 
 
 def compare_mount(cluster: Cluster, current_type: str | None) -> Change:
@@ -27,16 +30,15 @@ def compare_mount(cluster: Cluster, current_type: str | None) -> Change:
     path = f"sys/auth/{cluster.mount}"
     if current_type is None:
         wanted = {"type": "kubernetes"}
-        return Change(subject, "create", path, wanted, difference(None, wanted))
+        return Change(subject, "absent", "create", path, wanted, difference(None, wanted))
     if current_type != "kubernetes":
-        raise Conflict(
-            "Vault",
+        raise foreign(
             subject,
             f"is an auth method of type {current_type!r}",
             "Disabling it would end every login that uses it, so that is not done here. Find out whose it "
             "is; the cluster needs this path for type kubernetes.",
         )
-    return Change(subject, "none", path)
+    return Change(subject, "same", "none", path)
 
 
 def wanted_config(host: str, ca_pem: str) -> dict[str, Any]:
@@ -54,7 +56,8 @@ def compare_config(
     """What to do for the config.
 
     A write replaces the whole: what is not ours is carried over, and the reviewer's JWT, which cannot be
-    read, is always part of a write. Whether the JWT that Vault holds still works only a login can tell.
+    read, is always part of a write. Whether the JWT that Vault holds still works only a login can tell, and
+    only when the step comes: it is conditional in a plan.
 
     Args:
         current: the config as read, None while it was never written.
@@ -68,55 +71,104 @@ def compare_config(
     if "kubernetes_ca_cert" in there:
         there["kubernetes_ca_cert"] = str(there["kubernetes_ca_cert"]).strip()
     differences = difference(there if current is not None else None, wanted)
-    if not differences and login_works:
-        return Change(subject, "none", subject)
+    others = sorted(
+        key
+        for key, value in there.items()
+        if key not in {*wanted, *_READ_ONLY} and value not in (None, "", [], False, *_DEFAULTS.get(key, ()))
+    )
+    note = f"also set: {', '.join(others)}; kept" if others else ""
+    holds_jwt = there.get("token_reviewer_jwt_set", "not known")
+    if not differences and login_works and holds_jwt is not False:
+        found: Found = "same or more" if others else "same"
+        return Change(subject, found, "none", subject, note=note, conditional=(REVIEWER_JWT,))
     carried = {key: value for key, value in there.items() if key not in _READ_ONLY}
-    # Vault before 1.16 does not say whether it holds a JWT: unknown, not "no".
-    holds_jwt = None if current is None else there.get("token_reviewer_jwt_set", "not known")
-    differences += (Difference(REVIEWER_JWT, holds_jwt, "the reviewer's token, not shown"),)
-    action: Action = "create" if current is None else "update"
-    return Change(subject, action, subject, {**carried, **wanted}, differences)
+    before = None if current is None else holds_jwt
+    differences += (Difference(REVIEWER_JWT, before, "the reviewer's token, not shown"),)
+    payload = {**carried, **wanted}
+    if current is None:
+        return Change(subject, "absent", "create", subject, payload, differences, "", (REVIEWER_JWT,))
+    return Change(subject, "different", "update", subject, payload, differences, note, (REVIEWER_JWT,))
 
 
 def compare_role(request: EnableRequest, current: Mapping[str, Any] | None) -> Change:
     """What to do for the role. Names and namespaces that others bound stay bound.
 
+    ``token_policies`` is not a list that several people share: whatever else stands in it is given to every
+    ServiceAccount that is bound, ours too.
+
     Raises:
-        Conflict: the role hands out a policy that is not ours.
+        Conflict: the role hands out a policy that is not ours, and is not adopted.
+        InvalidInput: it is adopted, and is not there.
     """
     cluster = request.target
     subject = f"auth/{cluster.mount}/role/{cluster.role}"
+    adopted = subject in request.adopt
+    if current is None and adopted:
+        raise nothing_to_adopt(subject)
     there = dict(current or {})
-    policy = role_policy(request)
-    foreign = sorted(set(there.get("token_policies") or ()) - {policy})
-    if foreign:
-        raise Conflict(
-            "Vault",
-            subject,
-            f"hands out the policies {', '.join(foreign)}; wanted is {policy} alone",
-            "Every ServiceAccount that is bound there has these rights now. Change token_policies by hand if "
-            f"that is right: `vault write {subject} token_policies={policy}`, then re-run; "
-            "or choose the policy_scope that fits.",
-        )
-    names = _bound(there.get("bound_service_account_names"), [request.service_account])
-    namespaces = _bound(there.get("bound_service_account_namespaces"), request.namespaces)
     wanted = {
         "alias_name_source": "serviceaccount_uid",
-        "bound_service_account_names": list(names),
-        "bound_service_account_namespaces": list(namespaces),
-        "token_policies": [policy],
+        "bound_service_account_names": list(
+            _bound(there.get("bound_service_account_names"), [request.service_account])
+        ),
+        "bound_service_account_namespaces": list(
+            _bound(there.get("bound_service_account_namespaces"), request.namespaces)
+        ),
+        "token_policies": [role_policy(request)],
         "token_ttl": seconds("token_ttl", request.token_ttl),
     }
+    notes = [_others(there, request)]
+    theirs = sorted(set(there.get("token_policies") or ()) - {role_policy(request)})
+    if theirs:
+        notes.append(_adopted_policies(request, subject, theirs, there))
+        # Left out of a write, the list stays as it is.
+        del wanted["token_policies"]
+    elif adopted:
+        notes.append(NOT_NEEDED)
+    note = "; ".join(filter(None, notes))
     differences = difference(there if current is not None else None, wanted)
+    found: Found
     if not differences:
-        return Change(subject, "none", subject, note=_others(there, request))
+        found = "foreign" if theirs else "same or more" if _others(there, request) else "same"
+        return Change(subject, found, "none", subject, note=note)
     payload = dict(wanted)
     selector = there.get("bound_service_account_namespace_selector")
     if selector:
         # A write without it clears it.
         payload["bound_service_account_namespace_selector"] = selector
-    action: Action = "create" if current is None else "update"
-    return Change(subject, action, subject, payload, differences, _others(there, request))
+    if current is None:
+        return Change(subject, "absent", "create", subject, payload, differences, note)
+    return Change(
+        subject, "foreign" if theirs else "different", "update", subject, payload, differences, note
+    )
+
+
+def _adopted_policies(
+    request: EnableRequest, subject: str, theirs: list[str], there: Mapping[str, Any]
+) -> str:
+    """The note on a role that hands out more than our policy, where that is adopted.
+
+    Raises:
+        Conflict: it is not adopted, or hands out everything but our policy.
+    """
+    policy = role_policy(request)
+    answer = f"hands out the policies {', '.join(theirs)}; wanted is {policy} alone"
+    by_hand = f"Change token_policies by hand: `vault write {subject} token_policies={policy}`, then re-run"
+    if policy not in (there.get("token_policies") or ()):
+        raise foreign(
+            subject,
+            f"{answer}, which it does not hand out at all",
+            f"{by_hand}; or choose the policy_scope that fits. Adopted as it stands, no workload could read "
+            "its secrets.",
+        )
+    if subject not in request.adopt:
+        raise foreign(
+            subject,
+            answer,
+            f"Every ServiceAccount that is bound there has these rights now. {by_hand}; or choose the "
+            f"policy_scope that fits; or take them as they stand with adopt=['{subject}'].",
+        )
+    return f"token_policies adopted as they stand: {answer}"
 
 
 def _bound(current: Iterable[str] | None, wanted: Iterable[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@
     ├── TransientError              retried with backoff, worth trying again as it is
     │   ├── Unreachable             no answer: refused, reset, timed out, name not found
     │   ├── Busy                    429, 5xx, a sealed or standby Vault, a lock held by another push
+    │   │   └── MadeMeanwhile       somebody made the same object between our read and our write
     │   └── NotYetSynced            the change is merged, the cluster does not have it yet
     └── PermanentError              fails at once; somebody has to do something
         ├── InvalidInput            a parameter or a connection field is wrong
@@ -12,6 +13,7 @@
         ├── Conflict                something of somebody else's is in the way; never overwritten
         │   └── OthersCommits       on the branch that we propose, and the wanted change is not in it
         ├── NotMerged               the pull request was closed, or not merged in the time that was given
+        ├── PlanMoved               what would be written now is not what was approved
         ├── UnexpectedAnswer        a system answered what it never should
         ├── CertificateNotTrusted   TLS works, trust does not
         └── VerificationFailed      everything was written, and the proof failed
@@ -60,6 +62,10 @@ class Busy(TransientError):
     """An answer that means "later": 429, 5xx, sealed, standby, locked."""
 
 
+class MadeMeanwhile(Busy):
+    """Somebody made the same object between our read and our write: look again, and compare."""
+
+
 class NotYetSynced(TransientError):
     """The change is on the base branch, but the cluster does not have it yet."""
 
@@ -90,6 +96,10 @@ class OthersCommits(Conflict):
 
 class NotMerged(PermanentError):
     """The change was refused: closed without a merge, or not merged in the time that was given."""
+
+
+class PlanMoved(PermanentError):
+    """What would be written now is not a part of the plan that was approved."""
 
 
 class UnexpectedAnswer(PermanentError):

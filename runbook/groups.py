@@ -11,12 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runbook.changes import Action, Change, Difference, difference, united
-from runbook.errors import Conflict
+from runbook.adoption import NOT_NEEDED, nothing_to_adopt
+from runbook.changes import Change, Difference, difference, foreign, united
 from runbook.names import OIDC_MOUNT, Cluster
 
-ID_OF_NEW_GROUP = "(the group's own id)"
-"""Stands in a plan where the group is not there yet."""
+OWN_ID = "the group's own id"
+"""Stands in a plan for the id of the administrators' group, which may not be there yet."""
 
 _NAMED_BY_VAULT = re.compile(r"^group_[0-9a-f]{8}(\.\w+)?$")
 """``group_f748078c``; OpenBao adds the id of the namespace: ``group_f748078c.root``."""
@@ -66,10 +66,9 @@ def compare_group(cluster: Cluster, current: CurrentGroup | None) -> Change:
             "policies": [cluster.write_policy],
             "metadata": wanted_metadata(cluster),
         }
-        return Change(subject, "create", path, wanted, difference(None, wanted))
+        return Change(subject, "absent", "create", path, wanted, difference(None, wanted))
     if current.type != "external":
-        raise Conflict(
-            "Vault",
+        raise foreign(
             subject,
             f"is there with type {current.type!r}; a group's type cannot be changed",
             "Its members are kept in Vault by hand. Rename it, or move them to the identity provider's group "
@@ -81,13 +80,21 @@ def compare_group(cluster: Cluster, current: CurrentGroup | None) -> Change:
     differences = difference({"policies": current.policies, "metadata": dict(current.metadata)}, payload)
     others = sorted(set(current.policies) - {cluster.write_policy})
     note = f"also carries {', '.join(others)}; kept" if others else ""
-    action: Action = "update" if differences else "none"
-    changed = {part.field: part.after for part in differences}
-    return Change(subject, action, path, changed, differences, note)
+    if differences:
+        changed = {part.field: part.after for part in differences}
+        return Change(subject, "different", "update", path, changed, differences, note)
+    more = others or dict(current.metadata) != wanted_metadata(cluster)
+    return Change(subject, "same or more" if more else "same", "none", path, note=note)
 
 
 def compare_alias(
-    cluster: Cluster, group: CurrentGroup | None, owner: CurrentGroup | None, oidc_accessor: str
+    cluster: Cluster,
+    group: CurrentGroup | None,
+    owner: CurrentGroup | None,
+    oidc_accessor: str,
+    *,
+    adopted: bool = False,
+    move: bool = False,
 ) -> Change:
     """What to do for the alias.
 
@@ -96,40 +103,60 @@ def compare_alias(
         group: the administrators' group, None while it is only planned.
         owner: the group that has an alias of this name on the OIDC mount now, if any.
         oidc_accessor: accessor of the OIDC mount.
+        adopted: leave things as they stand: the group's other alias, or the alias with its other group.
+        move: take the alias from the group that somebody made.
 
     Raises:
         Conflict: the alias belongs to a group that somebody made, or our group has another alias (an
-            external group can have one).
+            external group can have one), and no parameter says what to do.
+        InvalidInput: it is adopted, and there is neither.
     """
     name = cluster.admin_group
     subject = f"group-alias/{name}"
-    group_id = group.id if group else ID_OF_NEW_GROUP
-    wanted = {"name": name, "mount_accessor": oidc_accessor, "canonical_id": group_id}
+    wanted = {"name": name, "mount_accessor": oidc_accessor, "canonical_id": OWN_ID}
+    payload = {**wanted, "canonical_id": group.id if group else OWN_ID}
     if group and group.alias_id and (group.alias_name, group.alias_accessor) != (name, oidc_accessor):
-        raise Conflict(
-            "Vault",
-            f"group/{name}",
-            f"already has the alias {group.alias_name!r} on the mount with accessor {group.alias_accessor}, "
-            "and an external group can have one alias only",
-            f"If it is not needed: `vault delete identity/group-alias/id/{group.alias_id}`. Then re-run.",
-        )
+        return _with_another_alias(subject, group, adopted=adopted)
     if owner is None:
-        return Change(subject, "create", "identity/group-alias", wanted, difference(None, wanted))
+        if adopted:
+            raise nothing_to_adopt(subject)
+        return Change(subject, "absent", "create", "identity/group-alias", payload, difference(None, wanted))
+    path = f"identity/group-alias/id/{owner.alias_id}"
     if group and owner.id == group.id:
-        return Change(subject, "none", f"identity/group-alias/id/{owner.alias_id}")
+        return Change(subject, "same", "none", path, note=NOT_NEEDED if adopted else "")
+    moved = (Difference("canonical_id", f"{owner.name} ({owner.id})", OWN_ID),)
     if owner.is_orphan:
-        return Change(
-            subject,
-            "update",
-            f"identity/group-alias/id/{owner.alias_id}",
-            wanted,
-            (Difference("canonical_id", owner.id, group_id),),
-            f"moved here from {owner.name}, an empty group that Vault made for it",
-        )
-    raise Conflict(
-        "Vault",
+        note = f"moved here from {owner.name}, an empty group that Vault made for it"
+        return Change(subject, "different", "update", path, payload, moved, note)
+    answer = f"belongs to the group {owner.name!r} ({owner.id}) on the mount {OIDC_MOUNT}/"
+    if adopted:
+        grants = ", ".join(owner.policies) or "no policy"
+        note = f"adopted as it stands: {answer}, whose members get {grants}"
+        return Change(subject, "foreign", "none", path, note=note)
+    if move:
+        note = f"moved by move_alias; members of the identity provider's group lose {owner.name!r}"
+        return Change(subject, "foreign", "update", path, payload, moved, note)
+    raise foreign(
         subject,
-        f"belongs to the group {owner.name!r} ({owner.id}) on the mount {OIDC_MOUNT}/",
+        answer,
         "Members of the identity provider's group get that group's policies now. Decide which group is "
-        f"right; to free the alias: `vault delete identity/group-alias/id/{owner.alias_id}`. Then re-run.",
+        "right: move_alias=True moves the alias to ours, "
+        f"adopt=['{subject}'] leaves it where it is. Then re-run.",
+    )
+
+
+def _with_another_alias(subject: str, group: CurrentGroup, *, adopted: bool) -> Change:
+    answer = (
+        f"cannot be made: the group {group.name!r} already has the alias {group.alias_name!r} on the mount "
+        f"with accessor {group.alias_accessor}, and an external group can have one alias only"
+    )
+    if adopted:
+        path = f"identity/group-alias/id/{group.alias_id}"
+        note = f"adopted as it stands: {group.alias_name!r} on the accessor {group.alias_accessor}"
+        return Change(subject, "foreign", "none", path, note=note)
+    raise foreign(
+        subject,
+        answer,
+        f"If that alias is not needed: `vault delete identity/group-alias/id/{group.alias_id}`; if it is the "
+        f"right one, leave it with adopt=['{subject}']. Then re-run.",
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.changes import Change, Difference, pending
+from runbook.changes import Change, Difference, pending, shown
 from runbook.names import Cluster
 
 
@@ -49,8 +49,7 @@ class Plan:
     @property
     def sha256(self) -> str:
         """Hash over everything that would be written, as 64 hex digits."""
-        text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return plan_sha256(self.as_json())
 
     def markdown(self) -> str:
         """The plan for a person."""
@@ -70,9 +69,31 @@ class Plan:
         return f"{git}; {len(pending(self.changes))} of {len(self.changes)} objects of Vault."
 
 
+def plan_sha256(plan: Mapping[str, Any]) -> str:
+    """Hash of a plan as JSON; the same for one that has been stored and read again."""
+    text = json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def changes_of(plan: Mapping[str, Any]) -> tuple[Change, ...]:
+    """The changes of a plan that was stored as JSON, without what would be written: only what differs."""
+    return tuple(
+        Change(
+            object=one["object"],
+            found=one["found"],
+            action=one["action"],
+            path=one["path"],
+            differences=tuple(Difference(**part) for part in one["differences"]),
+            note=one["note"],
+            conditional=tuple(one["conditional"]),
+        )
+        for one in plan["changes"]
+    )
+
+
 def vault_section(changes: Sequence[Change]) -> str:
     """Markdown of changes: a table of the objects, then the texts of new policies."""
-    rows = ["| object | what happens | fields |", "|---|---|---|"]
+    rows = ["| object | what happens | found | fields |", "|---|---|---|---|"]
     texts = []
     for change in changes:
         words = {"none": "stays", "create": "**is created**", "update": "**is updated**"}[change.action]
@@ -82,8 +103,10 @@ def vault_section(changes: Sequence[Change]) -> str:
             texts += ["", f"`{change.object}`", "", "```hcl", text.rstrip("\n"), "```"]
         else:
             fields = "; ".join(_field(change, part) for part in change.differences)
+        if not change.differences and change.conditional:
+            fields = f"{', '.join(change.conditional)}: replaced only if no login works with the one in Vault"
         note = f" ({_cell(change.note)})" if change.note else ""
-        rows.append(f"| `{change.object}` | {words}{note} | {fields} |")
+        rows.append(f"| `{change.object}` | {words} | {change.found}{note} | {fields} |")
     return "\n".join([*rows, *texts])
 
 
@@ -93,14 +116,4 @@ def _field(change: Change, part: Difference) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, list | tuple):
-        text = ", ".join(str(part) for part in value)
-    elif isinstance(value, Mapping):
-        text = ", ".join(f"{key}={part}" for key, part in value.items())
-    else:
-        text = str(value)
-    if "-----BEGIN" in text:
-        text = f"certificate, sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}…"
-    return text.replace("|", "\\|").replace("\n", " ")
+    return shown(value).replace("|", "\\|").replace("\n", " ")

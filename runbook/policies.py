@@ -9,17 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import unified_diff
 from typing import Any
 
 import hcl2
 
-from runbook.changes import Change, Difference
-from runbook.errors import Conflict
+from runbook.adoption import NOT_NEEDED, nothing_to_adopt
+from runbook.changes import Change, Difference, foreign
 from runbook.names import SECRETS_MOUNT
 from runbook.request import EnableRequest
 
 Rules = Mapping[str, tuple[str, ...]]
 """Capabilities by path: ``{"k8s_secrets/data/moc/*": ("read", "list")}``."""
+
+_LINES_SHOWN = 12
+"""Lines of a difference that fit into a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,38 +124,51 @@ def _lacking(ours: Mapping[str, frozenset[str]], theirs: Mapping[str, frozenset[
     return gaps
 
 
-def compare(wanted: Policy, current: str | None) -> Change:
+def compare(wanted: Policy, current: str | None, *, adopted: bool = False) -> Change:
     """What to do for a policy.
 
     A policy that grants all of our rules is kept, whatever else it grants. One that does not was written by
     somebody with a reason that we do not know.
 
+    Args:
+        wanted: the runbook's policy.
+        current: the text in Vault, None where there is no such policy.
+        adopted: take what is there as it stands.
+
     Raises:
-        Conflict: the policy is there and lacks a rule of ours.
+        Conflict: the policy is there, lacks a rule of ours, and is not adopted.
+        InvalidInput: it is adopted, and is not there.
     """
     path = f"sys/policies/acl/{wanted.name}"
     subject = f"policy/{wanted.name}"
     if current is None:
-        return Change(
-            subject, "create", path, {"policy": wanted.text}, (Difference("policy", None, wanted.text),)
-        )
-    if current.strip() == wanted.text.strip():
-        return Change(subject, "none", path)
+        if adopted:
+            raise nothing_to_adopt(subject)
+        text = (Difference("policy", None, wanted.text),)
+        return Change(subject, "absent", "create", path, {"policy": wanted.text}, text)
+    note = NOT_NEEDED if adopted else ""
     rules = rules_of(current)
     ours = {name: frozenset(capabilities) for name, capabilities in wanted.rules.items()}
-    if rules is not None:
-        if rules == ours:
-            return Change(subject, "none", path)
-        lacking = _lacking(ours, rules)
-        if not lacking:
-            return Change(subject, "none", path, note="grants more than the runbook's rules; kept as it is")
-        gap = "; ".join(lacking)
-    else:
-        gap = "it uses more than paths with capabilities"
-    raise Conflict(
-        "Vault",
+    if current.strip() == wanted.text.strip() or rules == ours:
+        return Change(subject, "same", "none", path, note=note)
+    gap = "; ".join(_lacking(ours, rules)) if rules is not None else _not_understood(wanted, current)
+    if not gap:
+        more = "grants more than the runbook's rules; kept as it is"
+        return Change(subject, "same or more", "none", path, note=f"{more}; {note}" if note else more)
+    if adopted:
+        return Change(subject, "foreign", "none", path, note=f"adopted as it stands: {gap}")
+    raise foreign(
         subject,
         f"is there with other rules: {gap}",
         f"Somebody wrote it otherwise and it is not overwritten. Compare `vault policy read {wanted.name}` "
-        "with the rules in the plan, change it by hand or remove it, then re-run.",
+        "with the rules of the runbook and change or remove it by hand, or take it as it stands with "
+        f"adopt=['{subject}']. Then re-run.",
     )
+
+
+def _not_understood(wanted: Policy, current: str) -> str:
+    """A policy that says more than paths with capabilities cannot be weighed: its lines beside ours."""
+    lines = list(unified_diff(wanted.text.split("\n"), current.strip().split("\n"), lineterm="", n=0))
+    changed = [line for line in lines[2:] if not line.startswith("@@") and line.strip("+- ")]
+    rest = f" … and {len(changed) - _LINES_SHOWN} lines more" if len(changed) > _LINES_SHOWN else ""
+    return f"it uses more than paths with capabilities: {' | '.join(changed[:_LINES_SHOWN])}{rest}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from runbook.names import Cluster
 
 PLAN_TRAILER = "Enablement-Plan"
 """Trailer of our commits: hash of the plan that was shown."""
+
+_PLAN_LINE = re.compile(r"^Plan: `([0-9a-f]{64})`\s*$", re.MULTILINE)
 
 
 _BEGIN = "<!-- what follows is kept up to date by the pipeline -->"
@@ -86,3 +89,9 @@ def updated(body: str, wanted: str) -> str | None:
     if not begin or not end:
         return None
     return f"{before}{wanted.rstrip()}{after}"
+
+
+def plan_of(body: str) -> str | None:
+    """Hash of the plan that the text of a pull request shows; None if no line of it is left."""
+    lines = _PLAN_LINE.findall(body)
+    return lines[-1] if lines else None

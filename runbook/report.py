@@ -16,6 +16,8 @@ def report(
     steps: Sequence[Mapping[str, Any]],
     proofs: Sequence[Mapping[str, Any]],
     served_versions: Sequence[str],
+    audit_devices: Sequence[str] | None,
+    flow_run: str,
 ) -> str:
     """Markdown for the person who triggered the run.
 
@@ -26,6 +28,8 @@ def report(
         steps: results of the steps that write to Vault, in their order.
         proofs: what was tried: ``claim``, ``proved`` (None: not tried), ``seen``.
         served_versions: versions of the SecretStore that the cluster serves.
+        audit_devices: Vault's; None where our token may not look.
+        flow_run: id of the flow run.
     """
     target = request.target
     changes = [change for step in steps for change in step["changes"]]
@@ -48,6 +52,7 @@ def report(
     parts += [f"- {proof['claim']}: {proof['seen']}" for proof in proofs if proof["proved"]]
     parts += ["", "## Not proved", ""]
     parts += [f"- {proof['claim']}: {proof['seen']}" for proof in proofs if proof["proved"] is None]
+    parts += ["", "## Traced", "", *_traced(request, audit_devices, flow_run)]
     version = "v1" if "v1" in served_versions else next(iter(served_versions), "v1")
     parts += [
         "",
@@ -82,9 +87,24 @@ def report(
     return "\n".join(parts) + "\n"
 
 
+def _traced(request: EnableRequest, audit_devices: Sequence[str] | None, flow_run: str) -> list[str]:
+    records = f"records-{request.target.env}-{request.target.name}"
+    if audit_devices is None:
+        audit = "not known, our token may not look at them"
+    elif not audit_devices:
+        audit = "⚠️ none: Vault writes down nothing of what is done in it. Have an audit device enabled"
+    else:
+        audit = ", ".join(audit_devices)
+    return [
+        f"- Each change has a record: artifacts `{records}`, and a line of JSON in this run's log.",
+        f"- Our requests to Vault carry `X-Correlation-Id: {flow_run}`.",
+        f"- Vault's audit devices: {audit}.",
+    ]
+
+
 def _line(change: Mapping[str, Any]) -> str:
     words = {"none": "", "create": ": created", "update": ": updated"}[change["action"]]
     fields = ", ".join(part["field"] for part in change["differences"])
     detail = f" ({fields})" if change["action"] == "update" else ""
     note = f"; {change['note']}" if change["note"] else ""
-    return f"- `{change['object']}`{words}{detail}{note}"
+    return f"- `{change['object']}`{words}{detail}; was {change['found']}{note}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from runbook.adoption import check_adopt
 from runbook.errors import InvalidInput
 from runbook.names import Cluster, check_name
 
@@ -57,14 +58,19 @@ class EnableRequest(BaseModel):
     secret_store_api: SecretStoreApi = "auto"
     sync_timeout: str = "1h"
     merge_timeout: str | None = None
+    adopt: tuple[str, ...] = ()
+    move_alias: bool = False
+    plan_only: bool = False
+    approve: bool = False
     vault: str = "vault"
     gitops: str = "gitops"
     cluster_connection: str = ""
 
     @model_validator(mode="before")
     @classmethod
-    def _connection_is_named_like_the_cluster(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {**values, "cluster_connection": values.get("cluster_connection") or values.get("cluster")}
+    def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
+        connection = values.get("cluster_connection") or values.get("cluster")
+        return {**values, "cluster_connection": connection, "adopt": tuple(values.get("adopt") or ())}
 
     @field_validator("cluster", "env", "service_account", "vault", "gitops", "cluster_connection")
     @classmethod
@@ -105,6 +111,14 @@ class EnableRequest(BaseModel):
             getattr(self, field) == getattr(other, field)
             for field in ("env", "cluster", "gitops", "service_account", "reviewer_token", "secret_store_api")
         ) and (set(self.namespaces), self.vault) == (set(other.namespaces), other.vault)
+
+    @model_validator(mode="after")
+    def _can_adopt(self) -> Self:
+        policies = [self.target.read_policy, self.target.write_policy]
+        if self.policy_scope == "cluster":
+            policies.append(self.target.cluster_read_policy)
+        check_adopt(self.target, policies, self.adopt, move_alias=self.move_alias)
+        return self
 
     @property
     def target(self) -> Cluster:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from runbook.errors import UnexpectedAnswer
+from runbook.errors import AccessDenied, UnexpectedAnswer
 from systems.vault_http import Answer, VaultHttp, refusal
 
 
@@ -151,6 +151,14 @@ class Vault:
     def auth_mounts(self) -> dict[str, Mount]:
         """All auth methods by path."""
         return _mounts(self.http.read("sys/auth"))
+
+    def audit_devices(self) -> tuple[str, ...] | None:
+        """Paths of the audit devices; None where our token may not look (it needs ``sudo``)."""
+        try:
+            devices = self.http.read("sys/audit")
+        except AccessDenied:
+            return None
+        return tuple(sorted(devices or ()))
 
     def policy(self, name: str) -> str | None:
         """The text of an ACL policy as it was written."""

@@ -22,6 +22,7 @@ from runbook.errors import (
     AccessDenied,
     Busy,
     CertificateNotTrusted,
+    MadeMeanwhile,
     PermanentError,
     PrerequisiteMissing,
     TransientError,
@@ -203,6 +204,7 @@ class VaultHttp:
             AccessDenied: 403.
             PrerequisiteMissing: 404, the mount is not there.
             UnexpectedAnswer: any other refusal.
+            MadeMeanwhile: 400, a mount or an alias of this name is there already.
             TransientError: see `send`; also the 400 of a standby that does not know a new group yet.
         """
         answer = self.send("post", path, payload)
@@ -228,6 +230,9 @@ def refusal(answer: Answer, verb: str, path: str) -> PermanentError | TransientE
     if answer.status == 400 and any("invalid group ID" in error for error in answer.errors):
         # A performance standby answers so for a group that was made a moment ago.
         return Busy("Vault", path, answer.words, "It is tried again by itself.")
+    if answer.status == 400 and any("already in use" in error for error in answer.errors):
+        # Of a mount's path, and of a group alias: callers write these only after they saw none.
+        return MadeMeanwhile("Vault", path, answer.words, "It is looked at again by itself.")
     if answer.status >= 500:
         return Busy("Vault", path, answer.words or str(answer.status), "It is tried again by itself.")
     return UnexpectedAnswer(

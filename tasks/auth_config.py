@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from runbook.auth_method import REVIEWER_JWT, compare_config
-from runbook.changes import Change
+from runbook.changes import Change, Difference
 from runbook.errors import (
     CertificateNotTrusted,
     NotYetSynced,
@@ -27,6 +27,7 @@ from systems.openshift import OpenShift, review_with
 from systems.tls import check_certificate
 from systems.vault import Login, Vault
 from tasks import connect
+from tasks.mandate import UNBOUND, Mandate, mandate
 from tasks.step import log_changes, outcome, write_once
 
 SHORTEST_TOKEN = 600
@@ -79,7 +80,7 @@ def config_change(vault: Vault, openshift: OpenShift, request: EnableRequest, ap
     return change
 
 
-def reviewer_token(openshift: OpenShift, request: EnableRequest) -> Reviewer:
+def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Mandate = UNBOUND) -> Reviewer:
     """Fetch the reviewer's token in the way that the run asks for.
 
     Raises:
@@ -89,7 +90,9 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest) -> Reviewer:
     if request.reviewer_token == "token-request":  # noqa: S105 - a mode, not a token
         lifetime = seconds("reviewer_token_lifetime", request.reviewer_token_lifetime)
         issued = openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, lifetime)
-        return Reviewer(issued.token, issued.expires_at)
+        reviewer = Reviewer(issued.token, issued.expires_at)
+        given.record(_issued(reviewer), "OpenShift", token=reviewer.record["sha256"])
+        return reviewer
     subject = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
     secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
     if secret is None:
@@ -104,6 +107,17 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest) -> Reviewer:
             "OpenShift", subject, "has no token yet", "The cluster fills it within seconds; re-run the step."
         )
     return Reviewer(secret.token, None)
+
+
+def _issued(reviewer: Reviewer) -> Change:
+    """For the record: a token that the cluster made for us."""
+    subject = f"serviceaccount/{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}/token"
+    path = f"/api/v1/namespaces/{ESO_NAMESPACE}/serviceaccounts/{REVIEWER_SERVICE_ACCOUNT}/token"
+    fields = (
+        Difference("token", None, "the reviewer's token, not shown"),
+        Difference("expires", None, reviewer.record["expires"]),
+    )
+    return Change(subject, "absent", "create", path, {}, fields)
 
 
 def prove_reviewer(api: ApiServer, reviewer: Reviewer) -> None:
@@ -137,19 +151,26 @@ def prove_reviewer(api: ApiServer, reviewer: Reviewer) -> None:
 
 
 def realize_config(
-    vault: Vault, openshift: OpenShift, request: EnableRequest, api: ApiServer
+    vault: Vault,
+    openshift: OpenShift,
+    request: EnableRequest,
+    api: ApiServer,
+    given: Mandate = UNBOUND,
 ) -> tuple[Change, Reviewer | None]:
     """Write the config if it is not as wanted or the login does not work; read back what can be read.
 
     Raises:
+        PlanMoved: the difference is not a part of the approved plan.
         VerificationFailed: the token that we would write is not accepted, or the config reads back otherwise.
     """
     change = config_change(vault, openshift, request, api)
     if change.action == "none":
         return change, None
-    reviewer = reviewer_token(openshift, request)
+    given.check([change])
+    reviewer = reviewer_token(openshift, request, given)
     prove_reviewer(api, reviewer)
     vault.write(change.path, {**change.payload, REVIEWER_JWT: reviewer.token.get_secret_value()})
+    given.record(change, **{REVIEWER_JWT: reviewer.record["sha256"]})
     current = vault.kubernetes_config(request.target.mount)
     left = compare_config(request.target, current, api.host, api.ca_pem, login_works=True)
     jwt_lost = (current or {}).get("token_reviewer_jwt_set") is False
@@ -164,11 +185,15 @@ def realize_config(
 
 
 @write_once("configure auth method")
-def configure_auth_method(request: EnableRequest) -> dict[str, Any]:
+def configure_auth_method(request: EnableRequest, approved: dict[str, Any] | None) -> dict[str, Any]:
     """Tell Vault where the cluster's API is, whom to trust there, and as whom to review tokens."""
     connection = connect.cluster_connection(request)
-    with connection.client() as openshift, connect.vault(request) as vault:
+    with (
+        connection.client() as openshift,
+        connect.vault(request) as vault,
+        mandate(request, approved, vault) as given,
+    ):
         api = ApiServer(*connection.as_vault_sees_it(openshift))
-        change, reviewer = realize_config(vault, openshift, request, api)
+        change, reviewer = realize_config(vault, openshift, request, api, given)
     log_changes([change])
     return outcome([change]) | ({"reviewer": reviewer.record} if reviewer else {})

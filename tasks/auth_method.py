@@ -9,6 +9,7 @@ from runbook.changes import Change
 from runbook.request import EnableRequest
 from systems.vault import Vault
 from tasks import connect
+from tasks.mandate import UNBOUND, Mandate, mandate
 from tasks.step import log_changes, outcome, realize, write_once
 
 
@@ -22,15 +23,15 @@ def mount_changes(vault: Vault, request: EnableRequest) -> list[Change]:
     return [compare_mount(request.target, mount.type if mount else None)]
 
 
-def realize_mount(vault: Vault, request: EnableRequest) -> list[Change]:
+def realize_mount(vault: Vault, request: EnableRequest, given: Mandate = UNBOUND) -> list[Change]:
     """Enable the auth method if the path is free, and read it back."""
-    return realize(vault, lambda: mount_changes(vault, request))
+    return realize(vault, lambda: mount_changes(vault, request), given)
 
 
 @write_once("enable auth method")
-def enable_auth_method(request: EnableRequest) -> dict[str, Any]:
+def enable_auth_method(request: EnableRequest, approved: dict[str, Any] | None) -> dict[str, Any]:
     """Enable the Kubernetes auth method at ``<cluster>-k8s``."""
-    with connect.vault(request) as vault:
-        changes = realize_mount(vault, request)
+    with connect.vault(request) as vault, mandate(request, approved, vault) as given:
+        changes = realize_mount(vault, request, given)
     log_changes(changes)
     return outcome(changes)

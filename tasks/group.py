@@ -11,6 +11,7 @@ from runbook.names import OIDC_MOUNT
 from runbook.request import EnableRequest
 from systems.vault import Group, Vault
 from tasks import connect
+from tasks.mandate import UNBOUND, Mandate, mandate
 from tasks.step import log_changes, outcome, realize, write_once
 
 
@@ -28,29 +29,31 @@ def alias_changes(vault: Vault, request: EnableRequest) -> list[Change]:
     """What differs for the group's alias.
 
     Raises:
-        Conflict: the alias belongs to a group that somebody made, or ours has another one.
+        Conflict: the alias belongs to a group that somebody made, or ours has another one, and no parameter
+            says what to do.
         PrerequisiteMissing: there is no OIDC mount.
     """
     target = request.target
     accessor = _oidc_accessor(vault)
     group = _current(vault.group(target.admin_group))
     owner = _current(vault.group_of_alias(target.admin_group, accessor))
-    return [compare_alias(target, group, owner, accessor)]
+    adopted = f"group-alias/{target.admin_group}" in request.adopt
+    return [compare_alias(target, group, owner, accessor, adopted=adopted, move=request.move_alias)]
 
 
-def realize_group(vault: Vault, request: EnableRequest) -> list[Change]:
+def realize_group(vault: Vault, request: EnableRequest, given: Mandate = UNBOUND) -> list[Change]:
     """Write the group, then its alias, which needs the group's id; read both back."""
     return [
-        *realize(vault, lambda: group_changes(vault, request)),
-        *realize(vault, lambda: alias_changes(vault, request)),
+        *realize(vault, lambda: group_changes(vault, request), given),
+        *realize(vault, lambda: alias_changes(vault, request), given),
     ]
 
 
 @write_once("write group and alias")
-def write_group(request: EnableRequest) -> dict[str, Any]:
+def write_group(request: EnableRequest, approved: dict[str, Any] | None) -> dict[str, Any]:
     """Write the group ``vault-admins-<env>`` and the alias that maps the identity provider's group to it."""
-    with connect.vault(request) as vault:
-        changes = realize_group(vault, request)
+    with connect.vault(request) as vault, mandate(request, approved, vault) as given:
+        changes = realize_group(vault, request, given)
     log_changes(changes)
     return outcome(changes)
 

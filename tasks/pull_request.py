@@ -21,12 +21,13 @@ from connections import GitOpsRepository
 from runbook.errors import NotMerged, OthersCommits
 from runbook.gate import GateRecord
 from runbook.gitops import FileEdit, StoreSettings, Tree, meaning_of, unmet, wanted_edits
-from runbook.pull_request import Words, updated, words
+from runbook.pull_request import Words, plan_of, updated, words
 from runbook.request import EnableRequest
 from systems.github import GitHub, PullRequest
 from systems.gitops import GitOpsClone
 from tasks import connect, gate_record
 from tasks.artifacts import artifact_key
+from tasks.records import Recorder, recording
 from tasks.repository import clone, store_settings
 from tasks.siblings import refuse_to_fight
 from tasks.step import look
@@ -52,6 +53,7 @@ class Proposed:
         files: paths that the base branch still lacks.
         wanted: meaning of the change by path, see `runbook.gitops.landing`.
         troubles: what keeps the pull request from being merged as it is, a sentence each.
+        plan_sha256: hash of the plan that the text of the pull request shows; None if it shows none.
     """
 
     branch: str
@@ -63,6 +65,7 @@ class Proposed:
     files: tuple[str, ...] = ()
     wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
+    plan_sha256: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -100,7 +103,8 @@ def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict
         decided = bool(edits or lacking) and _is_decided(run, found)
         if edits and not decided:
             refuse_to_fight(run, request)
-            proposed = _propose(request, repository, github, base, settings, preflight, found)
+            with recording(request, found.url if found else None) as recorder:
+                proposed = _propose(request, repository, github, base, settings, preflight, found, recorder)
             # What the base branch has by now counts on; what it has otherwise is not proposed any more.
             met = {path: meaning for path, meaning in wanted.items() if path not in lacking}
             wanted = met | meaning_of(edits)
@@ -153,6 +157,7 @@ def _as_found(request: EnableRequest, found: PullRequest | None, *, shared: bool
         state=found.state,
         head=found.head_sha,
         shared=shared,
+        plan_sha256=plan_of(found.body),
     )
 
 
@@ -164,6 +169,7 @@ def _propose(
     settings: StoreSettings,
     preflight: dict[str, Any],
     found: PullRequest | None,
+    recorder: Recorder,
 ) -> Proposed:
     """Have the branch hold the change, and an open pull request of it."""
 
@@ -180,7 +186,7 @@ def _propose(
     )
     troubles = []
     try:
-        shared = _push(repository, github, base, edits, text, missing, request.target.branch)
+        shared = _push(repository, github, base, edits, text, missing, request.target.branch, recorder)
     except OthersCommits as error:
         if found is None or found.state != "open":
             raise
@@ -194,8 +200,12 @@ def _propose(
         branch=request.target.branch,
         base=repository.base_branch,
     )
-    if preflight["plan_sha256"] not in pull.body:
-        _update(github, pull, text, preflight["plan_sha256"])
+    before = plan_of(pull.body)
+    if preflight["plan_sha256"] != before:
+        if _update(github, pull, text, preflight["plan_sha256"]):
+            recorder.updated(pull, before, preflight["plan_sha256"])
+    elif found is None or found.number != pull.number:
+        recorder.opened(pull, preflight["plan_sha256"])
     pull = _with_mergeability(github, pull)
     if pull.mergeable is False:
         troubles.append(f"it conflicts with {repository.base_branch}")
@@ -208,6 +218,7 @@ def _propose(
         head=pull.head_sha,
         shared=shared,
         troubles=tuple(troubles),
+        plan_sha256=plan_of(pull.body),
     )
 
 
@@ -219,6 +230,7 @@ def _push(
     text: Words,
     missing: Any,
     branch: str,
+    recorder: Recorder,
 ) -> bool:
     """Push the change where that is needed; returns whether the branch is other people's too."""
     push_url = github.ensure_fork(repository.fork, FORK_WAIT).clone_url if repository.fork else None
@@ -232,6 +244,8 @@ def _push(
         push_token=repository.token if push_url else None,
         remaining=missing,
     )
+    if proposal.pushed:
+        recorder.pushed(repository, proposal, [edit.path for edit in edits])
     get_run_logger().info(
         "Branch %s: %s%s",
         proposal.branch,
@@ -241,19 +255,23 @@ def _push(
     return proposal.shared
 
 
-def _update(github: GitHub, pull: PullRequest, text: Words, plan_sha256: str) -> None:
-    """Have the open pull request show the plan of now, without touching what people wrote around it."""
+def _update(github: GitHub, pull: PullRequest, text: Words, plan_sha256: str) -> bool:
+    """Have the open pull request show the plan of now, without touching what people wrote around it.
+
+    Returns:
+        Whether anything was written.
+    """
     body = updated(pull.body, text.body)
-    if body is not None:
-        github.update_pull_request(pull.number, body=body)
-        get_run_logger().info("Pull request #%s shows the plan %s now.", pull.number, plan_sha256[:12])
-    else:
-        github.comment_once(
+    if body is None:
+        return github.comment_once(
             pull.number,
             f"enablement plan {plan_sha256[:16]}",
             "The pipeline's part of the description was taken out, so it is not brought up to date. "
             f"The plan is now:\n\n{text.body}",
         )
+    github.update_pull_request(pull.number, body=body)
+    get_run_logger().info("Pull request #%s shows the plan %s now.", pull.number, plan_sha256[:12])
+    return True
 
 
 def _with_mergeability(github: GitHub, pull: PullRequest) -> PullRequest:

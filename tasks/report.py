@@ -7,9 +7,11 @@ from typing import Any
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
 
 from runbook.report import report
 from runbook.request import EnableRequest
+from tasks import connect
 from tasks.artifacts import artifact_key
 from tasks.step import look
 
@@ -24,7 +26,20 @@ def publish_report(
     verified: dict[str, Any],
 ) -> str:
     """Publish the report as a markdown artifact and return its text."""
-    text = report(request, proposal, merged, steps, verified["proofs"], synced["served_versions"])
+    with connect.vault(request) as vault:
+        audit_devices = vault.audit_devices()
+    if audit_devices == ():
+        get_run_logger().warning("Vault has no audit device: nothing that is done in it is written down.")
+    text = report(
+        request,
+        proposal,
+        merged,
+        steps,
+        verified["proofs"],
+        synced["served_versions"],
+        audit_devices,
+        str(flow_run.id),
+    )
     create_markdown_artifact(
         markdown=text,
         key=artifact_key("report", request.target),

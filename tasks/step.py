@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,14 +21,18 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from runbook.changes import Change, pending
-from runbook.errors import Busy, NotYetSynced, TransientError
+from runbook.errors import Busy, MadeMeanwhile, NotYetSynced, TransientError
 from systems.vault import Vault
+from tasks.mandate import UNBOUND, Mandate
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 RETRIES = 4
 """Tries after the first, 2, 4, 8 and 16 seconds apart, up to half as long again by jitter."""
+
+READ_BACK_PAUSES = (0.2, 0.5, 1.0)
+"""Seconds until what reads back otherwise is read once more, and then written again: one write each."""
 
 
 def is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -91,35 +96,53 @@ def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     return decorate
 
 
-def realize(vault: Vault, compute: Callable[[], Sequence[Change]]) -> list[Change]:
+def realize(vault: Vault, compute: Callable[[], Sequence[Change]], given: Mandate = UNBOUND) -> list[Change]:
     """Bring objects of Vault to where they should be: read, write the difference, read back.
 
-    Vault has no compare-and-set for these objects, so ``compute`` reads right before the write.
+    Vault has no compare-and-set for these objects, so ``compute`` reads right before the write. What is read
+    back otherwise (a standby lags, another run wrote at the same instant) is compared anew and written again,
+    a few times.
 
     Args:
         vault: where to write.
         compute: reads what is there and says what differs; called again to check the outcome.
+        given: what may be written, and where each write is recorded.
 
     Returns:
         What was there and what was changed.
 
     Raises:
-        Busy: read back, it is not what we wrote: a standby lags, or somebody writes at the same time.
+        PlanMoved: the difference is not a part of the approved plan; nothing of it is written.
+        Busy: it still reads back otherwise than it was written.
     """
-    changes = list(compute())
-    todo = pending(changes)
-    for change in todo:
-        vault.write(change.path, change.payload)
-    if todo:
-        left = pending(compute())
-        if left:
-            raise Busy(
-                "Vault",
-                left[0].object,
-                f"reads back otherwise than it was written: {left[0]}",
-                "It is tried again by itself; if it stays, somebody else is changing it at the same time.",
-            )
-    return changes
+    written: dict[str, Change] = {}
+    changes = compute()
+    for pause in READ_BACK_PAUSES:
+        todo = pending(changes)
+        if not todo:
+            break
+        given.check(todo)
+        for change in todo:
+            try:
+                vault.write(change.path, change.payload)
+            except MadeMeanwhile:
+                # What it is like, the read-back tells.
+                continue
+            written[change.object] = change
+            given.record(change)
+        changes = compute()
+        if pending(changes):
+            time.sleep(pause)
+            changes = compute()
+    left = pending(changes)
+    if left:
+        raise Busy(
+            "Vault",
+            left[0].object,
+            f"reads back otherwise than it was written: {left[0]}",
+            "It is tried again by itself; if it stays, somebody else is changing it at the same time.",
+        )
+    return [written.get(change.object, change) for change in changes]
 
 
 def outcome(changes: Sequence[Change]) -> dict[str, Any]:

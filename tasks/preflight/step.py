@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_table_artifact
 
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.checks import Check
@@ -19,6 +19,7 @@ from runbook.plan import Plan, PlannedFile, vault_section
 from runbook.request import EnableRequest
 from tasks import connect
 from tasks.artifacts import artifact_key
+from tasks.plans import publish_plan
 from tasks.preflight.findings import Findings
 from tasks.preflight.openshift import ask_cluster, ask_namespaces
 from tasks.preflight.repository import ask_repository
@@ -119,11 +120,7 @@ def preflight(request: EnableRequest) -> dict[str, Any]:
         raise error
     files = tuple(PlannedFile(edit.path, edit.diff()) for edit in findings.edits)
     plan = Plan(request.target, files, findings.changes)
-    create_markdown_artifact(
-        markdown=plan.markdown(),
-        key=artifact_key("plan", request.target),
-        description=f"Everything that enabling {request.target} will change.",
-    )
+    publish_plan(request.target, plan)
     logger.info("%d prerequisites checked; plan %s", len(rows), plan.sha256[:12])
     return {
         "plan_sha256": plan.sha256,

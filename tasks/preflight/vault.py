@@ -296,8 +296,8 @@ def _planned_changes(
 
 def _words(change: Change) -> str:
     fields = ", ".join(difference.field for difference in change.differences)
-    words = {"none": "is as wanted", "create": "is not there yet", "update": f"changes in {fields}"}
-    return f"{change.object} {words[change.action]}{f' ({change.note})' if change.note else ''}"
+    detail = f" in {fields}" if change.action == "update" else ""
+    return f"{change.object} is {change.found}{detail}{f' ({change.note})' if change.note else ''}"
 
 
 def _other_mounts(

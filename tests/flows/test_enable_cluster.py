@@ -57,11 +57,14 @@ async def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(world:
         for task in tasks
     }
     assert upstream["open the pull request"] == {"preflight"}
-    assert upstream["write policies"] == {"check the merge"}
-    assert upstream["write group and alias"] == {"write policies"}
-    assert upstream["enable auth method"] == {"write group and alias"}
-    assert upstream["configure auth method"] == {"enable auth method", "wait until synced"}
-    assert upstream["write role"] == {"configure auth method"}
+    approved = "find the approved plan"
+    assert upstream[approved] == {"open the pull request", "check the merge"}
+    assert upstream["wait until synced"] == {approved}
+    assert upstream["write policies"] == {approved}
+    assert upstream["write group and alias"] == {approved, "write policies"}
+    assert upstream["enable auth method"] == {approved, "write group and alias"}
+    assert upstream["configure auth method"] == {approved, "enable auth method", "wait until synced"}
+    assert upstream["write role"] == {approved, "configure auth method"}
     assert upstream["verify the login"] == {"write role"}
 
 

@@ -244,7 +244,7 @@ def test_a_mount_of_another_type_is_a_conflict(
     assert row(found, CONFIG).status == row(found, ROLE).status == "not checked"
     error = the_error(found, request_for_ember)
     assert isinstance(error, Conflict)
-    assert "auth/ember-k8s: is an auth method of type 'userpass'" in str(error)
+    assert "auth/ember-k8s: is foreign: is an auth method of type 'userpass'" in str(error)
 
 
 def test_a_group_of_type_internal_is_a_conflict(

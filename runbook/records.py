@@ -1,0 +1,87 @@
+"""The record of one change that was made: enough to find it in the systems' own logs, and no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from runbook.changes import Change, Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """In whose name a run changes things.
+
+    Attributes:
+        flow_run: id of the flow run; Vault's audit log has it as ``X-Correlation-Id``.
+        pull_request: address of the one that the change was approved with; None where none was needed.
+        triggered_by: who or what made the flow run, as far as Prefect knows.
+    """
+
+    flow_run: str
+    pull_request: str | None
+    triggered_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One write.
+
+    Attributes:
+        system: ``"Vault"``, ``"Git"``, ``"GitHub"`` or ``"OpenShift"``.
+        change: what was written. Secrets stand in it as words.
+        context: in whose name.
+        acted_as: whom the system took us for.
+        at: when the system had answered.
+        secrets: SHA-256 of secret values, by field.
+    """
+
+    system: str
+    change: Change
+    context: Context
+    acted_as: str
+    at: datetime
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON, one line of a log."""
+        return {
+            "at": self.at.isoformat(timespec="milliseconds"),
+            "system": self.system,
+            "object": self.change.object,
+            "action": self.change.action,
+            "path": self.change.path,
+            "fields": [
+                {
+                    "field": part["field"],
+                    "before": part["before"],
+                    "after": f"sha256:{self.secrets[part['field']]}"
+                    if part["field"] in self.secrets
+                    else part["after"],
+                }
+                for part in self.change.as_json()["differences"]
+            ],
+            "flow_run": self.context.flow_run,
+            "pull_request": self.context.pull_request,
+            "actor": {"triggered_by": self.context.triggered_by, "acted_as": self.acted_as},
+        }
+
+
+def pushed(branch: str, commit: str, files: Sequence[str]) -> Change:
+    """A branch of the GitOps repository that now holds our commit."""
+    fields = (Difference("commit", None, commit), Difference("files", None, list(files)))
+    return Change(f"branch/{branch}", "different", "update", f"refs/heads/{branch}", {}, fields)
+
+
+def opened(number: int, url: str, plan_sha256: str) -> Change:
+    """A pull request that shows a plan."""
+    fields = (Difference("plan", None, plan_sha256),)
+    return Change(f"pull-request/{number}", "absent", "create", url, {}, fields)
+
+
+def updated(number: int, url: str, before: str | None, plan_sha256: str) -> Change:
+    """A pull request whose text, or a comment below it, shows another plan than before."""
+    fields = (Difference("plan", before, plan_sha256),)
+    return Change(f"pull-request/{number}", "different", "update", url, {}, fields)

@@ -1,0 +1,68 @@
+"""What a step may write, and where the record of each of its writes goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.approval import ApprovedPlan
+from runbook.changes import Change
+from runbook.request import EnableRequest
+from systems.vault import Vault
+from tasks.records import identity_in_vault, recording
+
+
+def _nowhere(_system: str, _change: Change, _secrets: Mapping[str, str]) -> None:
+    """No record is kept outside a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """Given to the functions that write. Without a plan everything that a step wants to write may be written.
+
+    Attributes:
+        plan: what was approved.
+        keep: takes the system, the change that was just made, and SHA-256 of secret values by field.
+    """
+
+    plan: ApprovedPlan | None = None
+    keep: Callable[[str, Change, Mapping[str, str]], None] = _nowhere
+
+    def check(self, changes: Iterable[Change]) -> None:
+        """Go on if all of these may be written.
+
+        Raises:
+            PlanMoved: they are not a part of the approved plan.
+        """
+        if self.plan is not None:
+            self.plan.check(changes)
+
+    def record(self, change: Change, system: str = "Vault", **secrets: str) -> None:
+        """Keep the record of a change that was just made."""
+        self.keep(system, change, secrets)
+
+
+UNBOUND = Mandate()
+"""For callers that have no run and no plan: tests and measurements."""
+
+
+@contextmanager
+def mandate(request: EnableRequest, approved: Mapping[str, Any] | None, vault: Vault) -> Iterator[Mandate]:
+    """The mandate of a step of a run.
+
+    Args:
+        request: the run's parameters.
+        approved: result of `tasks.approval.approved_plan`: the plan, and the pull request it came with.
+        vault: asked whom it takes us for, once something was written.
+    """
+    plan = ApprovedPlan(approved["sha256"], approved["changes"]) if approved else None
+    acted_as = identity_in_vault(vault)
+    with recording(request, approved["pull_request"] if approved else None) as recorder:
+
+        def keep(system: str, change: Change, secrets: Mapping[str, str]) -> None:
+            who = acted_as() if system == "Vault" else f"ClusterConnection {request.cluster_connection}"
+            recorder.keep(system, change, who, secrets)
+
+        yield Mandate(plan, keep)

@@ -1,0 +1,238 @@
+"""The plan that was approved is the plan that is carried out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter
+from prefect.client.schemas.sorting import ArtifactSort
+from prefect.states import AwaitingRetry
+
+from flows.watch_merges import watch_merges
+from runbook.errors import PlanMoved, PrerequisiteMissing
+from runbook.plan import plan_sha256
+from runbook.pull_request import plan_of
+from runbook.request import EnableRequest
+from tasks.auth_config import configure_auth_method
+from tasks.auth_method import enable_auth_method
+from tasks.group import write_group
+from tasks.policies import write_policies
+from tasks.role import write_role
+from tests.traffic import Traffic
+from tests.world import Run, World, enable
+
+ROLE = "auth/ember-k8s/role/emea-ops"
+PLAN = "plan-data-emea-ember"
+
+
+async def landed(world: World) -> None:
+    """The change is on the base branch and on the cluster; nothing is written to Vault."""
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    world.merge()
+    world.sync()
+    world.forget_waiting_runs()
+
+
+async def published(run: Run) -> str:
+    """Hash of the newest plan that the run published."""
+    wanted = {"key": {"any_": [PLAN]}, "flow_run_id": {"any_": [run.id]}}
+    async with get_client() as client:
+        found = await client.read_artifacts(
+            artifact_filter=ArtifactFilter.model_validate(wanted), sort=ArtifactSort.CREATED_DESC, limit=1
+        )
+    return plan_sha256(json.loads(str(found[0].data)))
+
+
+async def retry(run: Run) -> str:
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
+    return await run.go()
+
+
+async def form(run: Run) -> str:
+    """What the form of a suspended run says."""
+    state = (await run.read()).state
+    assert state is not None
+    keyset = state.state_details.run_input_keyset
+    assert keyset is not None
+    async with get_client() as client:
+        return str(await client.read_flow_run_input(run.id, keyset["description"]))
+
+
+async def test_plan_only_publishes_the_plan_and_writes_nothing_anywhere(world: World) -> None:
+    traffic = Traffic(world)
+    run = await enable(world, plan_only=True)
+    assert await run.go() == "Completed", run.error
+    assert traffic.writes() == []
+    assert traffic.seen() > 10
+    assert [task.name for task in await run.tasks()] == ["preflight"]
+    artifacts = await run.artifacts()
+    plan = json.loads(artifacts[PLAN])
+    assert {one["found"] for one in plan["changes"]} == {"absent"}
+    assert plan["files"]
+    assert f"Plan hash: `{plan_sha256(plan)}`" in artifacts["plan-emea-ember"]
+    assert "| `auth/ember-k8s` | **is created** | absent |" in artifacts["plan-emea-ember"]
+
+
+async def test_no_step_writes_what_the_approved_plan_does_not_have(world: World) -> None:
+    request = EnableRequest.model_validate(world.parameters)
+    nothing: dict[str, Any] = {"sha256": "0" * 64, "changes": [], "pull_request": None}
+    stopped: list[str] = []
+    traffic = Traffic(world)
+
+    @flow(name="steps-without-approval")
+    async def steps() -> None:
+        def attempt(step: Any) -> None:
+            with pytest.raises(PlanMoved):
+                step(request, nothing)
+            stopped.append(step.name)
+
+        for step in (write_policies, write_group, enable_auth_method):
+            attempt(step)
+        assert traffic.writes() == []
+        world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
+        traffic.forget()
+        for step in (configure_auth_method, write_role):
+            attempt(step)
+
+    run = await Run.create(steps, {})
+    assert await run.go() == "Completed", run.error
+    assert len(stopped) == 5
+    assert traffic.writes() == []
+
+
+@pytest.mark.long
+async def test_the_pull_request_names_the_plan_and_what_somebody_did_of_it_meanwhile_is_fine(
+    world: World,
+) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    shown = await published(run)
+    (pull,) = world.pulls()
+    (commit,) = world.as_reviewer("GET", f"/pulls/{pull['number']}/commits").json()
+    assert plan_of(pull["body"]) == shown
+    assert f"Enablement-Plan: {shown}" in commit["commit"]["message"]
+    world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
+    world.as_vault_admin("POST", "identity/group/name/vault-admins-emea", {"type": "external"})
+    world.merge()
+    world.sync()
+    await run.resume()
+    assert await run.go() == "Completed", run.error
+    assert await published(run) != shown, "what is left to do is another plan; the approved one counts"
+    assert f"Plan {shown[:12]} is carried out: approved by the merge of pull request #1" in await run.logs()
+
+
+@pytest.mark.long
+async def test_what_moved_while_it_waited_stops_the_run_before_that_step_and_a_new_run_may_go_on(
+    world: World,
+) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    world.merge()
+    world.sync()
+    world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
+    theirs = {
+        "bound_service_account_names": ["vault-secret-fetcher"],
+        "bound_service_account_namespaces": ["payments"],
+        "token_policies": ["emea-kv-r"],
+        "token_ttl": "9h",
+    }
+    world.as_vault_admin("POST", ROLE, theirs)
+    traffic = Traffic(world)
+    await run.resume()
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, PlanMoved)
+    assert "token_ttl: 32400 → 3600; the plan has token_ttl: nothing → 3600" in str(run.error)
+    assert f"Vault: update {ROLE}" not in traffic.writes()
+    assert await run.again() == "Completed", run.error
+    assert "no pull request was needed, so this run's first plan counts" in await run.logs()
+
+
+@pytest.mark.long
+async def test_of_two_runs_at_one_pull_request_the_one_whose_plan_it_names_goes_on(
+    world: World,
+) -> None:
+    runs = [await enable(world), await enable(world, token_ttl="2h")]
+    plans = []
+    for run in runs:
+        assert await run.go() == "Suspended", run.error
+        plans.append(await published(run))
+    world.merge()
+    world.sync()
+    (pull,) = world.pulls()
+    named = plans.index(str(plan_of(pull["body"])))
+    for run in runs:
+        await run.resume()
+    other = runs[1 - named]
+    assert await other.go() == "Failed"
+    assert isinstance(other.error, PlanMoved)
+    assert "token_ttl" in str(other.error)
+    assert await runs[named].go() == "Completed", runs[named].error
+
+
+@pytest.mark.long
+async def test_a_plan_that_cannot_be_found_stops_the_run(world: World) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    (pull,) = world.pulls()
+    world.merge()
+    world.sync()
+    world.as_reviewer("PATCH", "/pulls/1", json={"body": "I know better."})
+    traffic = Traffic(world)
+    await run.resume()
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, PrerequisiteMissing)
+    assert "pull request #1: its text names no plan any more" in str(run.error)
+
+    world.as_reviewer("PATCH", "/pulls/1", json={"body": pull["body"]})
+    async with get_client() as client:
+        wanted = ArtifactFilter.model_validate({"key": {"any_": [PLAN]}})
+        for artifact in await client.read_artifacts(artifact_filter=wanted):
+            await client.delete_artifact(artifact.id)
+    assert await retry(run) == "Failed"
+    assert f"Prefect, plan {plan_of(pull['body'])}: is not among the plans" in str(run.error)
+    assert [one for one in traffic.writes() if one.startswith("Vault")] == []
+
+
+@pytest.mark.long
+async def test_with_approve_only_a_person_who_ticks_it_lets_the_shown_plan_through(
+    world: World,
+) -> None:
+    await landed(world)
+    traffic = Traffic(world)
+    run = await enable(world, approve=True, token_ttl="2h")
+    assert await run.go() == "Suspended", run.error
+    assert f"| `{ROLE}` | **is created** |" in await form(run)
+    assert "token_ttl: 7200" in await form(run)
+
+    watcher = await Run.create(watch_merges, {})
+    assert await watcher.go() == "Completed", watcher.error
+    assert (await run.read()).state_name == "Suspended", "the merge that the watcher looks for is not awaited"
+    await run.resume()
+    assert await run.go() == "Suspended", run.error
+    assert "Resumed without an approval of plan" in await run.logs()
+
+    # Approved, but meanwhile somebody wrote what the form did not show.
+    world.as_vault_admin("POST", "identity/group/name/vault-admins-emea", {"type": "external"})
+    world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
+    world.as_vault_admin(
+        "POST", ROLE, world.foreign_role() | {"token_policies": ["emea-kv-r"], "token_ttl": "9h"}
+    )
+    traffic.forget()
+    await run.resume({"approved": True, "note": "looks right"})
+    assert await run.go() == "Suspended", run.error
+    log = await run.logs()
+    assert "looks right" in log
+    assert "token_ttl: 32400 → 7200" in log
+    assert "token_ttl: 32400 → 7200" in await form(run)
+    assert traffic.writes() == []
+
+    await run.resume({"approved": True})
+    assert await run.go() == "Completed", run.error
+    assert len(world.pulls()) == 1
+    assert world.vault.request("GET", ROLE)["data"]["token_ttl"] == 7200

@@ -1,0 +1,138 @@
+"""What is written can be traced: a record of each change, and Vault's own log says the same."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter
+from prefect.client.schemas.sorting import ArtifactSort
+
+from deployments.sandbox.vault_server import VaultServer
+from runbook.report import report
+from runbook.request import EnableRequest
+from tasks.group import write_group
+from tests.tasks.conftest import client, request
+from tests.traffic import Traffic
+from tests.world import Run, World, enable
+
+KEY = "records-emea-ember"
+CORRELATION = "x-correlation-id"
+NOT_WRITES = {"sys/capabilities-self", "identity/lookup/group", "auth/token/revoke-self"}
+
+
+async def records(run: Run) -> list[dict[str, Any]]:
+    """All records of a run, from its artifacts, oldest first."""
+    wanted = {"key": {"any_": [KEY]}, "flow_run_id": {"any_": [run.id]}}
+    async with get_client() as api:
+        found = await api.read_artifacts(
+            artifact_filter=ArtifactFilter.model_validate(wanted), sort=ArtifactSort.CREATED_DESC
+        )
+    return [record for artifact in reversed(found) for record in json.loads(str(artifact.data))]
+
+
+async def logged(run: Run) -> list[dict[str, Any]]:
+    """The same from the run's log: each a line of JSON."""
+    return [json.loads(line) for line in (await run.logs()).splitlines() if line.startswith('{"at"')]
+
+
+def audited(vault: VaultServer, position: int, run: Run) -> Counter[str]:
+    """Paths that Vault's audit log says were written with the run's id, and not refused."""
+    return Counter(
+        entry["request"]["path"]
+        for entry in vault.audit_entries(position)
+        if entry["type"] == "response"
+        and not entry.get("error")
+        and entry["request"]["operation"] in {"create", "update", "delete"}
+        and str(run.id) in entry["request"].get("headers", {}).get(CORRELATION, [])
+        and entry["request"]["path"] not in NOT_WRITES
+        and not entry["request"]["path"].endswith("/login")
+    )
+
+
+@pytest.mark.long
+async def test_each_change_has_a_record_and_vaults_audit_log_says_the_same(world: World) -> None:
+    position = world.vault.audit_position()
+    traffic = Traffic(world)
+    run = await enable(world, reviewer_token="token-request", reviewer_token_lifetime="24h")
+    assert await run.go() == "Suspended", run.error
+    kept = await records(run)
+    assert [(one["system"], one["object"]) for one in kept] == [
+        ("Git", "branch/enable-vault/emea/ember"),
+        ("GitHub", "pull-request/1"),
+    ]
+    assert len([one for one in traffic.writes() if one.startswith("Git")]) == 2
+    assert audited(world.vault, position, run) == Counter()
+    world.merge()
+    world.sync()
+    await run.resume()
+    assert await run.go() == "Completed", run.error
+
+    kept = await records(run)
+    assert kept == await logged(run)
+    by_system = Counter(one["system"] for one in kept)
+    assert by_system == {"Git": 1, "GitHub": 1, "OpenShift": 1, "Vault": 7}
+    written = Counter(one["path"] for one in kept if one["system"] == "Vault")
+    assert written == audited(world.vault, position, run)
+    assert {one["flow_run"] for one in kept} == {str(run.id)}
+    in_vault = [one for one in kept if one["system"] == "Vault"]
+    assert {one["pull_request"] for one in in_vault} == {world.pulls()[0]["html_url"]}
+    assert {one["actor"]["acted_as"] for one in in_vault} == {"token-pipeline"}
+
+    (config,) = [one for one in kept if one["object"] == "auth/ember-k8s/config"]
+    jwt = next(field for field in config["fields"] if field["field"] == "token_reviewer_jwt")
+    (issued,) = [one for one in kept if one["system"] == "OpenShift"]
+    assert jwt["after"] == issued["fields"][0]["after"]
+    assert jwt["after"].startswith("sha256:")
+    assert len(jwt["after"]) == len("sha256:") + 64
+    shown = (await run.artifacts())["report-emea-ember"]
+    assert f"`X-Correlation-Id: {run.id}`" in shown
+    assert "Vault's audit devices: not known, our token may not look at them." in shown
+
+    assert await run.again() == "Completed", run.error
+    assert await records(run) == []
+
+
+async def test_a_step_that_fails_half_way_leaves_the_records_of_what_it_did(world: World) -> None:
+    # The group may be written, its alias may not.
+    name = "sys/policies/acl/enablement-pipeline"
+    policy = world.vault.request("GET", name)["data"]["policy"]
+    lines = [line for line in policy.splitlines() if '"identity/group-alias"' not in line]
+    world.as_vault_admin("POST", name, {"policy": "\n".join(lines)})
+    wanted = EnableRequest.model_validate(world.parameters)
+
+    @flow(name="only-the-group")
+    async def only_the_group() -> None:
+        write_group(wanted, None)
+
+    run = await Run.create(only_the_group, {})
+    assert await run.go() == "Failed"
+    assert "identity/group-alias: may not write" in str(run.error)
+    assert [one["object"] for one in await records(run)] == ["group/vault-admins-emea"]
+
+
+def test_audit_devices_are_named_to_whom_may_look_and_not_known_to_others(vault: VaultServer) -> None:
+    with client(vault, vault.root_token) as admin, client(vault, vault.pipeline_token) as pipeline:
+        assert admin.audit_devices() == ("file/",)
+        assert pipeline.audit_devices() is None
+
+
+@pytest.mark.parametrize(
+    ("devices", "words"),
+    [
+        pytest.param(None, "Vault's audit devices: not known", id="may not look"),
+        pytest.param((), "Vault's audit devices: ⚠️ none: Vault writes down nothing", id="none"),
+        pytest.param(("file/",), "Vault's audit devices: file/.", id="one"),
+    ],
+)
+def test_the_report_says_whether_vault_writes_down_what_is_done(
+    devices: tuple[str, ...] | None, words: str
+) -> None:
+    proposal = {"url": None, "number": None}
+    text = report(request(), proposal, {"commit": "0" * 40}, [], [], ["v1"], devices, "the-run")
+    assert words in text
+    assert "X-Correlation-Id: the-run" in text
