@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runbook.diagnosis.cause import Cause, one_line
+from runbook.diagnosis.cause import Blocks, Cause, one_line
 
 Mark = Literal["right", "wrong", "not known"]
+_ORDER: tuple[Blocks, ...] = ("login", "session", "store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,10 @@ class Findings:
         if matters:
             self.not_known.append(f"{question} ({one_line(why)})")
 
+    def refused(self, question: str, system: str, answer: str) -> None:
+        """It is not as it should be in consequence of something else, which has a row of its own."""
+        self.rows.append(Row(question, system, one_line(answer), "wrong"))
+
     def suspects(self, namespace: str) -> list[Cause]:
         """Faults that may have spoilt the login of a namespace, once all logins were tried."""
         return [
@@ -120,7 +125,7 @@ class Findings:
 
 
 def _first_what_vault_says(causes: Sequence[Cause], words: str) -> tuple[Cause, ...]:
-    logins = [cause for cause in causes if cause.blocks == "login"]
-    named = [cause for cause in logins if cause.vault_says and cause.vault_says in words]
-    first = named[:1]
-    return (*first, *(cause for cause in causes if cause not in first))
+    in_order = sorted(causes, key=lambda cause: _ORDER.index(cause.blocks))
+    logins = [cause for cause in in_order if cause.blocks == "login"]
+    first = [cause for cause in logins if cause.vault_says and cause.vault_says in words][:1]
+    return (*first, *(cause for cause in in_order if cause not in first))

@@ -67,12 +67,12 @@ def examine(
     for starter in starters:
         if api and reviewer.token and starter.token:
             review_as_vault(findings, asked.openshift, api, reviewer.token, starter.token, starter.account)
+    ask_policies(findings, asked.vault, request, vault)
     if vault.answers:
         for starter in starters:
             try_login(findings, asked.vault, request, starter)
     said = words_of(record, datetime.now(UTC), reviewer.uid, reviewer.sha256)
     for starter, tried in zip(starters, list(findings.tried), strict=False):
         explain_the_rest(findings, request, starter, tried, said)
-    ask_policies(findings, asked.vault, request, vault)
     ask_stores(findings, asked.openshift, request.namespaces)
     return findings.conclude()

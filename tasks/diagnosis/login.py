@@ -42,8 +42,7 @@ def try_login(findings: Findings, vault: Vault, request: EnableRequest, starter:
         findings.tried.append(LoginTried(starter.namespace, None, why))
         return
     if isinstance(login, Refused):
-        # The fault itself has a row; this one is its consequence.
-        findings.unknown(question, "Vault", f"no: {login}", matters=False)
+        findings.refused(question, "Vault", str(login))
         findings.tried.append(LoginTried(starter.namespace, False, str(login)))
         return
     findings.right(question, "Vault", f"yes; policies: {', '.join(login.policies)}")
@@ -79,8 +78,9 @@ def _what_it_may(
         if session.look(path).status == 403:
             findings.right(question, "Vault", "403")
         else:
-            cause_ = SessionReadsTooMuch(starter.account, path, login.policies)
-            findings.wrong(question, cause_, starter.namespace)
+            findings.wrong(
+                question, SessionReadsTooMuch(starter.account, path, login.policies), starter.namespace
+            )
 
 
 def explain_the_rest(

@@ -125,9 +125,7 @@ def _bound(findings: Findings, starter: Starter, request: EnableRequest, role: M
         if name_is_bound:
             findings.right(question, "Vault", "yes")
     elif role.get("bound_service_account_namespace_selector"):
-        findings.unknown(
-            question, "Vault", "the namespace is bound by labels (namespace_selector), if at all"
-        )
+        findings.unknown(question, "Vault", "the namespace is bound by its labels, if at all")
     else:
         findings.wrong(question, NamespaceNotBound(path, starter.namespace, namespaces), only)
 

@@ -59,14 +59,14 @@ def _fault(mount: str, host: str, ca_pem: str, patience: float) -> Cause | None:
     except UnexpectedAnswer:
         return HostSpeaksNoTls(host)
     except Unreachable as error:
-        if isinstance(error.__cause__, TimeoutError):
-            return HostHangs(host, patience)
-        return HostUnreachable(host, _why(error))
-    if report.fault == "host name":
-        return HostNotInCertificate(host, report.names)
-    if report.fault == "dates":
-        return CertificateOutOfDate(host, report.problem)
-    return CaDidNotSign(host) if report.fault else None
+        hangs = isinstance(error.__cause__, TimeoutError)
+        return HostHangs(host, patience) if hangs else HostUnreachable(host, _why(error))
+    faults: dict[str, Cause] = {
+        "host name": HostNotInCertificate(host, report.names),
+        "dates": CertificateOutOfDate(host, report.problem),
+        "chain": CaDidNotSign(host),
+    }
+    return faults.get(report.fault)
 
 
 def _why(error: Unreachable) -> str:
