@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from runbook.auth_method import REVIEWER_JWT, compare_config
 from runbook.changes import Change
+from runbook.diagnosis.claims import claims_of
 from runbook.errors import (
     CertificateNotTrusted,
     NotYetSynced,
@@ -27,6 +28,7 @@ from systems.openshift import OpenShift, review_with
 from systems.tls import check_certificate
 from systems.vault import Login, Vault
 from tasks import connect
+from tasks.reviewer_record import keep_record
 from tasks.step import log_changes, outcome, write_once
 
 SHORTEST_TOKEN = 600
@@ -47,6 +49,7 @@ class Reviewer:
 
     token: SecretStr
     expires_at: datetime | None
+    service_account_uid: str = ""
 
     @property
     def record(self) -> dict[str, str]:
@@ -55,6 +58,7 @@ class Reviewer:
         return {
             "sha256": digest,
             "expires": self.expires_at.isoformat() if self.expires_at else "with its Secret",
+            "service_account_uid": self.service_account_uid,
         }
 
 
@@ -89,7 +93,8 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest) -> Reviewer:
     if request.reviewer_token == "token-request":  # noqa: S105 - a mode, not a token
         lifetime = seconds("reviewer_token_lifetime", request.reviewer_token_lifetime)
         issued = openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, lifetime)
-        return Reviewer(issued.token, issued.expires_at)
+        claims = claims_of(issued.token.get_secret_value())
+        return Reviewer(issued.token, issued.expires_at, claims.uid if claims else "")
     subject = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
     secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
     if secret is None:
@@ -103,7 +108,7 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest) -> Reviewer:
         raise NotYetSynced(
             "OpenShift", subject, "has no token yet", "The cluster fills it within seconds; re-run the step."
         )
-    return Reviewer(secret.token, None)
+    return Reviewer(secret.token, None, secret.service_account_uid)
 
 
 def prove_reviewer(api: ApiServer, reviewer: Reviewer) -> None:
@@ -170,5 +175,7 @@ def configure_auth_method(request: EnableRequest) -> dict[str, Any]:
     with connection.client() as openshift, connect.vault(request) as vault:
         api = ApiServer(*connection.as_vault_sees_it(openshift))
         change, reviewer = realize_config(vault, openshift, request, api)
+    if reviewer:
+        keep_record(request, reviewer.record)
     log_changes([change])
     return outcome([change]) | ({"reviewer": reviewer.record} if reviewer else {})

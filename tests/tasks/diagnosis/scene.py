@@ -67,7 +67,7 @@ class Scene:
     values: dict[str, Any] = field(default_factory=dict)
 
     def enable(self) -> None:
-        """What the Vault steps of a run do. No login yet: Vault has no connection to the cluster that lives."""
+        """What the Vault steps of a run do. No login yet, so Vault has no connection to the cluster."""
         realize_policies(self.pipeline, self.wanted)
         realize_mount(self.pipeline, self.wanted)
         server = ApiServer(self.api.url, self.api.ca_pem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from runbook.diagnosis import (
     CaDidNotSign,
     CaNotPem,
     Cause,
+    CertificateOutOfDate,
     ClientTokenExpired,
     ConfigNeverWritten,
     HostHangs,
@@ -49,7 +51,9 @@ from runbook.diagnosis import (
     StarterMissing,
     StarterRemade,
 )
+from runbook.diagnosis.claims import claims_of
 from tests.kubernetes_objects import ESO
+from tests.tasks.conftest import request
 from tests.tasks.diagnosis.scene import CONFIG, MOUNT, POLICY, ROLE, Scene
 
 pytestmark = pytest.mark.long
@@ -74,6 +78,15 @@ class Case:
 def jwt_of(scene: Scene, namespace: str, name: str, **changes: object) -> str:
     options = {"lifetime": 3600, **changes}
     return scene.api.sign_token(namespace, name, **options)  # type: ignore[arg-type]
+
+
+def noted(scene: Scene, token: str) -> str:
+    """The token, whose end the expected line has."""
+    claims = claims_of(token)
+    assert claims
+    assert claims.expires
+    scene.values["ended"] = f"{claims.expires:%Y-%m-%d %H:%M:%S}"
+    return token
 
 
 def host(scene: Scene, url: str) -> None:
@@ -105,13 +118,31 @@ def role_under_another_name(scene: Scene) -> None:
 
 
 def expired_client_token(scene: Scene) -> None:
-    scene.token_of = lambda namespace: SecretStr(jwt_of(scene, namespace, STARTER, lifetime=-600))
+    old = noted(scene, jwt_of(scene, "payments", STARTER, lifetime=-600))
+    scene.token_of = lambda _namespace: SecretStr(old)
+    scene.wanted = request(namespaces=("payments",))
 
 
 def starter_remade(scene: Scene) -> None:
     old = {name: jwt_of(scene, name, STARTER) for name in ("payments", "web")}
     scene.token_of = lambda namespace: SecretStr(old[namespace])
     scene.remake_account("payments", STARTER)
+
+
+def hanging_host(scene: Scene) -> None:
+    scene.patience = 1
+    # Vault itself hangs for 10 s at each login.
+    scene.wanted = request(namespaces=("payments",))
+    host(scene, scene.silent_server())
+
+
+def certified(
+    scene: Scene, names: tuple[str, ...], lifetime: datetime.timedelta = datetime.timedelta(days=1)
+) -> None:
+    authority = CertificateAuthority("ember's own")
+    scene.values["ends"] = f"{datetime.datetime.now(datetime.UTC) + lifetime:%Y-%m-%d %H:%M}"
+    scene.values["host"] = scene.tls_server(authority.issue("api", names, lifetime=lifetime))
+    scene.change_config(kubernetes_host=scene.values["host"], kubernetes_ca_cert=authority.pem)
 
 
 def another_host(scene: Scene) -> None:
@@ -274,8 +305,8 @@ ON_THE_WAY = [
     Case(
         "the host hangs",
         HostHangs,
-        lambda scene: (host(scene, scene.silent_server()), setattr(scene, "patience", 2)),
-        "OpenShift, {host}: kubernetes_host of Vault's config hangs: from here no TLS answer in 2 s",
+        hanging_host,
+        "OpenShift, {host}: kubernetes_host of Vault's config hangs: from here no TLS answer in 1 s",
     ),
     Case(
         "the host speaks no TLS",
@@ -287,8 +318,16 @@ ON_THE_WAY = [
     Case(
         "the host is not in its certificate",
         HostNotInCertificate,
-        lambda scene: host(scene, scene.api.url.replace("127.0.0.1", "127.0.0.2")),
-        "",
+        lambda scene: certified(scene, ("api.ember.example.com", "10.0.0.1")),
+        "OpenShift, {host}: kubernetes_host of Vault's config is not in the API server's certificate, which "
+        "is for api.ember.example.com, 10.0.0.1",
+    ),
+    Case(
+        "the API server's certificate has expired",
+        CertificateOutOfDate,
+        lambda scene: certified(scene, ("127.0.0.1",), datetime.timedelta(days=-1)),
+        "OpenShift, {host}: the API server's certificate is not valid now (dates: a certificate of the chain "
+        "has expired; the server's own ends on {ends} UTC)",
     ),
     Case(
         "the CA is another one",
@@ -316,9 +355,7 @@ ON_THE_CLUSTER = [
     Case(
         "the namespace is missing",
         NamespaceMissing,
-        lambda scene: setattr(
-            scene, "wanted", scene.wanted.model_copy(update={"namespaces": ("payments", "nowhere")})
-        ),
+        lambda scene: setattr(scene, "wanted", request(namespaces=("payments", "nowhere"))),
         "OpenShift, namespace nowhere: is not there",
     ),
     Case(
@@ -334,7 +371,13 @@ ON_THE_CLUSTER = [
         f"OpenShift, ServiceAccount payments/{STARTER}: was deleted and made anew: its uid is {{new}}, the "
         "client's token is of {old}",
     ),
-    Case("the client's token has expired", ClientTokenExpired, expired_client_token, ""),
+    Case(
+        "the client's token has expired",
+        ClientTokenExpired,
+        expired_client_token,
+        f"OpenShift, token of payments/{STARTER}: expired at {{ended}} UTC; Vault's clock says "
+        "{found.vault_clock:%Y-%m-%d %H:%M:%S}",
+    ),
     Case(
         "the reviewer has no auth-delegator",
         ReviewerMayNotReview,
@@ -375,8 +418,8 @@ OF_THE_TOKEN_TO_WRITE = [
     Case(
         "expired",
         ReviewerTokenExpired,
-        dead_reviewer_and_secret(lambda scene: jwt_of(scene, ESO, REVIEWER, lifetime=-600)),
-        "",
+        dead_reviewer_and_secret(lambda scene: noted(scene, jwt_of(scene, ESO, REVIEWER, lifetime=-600))),
+        f"{TOKEN}: expired at {{ended}} UTC",
     ),
     Case(
         "of another ServiceAccount",
@@ -403,7 +446,8 @@ OF_THE_TOKEN_TO_WRITE = [
         "of a deleted ServiceAccount",
         ReviewerTokenOfFormerAccount,
         dead_reviewer_and_secret(token_of_former_reviewer),
-        f"{TOKEN}: is of a deleted ServiceAccount: its uid is {{old}}, that of {ESO}/{REVIEWER} now is {{new}}",
+        f"{TOKEN}: is of a deleted ServiceAccount: its uid is {{old}}, that of "
+        f"{ESO}/{REVIEWER} now is {{new}}",
     ),
 ]
 
@@ -419,6 +463,5 @@ def test_the_one_thing_that_is_broken_is_what_is_said(scene: Scene, case: Case) 
     assert examination.causes, rows
     found = examination.causes[0]
     assert type(found) is case.cause, rows
-    if case.line:
-        assert found.line == case.line.format(**scene.values), rows
+    assert found.line == case.line.format(found=found, **scene.values), rows
     assert examination.line == f"{found.line}. {found.remedy}"
