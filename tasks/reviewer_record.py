@@ -1,4 +1,4 @@
-"""Our record of the reviewer's token: kept as an artifact when it is written, found again through Prefect's API.
+"""Our record of the reviewer's token: kept as an artifact when it is written, found again later.
 
 Vault does not give the token back. What was kept of it tells later whether it has ended, whether its
 ServiceAccount is still the same, and whether somebody has written another one since.
