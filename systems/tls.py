@@ -14,6 +14,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -28,6 +29,8 @@ _HAS_EXPIRED = 10
 _HOSTNAME_MISMATCH = 62
 _ADDRESS_MISMATCH = 64
 
+Fault = Literal["", "host name", "dates", "chain"]
+
 
 @dataclass(frozen=True, slots=True)
 class CertificateReport:
@@ -38,12 +41,14 @@ class CertificateReport:
         problem: why not, for a person; empty when it is trusted.
         names: DNS names and IP addresses that the certificate is valid for.
         not_after: end of its validity, in UTC; None when the certificate could not be read.
+        fault: which part of it is wrong; empty when it is trusted.
     """
 
     trusted: bool
     problem: str
     names: tuple[str, ...]
     not_after: datetime | None
+    fault: Fault = ""
 
 
 def trusted_context(ca_pem: str | None, subject: str) -> ssl.SSLContext:
@@ -74,6 +79,12 @@ def describe(error: ssl.SSLCertVerificationError, host: str, certificate: x509.C
     return f"chain: {error.verify_message}"
 
 
+def _fault(error: ssl.SSLCertVerificationError) -> Fault:
+    if error.verify_code in {_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH}:
+        return "host name"
+    return "dates" if error.verify_code in {_HAS_EXPIRED, _NOT_YET_VALID} else "chain"
+
+
 def check_certificate(url: str, ca_pem: str | None, timeout: float = 10) -> CertificateReport:
     """Connect to ``url`` (https, nothing is sent) and judge chain and host name against exactly ``ca_pem``.
 
@@ -98,7 +109,9 @@ def check_certificate(url: str, ca_pem: str | None, timeout: float = 10) -> Cert
         anything.verify_mode = ssl.CERT_NONE
         certificate = _handshake(host, port, anything, deadline)
         problem = describe(error, host, certificate)
-        return CertificateReport(False, problem, _names(certificate), certificate.not_valid_after_utc)
+        return CertificateReport(
+            False, problem, _names(certificate), certificate.not_valid_after_utc, _fault(error)
+        )
     return CertificateReport(True, "", _names(certificate), certificate.not_valid_after_utc)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,12 +21,13 @@ from systems.vault_http import Answer, VaultHttp, refusal
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What Vault says of itself to anybody."""
+    """What Vault says of itself to anybody. ``clock`` is its own time, UTC; None where it does not tell."""
 
     initialized: bool
     sealed: bool
     standby: bool
     version: str
+    clock: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Vault:
             sealed=bool(body.get("sealed")),
             standby=bool(body.get("standby")),
             version=str(body.get("version", "")),
+            clock=_moment(body.get("server_time_utc")),
         )
 
     def own_token(self) -> Mapping[str, Any]:
@@ -189,6 +192,15 @@ class Vault:
         """A role of a Kubernetes auth mount."""
         return self.http.read(f"auth/{mount}/role/{name}")
 
+    def role_names(self, mount: str) -> tuple[str, ...]:
+        """Names of all roles of an auth mount."""
+        answer = self.http.send("list", f"auth/{mount}/role")
+        if answer.status == 404:
+            return ()
+        if answer.status != 200:
+            raise refusal(answer, "list", f"auth/{mount}/role")
+        return tuple(answer.data.get("keys") or ())
+
     def write(self, path: str, payload: Mapping[str, Any]) -> None:
         """Write a payload to a path."""
         self.http.write(path, payload)
@@ -228,6 +240,10 @@ class Vault:
     def revoke_own_token(self) -> None:
         """End the session that our token stands for."""
         self.http.write("auth/token/revoke-self", {})
+
+
+def _moment(seconds: object) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
 
 
 def _mounts(data: Mapping[str, Any] | None) -> dict[str, Mount]:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from runbook.auth_method import REVIEWER_JWT, compare_config
 from runbook.changes import Change, Difference
+from runbook.diagnosis.claims import claims_of
 from runbook.errors import (
     CertificateNotTrusted,
     NotYetSynced,
@@ -28,6 +29,7 @@ from systems.tls import check_certificate
 from systems.vault import Login, Vault
 from tasks import connect
 from tasks.mandate import UNBOUND, Mandate, mandate
+from tasks.reviewer_record import keep_record
 from tasks.step import log_changes, outcome, write_once
 
 SHORTEST_TOKEN = 600
@@ -48,6 +50,7 @@ class Reviewer:
 
     token: SecretStr
     expires_at: datetime | None
+    service_account_uid: str = ""
 
     @property
     def record(self) -> dict[str, str]:
@@ -56,6 +59,7 @@ class Reviewer:
         return {
             "sha256": digest,
             "expires": self.expires_at.isoformat() if self.expires_at else "with its Secret",
+            "service_account_uid": self.service_account_uid,
         }
 
 
@@ -90,7 +94,8 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Mandate 
     if request.reviewer_token == "token-request":  # noqa: S105 - a mode, not a token
         lifetime = seconds("reviewer_token_lifetime", request.reviewer_token_lifetime)
         issued = openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, lifetime)
-        reviewer = Reviewer(issued.token, issued.expires_at)
+        claims = claims_of(issued.token.get_secret_value())
+        reviewer = Reviewer(issued.token, issued.expires_at, claims.uid if claims else "")
         given.record(_issued(reviewer), "OpenShift", token=reviewer.record["sha256"])
         return reviewer
     subject = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
@@ -106,7 +111,7 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Mandate 
         raise NotYetSynced(
             "OpenShift", subject, "has no token yet", "The cluster fills it within seconds; re-run the step."
         )
-    return Reviewer(secret.token, None)
+    return Reviewer(secret.token, None, secret.service_account_uid)
 
 
 def _issued(reviewer: Reviewer) -> Change:
@@ -195,5 +200,7 @@ def configure_auth_method(request: EnableRequest, approved: dict[str, Any] | Non
     ):
         api = ApiServer(*connection.as_vault_sees_it(openshift))
         change, reviewer = realize_config(vault, openshift, request, api, given)
+    if reviewer:
+        keep_record(request, reviewer.record)
     log_changes([change])
     return outcome([change]) | ({"reviewer": reviewer.record} if reviewer else {})

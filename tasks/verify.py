@@ -8,7 +8,9 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from runbook.errors import VerificationFailed
+from runbook.diagnosis import StoreMissing
+from runbook.diagnosis.cause import one_line
+from runbook.errors import PrerequisiteMissing, VerificationFailed
 from runbook.names import SECRET_STORE, SECRETS_MOUNT
 from runbook.policies import role_policy
 from runbook.request import EnableRequest
@@ -16,11 +18,11 @@ from systems.openshift import OpenShift
 from systems.vault import Refused, Vault
 from tasks import connect
 from tasks.auth_config import SHORTEST_TOKEN
+from tasks.diagnose import failure, look_into
+from tasks.diagnosis.login import PROBE
+from tasks.diagnosis.store import store_not_ready
 from tasks.step import look
 from tasks.wait_until_synced import SECRET_STORE_CRD
-
-PROBE = "enablement-probe"
-"""A secret's name that nobody uses: reading it answers 404 where reading is allowed, 403 where it is not."""
 
 STORE_TIMEOUT = 360.0
 """Seconds until a SecretStore must be Ready: above the operator's requeue interval, usually 5 minutes."""
@@ -76,7 +78,9 @@ def prove_login(vault: Vault, openshift: OpenShift, request: EnableRequest, name
 def _may_read(session: Vault, secret: str, *, wanted: bool) -> Proof:
     path = f"{SECRETS_MOUNT}/data/{secret}"
     answer = session.look(path)
-    allowed = answer.status in {200, 404}
+    # 404 is "no such secret" where reading is allowed, and also "no such secrets engine".
+    no_engine = any("no handler for route" in error for error in answer.errors)
+    allowed = answer.status in {200, 404} and not no_engine
     if allowed is not wanted or (not allowed and answer.status != 403):
         raise _not_proved(
             f"reading {path}",
@@ -115,14 +119,10 @@ def await_store(openshift: OpenShift, request: EnableRequest, namespace: str, ti
         if state is not None and state.ready:
             return Proof(claim, True, state.message or state.reason or "Ready")
         if time.monotonic() >= deadline:
-            seen = "is not there" if state is None else f"{state.reason}: {state.message}"
-            events = "; ".join(state.events) if state else ""
-            raise VerificationFailed(
-                "OpenShift",
-                f"SecretStore {namespace}/{SECRET_STORE}",
-                f"is not Ready after {timeout:.0f} s: {seen}{f' (Events: {events})' if events else ''}",
-                "The login itself works. Check that the operator reaches Vault's address with its CA.",
-            )
+            store = f"{namespace}/{SECRET_STORE}"
+            cause = StoreMissing(store) if state is None else store_not_ready(namespace, state)
+            waited = f"{one_line(cause.answer)}; waited {timeout:.0f} s"
+            raise VerificationFailed(cause.system, cause.subject, waited, cause.remedy)
         time.sleep(_POLL)
 
 
@@ -134,7 +134,8 @@ def verify_login(request: EnableRequest) -> dict[str, Any]:
         ``proofs``: each claim with what was seen.
 
     Raises:
-        VerificationFailed: see `prove_login` and `await_store`.
+        VerificationFailed: the login is refused or its session is wrong: the cause that the diagnosis
+            found; or see `await_store`.
     """
     logger = get_run_logger()
     proofs: list[Proof] = []
@@ -145,8 +146,12 @@ def verify_login(request: EnableRequest) -> dict[str, Any]:
         proofs.extend(made)
 
     with connect.openshift(request) as openshift, connect.vault(request) as vault:
-        for namespace in request.namespaces:
-            keep(*prove_login(vault, openshift, request, namespace))
+        try:
+            for namespace in request.namespaces:
+                keep(*prove_login(vault, openshift, request, namespace))
+        except (VerificationFailed, PrerequisiteMissing) as error:
+            # If the diagnosis finds nothing wrong, somebody has mended it meanwhile: what was seen stands.
+            raise failure(look_into(vault, openshift, request)) or error from error
         for namespace in request.namespaces:
             keep(await_store(openshift, request, namespace, STORE_TIMEOUT))
     keep(

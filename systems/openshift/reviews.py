@@ -37,7 +37,7 @@ def review(api: Api, token: SecretStr, audiences: Sequence[str] = ()) -> TokenRe
 
 def review_with(
     host: str,
-    ca_pem: str,
+    ca_pem: str | None,
     reviewer_jwt: SecretStr,
     token: SecretStr,
     timeout: float = 10,

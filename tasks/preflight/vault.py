@@ -10,7 +10,7 @@ from runbook.auth_method import compare_config, compare_mount, compare_role
 from runbook.changes import Change, pending
 from runbook.checks import Check
 from runbook.errors import AccessDenied, Busy, Conflict, PrerequisiteMissing
-from runbook.groups import ID_OF_NEW_GROUP
+from runbook.groups import OWN_ID
 from runbook.names import OIDC_MOUNT, SECRETS_MOUNT, Cluster
 from runbook.request import EnableRequest
 from runbook.rights import administrators_command, beyond_pins, vault_rights
@@ -208,7 +208,7 @@ def _pins(vault: Vault, request: EnableRequest, changes: Sequence[Change], *, pi
 
 def _by_hand(change: Change) -> str:
     """The command with which an administrator makes a change that our token may not make."""
-    if ID_OF_NEW_GROUP in change.payload.values():
+    if OWN_ID in change.payload.values():
         # The alias cannot be moved to a group that is not there yet; without it, the run makes a new one.
         return f"`vault delete {change.path}`"
     return f"`{administrators_command(change.path, change.payload)}`"

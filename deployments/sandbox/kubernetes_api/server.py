@@ -108,7 +108,7 @@ class KubernetesApi:
 
         self._store = Store()
         registry = Registry(KUBERNETES_KINDS + (OPENSHIFT_KINDS if openshift else ()))
-        signer = TokenSigner(ISSUER)
+        self._signer = signer = TokenSigner(ISSUER)
         authenticator = Authenticator(self._store, signer, self.admin_token, verdict_lifetime)
         authorizer = Authorizer(self._store)
         bootstrap.fill(self._store, self.url, cluster_name, openshift=openshift)
@@ -176,6 +176,19 @@ class KubernetesApi:
         _traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def sign_token(
+        self, namespace: str, service_account: str, *, lifetime: int, audiences: Sequence[str] = (ISSUER,)
+    ) -> str:
+        """A token as TokenRequest gives it, of any lifetime in seconds: a negative one has expired.
+
+        Raises:
+            KeyError: there is no such ServiceAccount.
+        """
+        account = self._store.read("serviceaccounts", namespace, service_account)
+        if account is None:
+            raise KeyError(f"{namespace}/{service_account}")
+        return self._signer.bound_token(account, list(audiences), lifetime, None)[0]
 
     def write_ready(self) -> Path:
         """Write ``ready.json`` (``{"url": ...}``), for whoever waits for a server of another process."""

@@ -1,0 +1,52 @@
+"""The diagnosis alone: why does the login of a cluster not work?"""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.enable_cluster import Name, Names
+from runbook.request import EnableRequest, PolicyScope, ReviewerToken
+from tasks.diagnose import diagnose_login
+
+
+@flow(name="diagnose-cluster", flow_run_name="diagnose {env}/{cluster}")
+def diagnose_cluster(
+    cluster: Name,
+    env: Name,
+    namespaces: Names,
+    service_account: Name = "vault-secret-fetcher",
+    policy_scope: PolicyScope = "env",
+    reviewer_token: ReviewerToken = "secret",
+    vault: Name = "vault",
+    cluster_connection: Name | None = None,
+) -> None:
+    """Find out why a cluster's login to Vault does not work, or prove that it does.
+
+    Asks Vault, the cluster and the operator, publishes every question with its answer, and writes nothing
+    anywhere. Completed means that the login works; else the run fails with the cause and the remedy.
+
+    Args:
+        cluster: The cluster, as its folder in the GitOps repository is called.
+        env: Its environment: the folder above it.
+        namespaces: Namespaces whose starter ServiceAccount should log in.
+        service_account: The starter ServiceAccount.
+        policy_scope: With which scope the cluster was enabled.
+        reviewer_token: In which mode it was enabled: 'secret' or 'token-request'.
+        vault: Name of the VaultConnection.
+        cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.
+
+    Raises:
+        VerificationFailed: the cause, in one line, and what to do.
+    """
+    diagnose_login(
+        EnableRequest(
+            cluster=cluster,
+            env=env,
+            namespaces=tuple(namespaces),
+            service_account=service_account,
+            policy_scope=policy_scope,
+            reviewer_token=reviewer_token,
+            vault=vault,
+            cluster_connection=cluster_connection or cluster,
+        )
+    )

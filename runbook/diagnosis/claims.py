@@ -1,0 +1,82 @@
+"""What a ServiceAccount token says about itself, read without checking its signature.
+
+Only the cluster can say whether it is true; but when a cluster refuses a token it does not say why, and the
+claims do: whose it is, for whom, until when.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+_LEGACY = "kubernetes.io/serviceaccount/"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Claims of a token of TokenRequest, or of a legacy one from a Secret; empty where it does not say.
+
+    Attributes:
+        account: ``namespace/name``.
+        uid: of the ServiceAccount.
+        audiences: empty for a legacy token, which is for the API server.
+        expires: UTC; None for a legacy token, which lasts as long as its Secret.
+        key_id: of the key that signed it; each cluster has its own.
+    """
+
+    account: str
+    uid: str
+    audiences: tuple[str, ...]
+    issuer: str
+    expires: datetime | None
+    key_id: str
+
+
+def claims_of(token: str) -> Claims | None:
+    """The claims of a token; None if it is not a JWT."""
+    parts = token.strip().split(".")
+    if len(parts) != 3:
+        return None
+    header, body = _object(parts[0]), _object(parts[1])
+    if header is None or body is None:
+        return None
+    bound = _mapping(body, "kubernetes.io")
+    account = _mapping(bound, "serviceaccount")
+    namespace = bound.get("namespace") or body.get(f"{_LEGACY}namespace") or ""
+    name = account.get("name") or body.get(f"{_LEGACY}service-account.name") or ""
+    audience = body.get("aud") or ()
+    ends = body.get("exp")
+    return Claims(
+        account=f"{namespace}/{name}" if name else str(body.get("sub") or "nobody"),
+        uid=str(account.get("uid") or body.get(f"{_LEGACY}service-account.uid") or ""),
+        audiences=(audience,) if isinstance(audience, str) else tuple(map(str, audience)),
+        issuer=str(body.get("iss") or ""),
+        expires=datetime.fromtimestamp(ends, UTC) if isinstance(ends, int | float) else None,
+        key_id=str(header.get("kid") or ""),
+    )
+
+
+def is_base64_of_jwt(text: str) -> bool:
+    """Whether it becomes a JWT when it is decoded once more: the ``data`` of a Secret as it stands there."""
+    try:
+        return claims_of(base64.b64decode(text.strip(), validate=True).decode("ascii")) is not None
+    except (binascii.Error, UnicodeDecodeError):
+        return False
+
+
+def _object(part: str) -> Mapping[str, Any] | None:
+    try:
+        decoded = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError:  # not base64, not text, not JSON
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = fields.get(name)
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,83 @@
+"""What we kept of the reviewer's token when we wrote it to Vault: the only thing known of it afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+def digest(token: str) -> str:
+    """What may be kept of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewerRecord:
+    """One record.
+
+    Attributes:
+        sha256: of the token, in hex.
+        expires: UTC; None where the token ends with its Secret.
+        service_account_uid: of the reviewer's ServiceAccount then; empty if it was not kept.
+        written: UTC, when we wrote it.
+        flow_run: which run did; empty if it was not kept.
+    """
+
+    sha256: str
+    expires: datetime | None
+    service_account_uid: str
+    written: datetime | None
+    flow_run: str
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> ReviewerRecord:
+        """From what a step has published, by this or by an older version."""
+        return cls(
+            sha256=str(kept.get("sha256") or ""),
+            expires=_moment(kept.get("expires")),
+            service_account_uid=str(kept.get("service_account_uid") or ""),
+            written=_moment(kept.get("written")),
+            flow_run=str(kept.get("flow_run") or ""),
+        )
+
+    def words(self, now: datetime, uid_now: str, sha256_now: str) -> str:
+        """What the record says today.
+
+        Args:
+            now: UTC.
+            uid_now: of the reviewer's ServiceAccount; empty if not known.
+            sha256_now: of the token in its Secret; empty if not known, or in mode token-request.
+        """
+        when = f" at {self.written:%Y-%m-%d %H:%M} UTC" if self.written else ""
+        said = [f"our record: written{when}, sha256 {self.sha256[:16]}"]
+        if self.expires is None:
+            said.append("ends with its Secret")
+        else:
+            verb = "ended" if self.expires <= now else "ends"
+            said.append(f"{verb} at {self.expires:%Y-%m-%d %H:%M} UTC")
+        if self.service_account_uid:
+            made_anew = bool(uid_now) and uid_now != self.service_account_uid
+            now_is = f", which was made anew since: now {uid_now}" if made_anew else ""
+            said.append(f"of ServiceAccount uid {self.service_account_uid}{now_is}")
+        if sha256_now and self.expires is None:
+            said.append(
+                "the Secret still holds that token, so somebody wrote another one to Vault"
+                if sha256_now == self.sha256
+                else "the Secret holds another token since"
+            )
+        return ", ".join(said)
+
+
+def words_of(record: ReviewerRecord | None, now: datetime, uid_now: str, sha256_now: str) -> str:
+    """The same, where there may be no record."""
+    return record.words(now, uid_now, sha256_now) if record else "we have no record of it"
+
+
+def _moment(kept: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(kept))
+    except ValueError:  # also "with its Secret"
+        return None

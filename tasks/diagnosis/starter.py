@@ -1,0 +1,144 @@
+"""What the diagnosis asks of each starter ServiceAccount: is it there, its token, is it bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pydantic import SecretStr
+
+from runbook.diagnosis import (
+    AudienceNotInToken,
+    ClientTokenExpired,
+    NameNotBound,
+    NamespaceMissing,
+    NamespaceNotBound,
+    StarterMissing,
+    StarterRemade,
+)
+from runbook.diagnosis.claims import Claims, claims_of
+from runbook.diagnosis.examination import Findings
+from runbook.errors import EnablementError
+from runbook.request import EnableRequest
+from systems.openshift import OpenShift
+from tasks.diagnosis.asking import ask
+from tasks.diagnosis.vault import VaultAnswers, role_path
+
+TokenOf = Callable[[str], SecretStr]
+"""A token of the starter ServiceAccount of a namespace, as the operator would ask for it."""
+
+CLOCK_SKEW = timedelta(seconds=60)
+"""What Vault forgives at ``exp`` and ``nbf``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """The starter ServiceAccount of one namespace; ``why`` there is no token."""
+
+    namespace: str
+    account: str
+    token: SecretStr | None
+    claims: Claims | None
+    why: str = ""
+
+
+def ask_starter(
+    findings: Findings,
+    openshift: OpenShift,
+    request: EnableRequest,
+    vault: VaultAnswers,
+    namespace: str,
+    token_of: TokenOf,
+) -> Starter:
+    """The starter of a namespace, its token, and what the role says of both."""
+    account = f"{namespace}/{request.service_account}"
+    uid = _uid(findings, openshift, request, namespace)
+    if uid == "":
+        return Starter(namespace, account, None, None, "there is no such ServiceAccount")
+    question = f"Does the cluster issue a token of {account}?"
+    try:
+        token = token_of(namespace)
+    except EnablementError as error:
+        findings.unknown(question, "OpenShift", f"{error.subject}: {error.answer}")
+        return Starter(namespace, account, None, None, f"{error.subject}: {error.answer}")
+    claims = claims_of(token.get_secret_value())
+    starter = Starter(namespace, account, token, claims)
+    if claims is not None:
+        _token(findings, starter, claims, uid, vault)
+    if vault.role is not None:
+        _bound(findings, starter, request, vault.role)
+    return starter
+
+
+def _uid(findings: Findings, openshift: OpenShift, request: EnableRequest, namespace: str) -> str | None:
+    """Uid of the ServiceAccount; empty if it is not there, None if not known."""
+    name = request.service_account
+    account = f"{namespace}/{name}"
+    question = f"Is ServiceAccount {account} there?"
+    there = ask(findings, question, "OpenShift", lambda: openshift.namespace_exists(namespace))
+    if there is None:
+        return None
+    if not there.value:
+        findings.wrong(question, NamespaceMissing(namespace), namespace)
+        return ""
+    known = ask(findings, question, "OpenShift", lambda: openshift.service_account_uid(namespace, name))
+    if known is None:
+        return None
+    if known.value is None:
+        findings.wrong(question, StarterMissing(account), namespace)
+        return ""
+    findings.right(question, "OpenShift", f"uid {known.value}")
+    return known.value
+
+
+def _token(
+    findings: Findings, starter: Starter, claims: Claims, uid: str | None, vault: VaultAnswers
+) -> None:
+    question = f"Is the token of {starter.account} of today?"
+    if claims.expires and vault.clock and claims.expires + CLOCK_SKEW < vault.clock:
+        expired = ClientTokenExpired(starter.account, claims.expires, vault.clock)
+        findings.wrong(question, expired, starter.namespace)
+    elif uid and claims.uid and claims.uid != uid:
+        findings.wrong(question, StarterRemade(starter.account, claims.uid, uid), starter.namespace)
+    else:
+        findings.right(question, "OpenShift", f"until {claims.expires:%Y-%m-%d %H:%M} UTC, of this uid")
+
+
+def _bound(findings: Findings, starter: Starter, request: EnableRequest, role: Mapping[str, Any]) -> None:
+    path, only = role_path(request), starter.namespace
+    audience = str(role.get("audience") or "")
+    held = starter.claims.audiences if starter.claims else ()
+    question = f"Does the role want a token such as that of {starter.account}?"
+    if audience and audience not in held:
+        findings.wrong(question, AudienceNotInToken(path, audience, held), only)
+    else:
+        findings.right(question, "Vault", f"audience: {audience or 'any'}")
+    question = f"Does the role bind {starter.account}?"
+    names = tuple(role.get("bound_service_account_names") or ())
+    namespaces = tuple(role.get("bound_service_account_namespaces") or ())
+    name_is_bound = is_bound(request.service_account, names)
+    if not name_is_bound:
+        findings.wrong(question, NameNotBound(path, request.service_account, names), only)
+    if is_bound(starter.namespace, namespaces):
+        if name_is_bound:
+            findings.right(question, "Vault", "yes")
+    elif role.get("bound_service_account_namespace_selector"):
+        findings.unknown(question, "Vault", "the namespace is bound by its labels, if at all")
+    else:
+        findings.wrong(question, NamespaceNotBound(path, starter.namespace, namespaces), only)
+
+
+def is_bound(name: str, bound: tuple[str, ...]) -> bool:
+    """As Vault matches: ``*`` stands for anything at the beginning and at the end, nowhere else."""
+
+    def matches(pattern: str) -> bool:
+        inner = pattern.strip("*")
+        if pattern.startswith("*") and pattern.endswith("*"):
+            return inner in name
+        if pattern.startswith("*"):
+            return name.endswith(inner)
+        return name.startswith(inner) if pattern.endswith("*") else name == pattern
+
+    return any(map(matches, bound))

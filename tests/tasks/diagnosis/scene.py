@@ -1,0 +1,200 @@
+"""An enabled cluster whose login works, and the ways to break exactly one thing of it by hand.
+
+The diagnosis gets the pipeline's own token and the pipeline's own account on the cluster; whoever breaks
+things is an administrator.
+"""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from deployments.sandbox.certificates import ServerCertificate
+from deployments.sandbox.kubernetes_api import KubernetesApi
+from runbook.diagnosis.examination import Examination
+from runbook.diagnosis.record import ReviewerRecord
+from runbook.request import EnableRequest
+from systems.openshift import OpenShift
+from systems.vault import Vault
+from tasks.auth_config import ApiServer, realize_config
+from tasks.auth_method import realize_mount
+from tasks.diagnosis.examine import Asked, examine
+from tasks.policies import realize_policies
+from tasks.role import realize_role
+from tests.kubernetes_objects import ESO, NAMESPACES, Cluster
+from tests.tasks.conftest import request
+
+MOUNT = "ember-k8s"
+ROLE = f"auth/{MOUNT}/role/emea-ops"
+CONFIG = f"auth/{MOUNT}/config"
+POLICY = "sys/policies/acl/emea-kv-r"
+REVIEWER_SECRET = f"/api/v1/namespaces/{ESO}/secrets/eso-vault-auth-token"
+_ACCOUNTS = "/api/v1/namespaces/{}/serviceaccounts"
+
+
+@dataclass
+class Scene:
+    """Real Vault, Kubernetes stand-in, and both kinds of access to them.
+
+    Attributes:
+        admin, cluster: as administrators.
+        pipeline, openshift: as the pipeline.
+        elsewhere: what a case starts, ended with it.
+        values: what a case learns for the line that it expects, by name.
+        token_of: the token with which a namespace logs in; a new one if None.
+    """
+
+    api: KubernetesApi
+    admin: Vault
+    cluster: Cluster
+    pipeline: Vault
+    openshift: OpenShift
+    directory: Path
+    elsewhere: ExitStack
+    wanted: EnableRequest = field(default_factory=request)
+    record: ReviewerRecord | None = None
+    token_of: Callable[[str], SecretStr] | None = None
+    patience: float = 10
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def enable(self) -> None:
+        """What the Vault steps of a run do. No login yet, so Vault has no connection to the cluster."""
+        realize_policies(self.pipeline, self.wanted)
+        realize_mount(self.pipeline, self.wanted)
+        server = ApiServer(self.api.url, self.api.ca_pem)
+        realize_config(self.pipeline, self.openshift, self.wanted, server)
+        realize_role(self.pipeline, self.wanted)
+
+    def diagnose(self) -> Examination:
+        asked = Asked(self.pipeline, self.openshift, self.patience)
+        return examine(asked, self.wanted, self.record, self.token_of)
+
+    # By an administrator of Vault
+
+    def change_role(self, **fields: Any) -> None:
+        self.admin.write(ROLE, fields)
+
+    def change_config(self, **fields: Any) -> None:
+        """A write replaces the whole, so the rest of it, and a reviewer JWT that works, are sent as well."""
+        config = dict(self.admin.kubernetes_config(MOUNT) or {})
+        config.pop("token_reviewer_jwt_set", None)
+        self.admin.write(CONFIG, {**config, "token_reviewer_jwt": self.reviewer_token(), **fields})
+
+    def delete(self, path: str) -> None:
+        assert self.admin.http.send("delete", path).status in {200, 204}
+
+    # By an administrator of the cluster
+
+    def reviewer_token(self) -> str:
+        encoded = self.cluster.send("GET", REVIEWER_SECRET)["data"]["token"]
+        return base64.b64decode(encoded).decode()
+
+    def put_in_secret(self, token: str) -> None:
+        """Somebody's own token in the reviewer's Secret; the cluster keeps what it finds there."""
+        body = {
+            "metadata": {
+                "name": "eso-vault-auth-token",
+                "annotations": {"kubernetes.io/service-account.name": "eso-vault-auth"},
+            },
+            "type": "kubernetes.io/service-account-token",
+            "data": {"token": base64.b64encode(token.encode()).decode()},
+        }
+        self.cluster.send("DELETE", REVIEWER_SECRET)
+        self.cluster.send("POST", f"/api/v1/namespaces/{ESO}/secrets", body)
+        assert self.reviewer_token() == token
+
+    def reviewer_jwt_of_nobody(self) -> None:
+        """What Vault holds when its JWT is dead, without a trace of it anywhere else."""
+        self.change_config(token_reviewer_jwt="eyJhbGciOiJSUzI1NiJ9.e30.Z2FyYmFnZQ")
+
+    def delete_account(self, namespace: str, name: str) -> None:
+        self.cluster.send("DELETE", f"{_ACCOUNTS.format(namespace)}/{name}")
+
+    def uid(self, namespace: str, name: str) -> str:
+        found = self.cluster.send("GET", f"{_ACCOUNTS.format(namespace)}/{name}")
+        return str(found["metadata"]["uid"])
+
+    def remake_account(self, namespace: str, name: str) -> None:
+        """Delete it and make it again, as a pruning sync does; notes both uids."""
+        self.values["old"] = self.uid(namespace, name)
+        self.delete_account(namespace, name)
+        self.cluster.send("POST", _ACCOUNTS.format(namespace), {"metadata": {"name": name}})
+        self.values["new"] = self.uid(namespace, name)
+
+    # Somewhere else
+
+    def another_cluster(self) -> KubernetesApi:
+        """A second cluster, onboarded too."""
+        made = self.elsewhere.enter_context(KubernetesApi(self.directory / "other", cluster_name="flint"))
+        other = Cluster(made)
+        self.elsewhere.callback(other.close)
+        other.bring_onboarding()
+        return made
+
+    def closed_port(self) -> str:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            return f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+    def silent_server(self) -> str:
+        """Accepts connections and says nothing."""
+        listener = self.elsewhere.enter_context(socket.create_server(("127.0.0.1", 0)))
+        return f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+    def plain_server(self) -> str:
+        """Speaks, but no TLS."""
+        return self._serve(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+
+    def tls_server(self, issued: ServerCertificate) -> str:
+        """Shakes hands with that certificate and says nothing more."""
+        key, certificate = issued.write(self.directory, "elsewhere")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+
+        def shake_hands(connection: socket.socket) -> None:
+            with suppress(OSError):  # the client does not believe us
+                context.wrap_socket(connection, server_side=True).close()
+
+        return self._serve(shake_hands)
+
+    def _serve(self, answer: Callable[[socket.socket], None]) -> str:
+        listener = self.elsewhere.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    answer(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        self.elsewhere.callback(thread.join)
+        self.elsewhere.callback(lambda: listener.shutdown(socket.SHUT_RDWR))
+        return f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def clean(cluster: Cluster) -> None:
+    """Bring the cluster back to what it is before an onboarding: tests break it in every way."""
+    for namespace, name in ((ESO, "eso-vault-auth"), *((one, "vault-secret-fetcher") for one in NAMESPACES)):
+        cluster.send("DELETE", f"{_ACCOUNTS.format(namespace)}/{name}")
+    cluster.send("DELETE", REVIEWER_SECRET)
+    cluster.unbind_reviewer()
+
+
+@contextmanager
+def enabled(scene: Scene) -> Iterator[Scene]:
+    """The scene after a run, with everything ended that a case starts."""
+    with scene.elsewhere:
+        scene.enable()
+        yield scene

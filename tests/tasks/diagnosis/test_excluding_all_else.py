@@ -1,0 +1,143 @@
+"""What is said where no fault can be seen, what may not be looked at, and what a working login disproves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from deployments.sandbox.vault_server import VaultServer
+from runbook.diagnosis import (
+    CaDidNotSign,
+    CauseNotFound,
+    HostUnreachable,
+    LoginNotTried,
+    PolicyLacksRule,
+    ReviewerJwtNotAccepted,
+    StarterMissing,
+    VaultSealed,
+    VaultUnreachable,
+)
+from runbook.diagnosis.record import ReviewerRecord, digest
+from systems.vault import Vault
+from systems.vault_http import VaultHttp
+from tests.kubernetes_objects import ESO
+from tests.tasks.conftest import client
+from tests.tasks.conftest import request as wanted
+from tests.tasks.diagnosis.scene import POLICY, Scene
+
+pytestmark = pytest.mark.long
+
+LINE = "Vault, auth/ember-k8s/config: Vault's reviewer JWT is not accepted by the API server; all else is right; "
+WRITTEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+def test_where_all_is_well_it_says_so_in_every_mode(scene: Scene) -> None:
+    assert scene.diagnose().line == "the login works"
+    scene.wanted = wanted(reviewer_token="token-request")
+    assert scene.diagnose().line == "the login works"
+
+
+def test_a_jwt_that_only_vault_holds_is_found_by_excluding_all_else(scene: Scene) -> None:
+    scene.reviewer_jwt_of_nobody()
+    (cause, *rest) = scene.diagnose().causes
+    assert isinstance(cause, ReviewerJwtNotAccepted)
+    assert cause.line == LINE + "we have no record of it"
+    assert all(isinstance(one, ReviewerJwtNotAccepted) for one in rest)
+
+
+@pytest.mark.parametrize("what", ["same Secret", "other Secret", "ended", "account made anew"])
+def test_our_record_tells_what_became_of_that_jwt(scene: Scene, what: str) -> None:
+    scene.reviewer_jwt_of_nobody()
+    uid = scene.uid(ESO, "eso-vault-auth")
+    sha = digest(scene.reviewer_token())
+    ended = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    at = "our record: written at 2026-01-02 03:04 UTC, sha256 "
+    records = {
+        "same Secret": (
+            ReviewerRecord(sha, None, uid, WRITTEN, ""),
+            f"{at}{sha[:16]}, ends with its Secret, of ServiceAccount uid {uid}, the Secret still holds that "
+            "token, so somebody wrote another one to Vault",
+        ),
+        "other Secret": (
+            ReviewerRecord("f" * 64, None, uid, WRITTEN, ""),
+            f"{at}{'f' * 16}, ends with its Secret, of ServiceAccount uid {uid}, the Secret holds another "
+            "token since",
+        ),
+        "ended": (
+            ReviewerRecord("f" * 64, ended, uid, WRITTEN, ""),
+            f"{at}{'f' * 16}, ended at {ended:%Y-%m-%d %H:%M} UTC, of ServiceAccount uid {uid}",
+        ),
+        "account made anew": (
+            ReviewerRecord("f" * 64, ended, "old-uid", WRITTEN, ""),
+            f"{at}{'f' * 16}, ended at {ended:%Y-%m-%d %H:%M} UTC, of ServiceAccount uid old-uid, which was "
+            f"made anew since: now {uid}",
+        ),
+    }
+    scene.record, words = records[what]
+    assert scene.diagnose().causes[0].line == LINE + words
+
+
+def test_what_our_token_may_not_read_is_named_and_not_guessed(scene: Scene, vault: VaultServer) -> None:
+    scene.reviewer_jwt_of_nobody()
+    scene.admin.write("sys/policies/acl/narrow", {"policy": 'path "sys/auth" { capabilities = ["read"] }'})
+    made = vault.request("POST", "auth/token/create-orphan", {"policies": ["narrow"], "ttl": "1h"})
+    with client(vault, made["auth"]["client_token"]) as narrow:
+        scene.pipeline = narrow
+        cause = scene.diagnose().causes[0]
+    assert isinstance(cause, CauseNotFound)
+    assert cause.line.startswith(
+        "Vault, login of payments/vault-secret-fetcher: is refused with 403 permission denied, and what "
+        "could be looked at is right; not known: Is role emea-ops there?"
+    )
+    assert "Was the config written?" in cause.line
+
+
+def test_a_sealed_and_a_silent_vault_are_told_apart(scene: Scene, vault: VaultServer) -> None:
+    vault.seal()
+    assert scene.diagnose().causes == (VaultSealed(vault.address),)
+    vault.unseal()
+    nowhere = scene.closed_port()
+    with Vault(VaultHttp(nowhere, SecretStr("a-token"), ca_pem=vault.ca_pem)) as scene.pipeline:
+        (cause,) = scene.diagnose().causes
+    assert isinstance(cause, VaultUnreachable)
+    assert cause.line.startswith(f"Vault, {nowhere}: cannot be asked from here (no answer (")
+
+
+def test_a_login_that_works_turns_what_is_seen_from_here_into_a_warning(
+    scene: Scene, vault: VaultServer
+) -> None:
+    assert scene.diagnose().line == "the login works"
+    # Vault goes on over the connection that it has: only the next one would fail.
+    scene.change_config(kubernetes_ca_cert=vault.ca_pem)
+    examination = scene.diagnose()
+    if examination.causes:  # it did not keep the connection
+        assert isinstance(examination.causes[0], CaDidNotSign)
+    else:
+        assert examination.line.startswith("the login works; but OpenShift, ")
+        assert isinstance(examination.warnings[0], CaDidNotSign)
+
+
+def test_a_fault_of_one_namespace_does_not_blame_what_the_other_proves(scene: Scene) -> None:
+    scene.delete_account("web", "vault-secret-fetcher")
+    (cause,) = scene.diagnose().causes
+    assert cause == StarterMissing("web/vault-secret-fetcher")
+
+
+def test_of_two_faults_the_one_where_vault_stops_leads(scene: Scene) -> None:
+    scene.admin.write(POLICY, {"policy": 'path "billing/*" { capabilities = ["read"] }'})
+    scene.change_config(kubernetes_host=scene.closed_port())
+    assert isinstance(scene.diagnose().causes[0], HostUnreachable)
+    scene.change_config(kubernetes_host=scene.api.url)
+    assert isinstance(scene.diagnose().causes[0], PolicyLacksRule)
+
+
+def test_a_cluster_that_does_not_answer_is_no_guess_at_the_login(scene: Scene) -> None:
+    scene.api.stop()
+    try:
+        cause = scene.diagnose().causes[0]
+    finally:
+        scene.api.start()
+    # The host of Vault's config is that very cluster, seen from here.
+    assert isinstance(cause, HostUnreachable | LoginNotTried)
