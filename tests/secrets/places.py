@@ -150,6 +150,13 @@ def branched(repository: Path) -> Plant:
     return plant
 
 
+def grow_branch(repository: Path, name: str) -> None:
+    """A branch with one empty commit on the default branch, as a pull request needs it."""
+    identity = ("-c", "user.name=planted", "-c", "user.email=planted@example.com")
+    made = _git(repository, *identity, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "Planted")
+    _git(repository, "update-ref", f"refs/heads/{name}", made.decode().strip())
+
+
 def _git(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     done = subprocess.run(
         ["git", *arguments],
