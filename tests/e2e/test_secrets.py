@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads processes from Linux's /proc"),
 ]
 
-PLACES = 34
+PLACES = 31
 """How many are searched. Another number stands in the documentation as well."""
 
 ENABLE = "enable-cluster/enable-cluster"
