@@ -112,10 +112,12 @@ class VaultConnection(Block):
         """A Vault without a token, to ask for its health."""
         return Vault(VaultHttp(self.address, None, ca_pem=self.ca_cert, namespace=self.namespace, timeout=10))
 
-    def _credentials(self) -> tuple[str, dict[str, str]]:
+    def _credentials(self) -> tuple[str, dict[str, str | SecretStr]]:
         if self.approle_role_id and self.approle_secret_id:
-            secret_id = self.approle_secret_id.get_secret_value()
-            return self.approle_mount, {"role_id": self.approle_role_id, "secret_id": secret_id}
+            return self.approle_mount, {
+                "role_id": self.approle_role_id,
+                "secret_id": self.approle_secret_id,
+            }
         if not _POD_TOKEN.exists():
             raise PrerequisiteMissing(
                 "Vault",
@@ -123,4 +125,7 @@ class VaultConnection(Block):
                 f"this worker has no ServiceAccount token at {_POD_TOKEN}",
                 "Run the worker in a pod, or log in by token or AppRole.",
             )
-        return self.kubernetes_mount, {"role": str(self.kubernetes_role), "jwt": _POD_TOKEN.read_text()}
+        return self.kubernetes_mount, {
+            "role": str(self.kubernetes_role),
+            "jwt": SecretStr(_POD_TOKEN.read_text()),
+        }

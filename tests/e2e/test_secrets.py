@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -24,7 +25,7 @@ from tests.deployments.sandbox.github_api.receiver import receiving
 from tests.e2e.conftest import Engineer
 from tests.secrets.installation import GIT_TOKEN, SearchedInstallation
 from tests.secrets.needles import Secret
-from tests.secrets.places import files
+from tests.secrets.places import files, head_of, set_head
 from tests.secrets.relay import Relay
 from tests.secrets.search import Searcher
 from tests.world import REPOSITORY, World, enable
@@ -72,7 +73,8 @@ def assert_nothing_found(searched: SearchedInstallation, *expected: str) -> None
         *("GitHub token", "Vault token", "key of the kubeconfig", "token of the kubeconfig"),
         *("webhook secret", *expected),
     }
-    assert "\n".join(map(str, searched.findings())) == ""
+    found = sorted(map(str, searched.findings()))
+    assert not found, "\n".join(found)
     _assert_temporary_files_are_gone(searched)
     _assert_files_with_secrets_are_private(searched)
     _assert_git_was_seen_with_its_token(searched)
@@ -176,15 +178,14 @@ def pushes_refused(world: World) -> Iterator[None]:
 @contextmanager
 def base_branch_gone_once_it_is_proposed(world: World, relay: Relay) -> Iterator[None]:
     """Somebody renames the base branch between the pull request and the look at it."""
-    ref = world.github.path_of(REPOSITORY) / "refs" / "heads" / "main"
-    packed = world.github.path_of(REPOSITORY) / "packed-refs"
-    assert ref.exists()
-    assert not packed.exists() or " refs/heads/main\n" not in packed.read_text()
-    kept = ref.with_name("elsewhere")
+    repository = world.github.path_of(REPOSITORY)
+    head = head_of(repository, "main")
+    gone = threading.Event()
 
     def hold(chunk: bytes) -> bool:
-        if b"git-upload-pack" in chunk and world.pulls("open") and ref.exists():
-            ref.rename(kept)
+        if b"git-upload-pack" in chunk and not gone.is_set() and world.pulls("open"):
+            gone.set()
+            set_head(repository, "main", None)
         return False
 
     relay.hold = hold
@@ -192,7 +193,7 @@ def base_branch_gone_once_it_is_proposed(world: World, relay: Relay) -> Iterator
         yield
     finally:
         relay.hold = lambda _chunk: False
-        kept.rename(ref)
+        set_head(repository, "main", head)
 
 
 @contextmanager

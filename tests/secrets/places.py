@@ -157,6 +157,19 @@ def grow_branch(repository: Path, name: str) -> None:
     _git(repository, "update-ref", f"refs/heads/{name}", made.decode().strip())
 
 
+def head_of(repository: Path, branch: str) -> str:
+    """The commit at the head of a branch."""
+    return _git(repository, "rev-parse", f"refs/heads/{branch}").decode().strip()
+
+
+def set_head(repository: Path, branch: str, commit: str | None) -> None:
+    """Put a branch where it should be; None takes it away."""
+    if commit is None:
+        _git(repository, "update-ref", "-d", f"refs/heads/{branch}")
+    else:
+        _git(repository, "update-ref", f"refs/heads/{branch}", commit)
+
+
 def _git(repository: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     done = subprocess.run(
         ["git", *arguments],
