@@ -53,7 +53,7 @@ class Answer:
 
 
 def _revealed(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sent. Up to here secrets are a SecretStr, so that no traceback with local variables has them."""
+    """What is sent. Up to here secrets are a SecretStr, which no traceback with local variables shows."""
     return {
         name: value.get_secret_value() if isinstance(value, SecretStr) else value
         for name, value in payload.items()
