@@ -261,7 +261,7 @@ async def test_a_failure_of_each_step_leaves_no_secret(
         await fails("wait until synced", ExitStack)
         world.sync()
         await fails("write policies", lambda: pinned(vault, "sys/policies/acl/+", "policy"))
-        await fails("write group", lambda: pinned(vault, "identity/group/name/+", "policies"))
+        await fails("write group and alias", lambda: pinned(vault, "identity/group/name/+", "policies"))
         await fails("enable auth method", lambda: pinned(vault, "sys/auth/+", "type"))
         await fails("configure auth method", lambda: pinned(vault, "auth/+/config", "kubernetes_host"))
         await fails("write role", lambda: pinned(vault, "auth/+/role/+", "token_policies"))
