@@ -136,13 +136,12 @@ class VaultConnection(Block):
             )
         return login
 
-    def _credentials(self) -> dict[str, str]:
+    def _credentials(self) -> dict[str, str | SecretStr]:
         if self.approle_role_id and self.approle_secret_id:
-            secret_id = self.approle_secret_id.get_secret_value()
-            return {"role_id": self.approle_role_id, "secret_id": secret_id}
+            return {"role_id": self.approle_role_id, "secret_id": self.approle_secret_id}
         try:
             # Read at each login: the kubelet puts a new one there before the old one ends.
-            jwt = Path(self.kubernetes_token_path).read_text().strip()
+            jwt = SecretStr(Path(self.kubernetes_token_path).read_text().strip())
         except OSError as error:
             raise PrerequisiteMissing(
                 "Vault",

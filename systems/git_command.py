@@ -113,12 +113,10 @@ class GitCommand:
         Raises:
             GitError: git ended with something else than 0, or was stopped after ``timeout``.
         """
-        environment = self._environment(remote)
-        if folder is not None:
-            environment["GIT_DIR"] = str(folder)
+        # No local variable for the environment: a traceback with local variables would show the token.
         process = subprocess.Popen(
             ["git", *arguments],
-            env=environment,
+            env=self._environment(folder, remote),
             cwd=self.home,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -139,7 +137,7 @@ class GitCommand:
             raise GitError(arguments[0], process.returncode, said.strip())
         return output
 
-    def _environment(self, remote: Remote | None) -> dict[str, str]:
+    def _environment(self, folder: Path | None, remote: Remote | None) -> dict[str, str]:
         settings = {
             "core.hooksPath": os.devnull,
             "credential.helper": "",
@@ -159,6 +157,8 @@ class GitCommand:
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
         }
+        if folder is not None:
+            environment["GIT_DIR"] = str(folder)
         if remote is not None:
             settings["http.proxy"] = remote.proxy
             if remote.ca_pem is not None:

@@ -202,10 +202,10 @@ class Vault:
         return tuple(answer.data.get("keys") or ())
 
     def write(self, path: str, payload: Mapping[str, Any]) -> None:
-        """Write a payload to a path."""
+        """Write a payload to a path; secrets in it are a SecretStr."""
         self.http.write(path, payload)
 
-    def log_in(self, mount: str, credentials: Mapping[str, str]) -> Login | Refused:
+    def log_in(self, mount: str, credentials: Mapping[str, str | SecretStr]) -> Login | Refused:
         """Log in at ``auth/<mount>/login``, without our own token.
 
         Returns:

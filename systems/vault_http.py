@@ -22,6 +22,7 @@ from runbook.errors import (
     AccessDenied,
     Busy,
     CertificateNotTrusted,
+    EnablementError,
     MadeMeanwhile,
     PermanentError,
     PrerequisiteMissing,
@@ -50,6 +51,14 @@ class Answer:
     def words(self) -> str:
         """Status and errors for a person."""
         return f"{self.status} {'; '.join(self.errors)}".strip()
+
+
+def _revealed(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What is sent. Up to here secrets are a SecretStr, which no traceback with local variables shows."""
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in payload.items()
+    }
 
 
 class VaultHttp:
@@ -119,33 +128,38 @@ class VaultHttp:
                 method,
                 f"/v1/{path}",
                 raise_exception=False,
-                json=dict(payload) if payload is not None else None,
+                json=_revealed(payload) if payload is not None else None,
                 params=params or None,
                 stream=True,
             )
             text = read_response(response, time.monotonic() + 2 * self._timeout).decode("utf-8", "replace")
-        except TooLargeError as error:
-            raise UnexpectedAnswer(
-                "Vault", path, str(error), "Check that the address is Vault's API."
-            ) from None
-        except requests.exceptions.SSLError as error:
-            raise CertificateNotTrusted(
+        except (TooLargeError, requests.exceptions.RequestException) as error:
+            failure = self._failure(error, path)
+        else:
+            answer = self._decode(response, text, path)
+            self._raise_if_busy(response, answer, path)
+            return answer
+        # Not in the handler: the error would keep what was caught as its context, and with it the request
+        # and the library's local variables, where our token and the payload stand in clear.
+        raise failure
+
+    def _failure(self, error: Exception, path: str) -> EnablementError:
+        if isinstance(error, TooLargeError):
+            return UnexpectedAnswer("Vault", path, str(error), "Check that the address is Vault's API.")
+        if isinstance(error, requests.exceptions.SSLError):
+            return CertificateNotTrusted(
                 "Vault",
                 self.address,
                 root_cause(error),
                 "Put the CA that signed Vault's certificate into ca_cert of the VaultConnection, "
                 "and use a host name that is in the certificate.",
-            ) from None
-        except requests.exceptions.RequestException as error:
-            raise Unreachable(
-                "Vault",
-                self.address,
-                f"no answer ({root_cause(error)})",
-                "Check the address of the VaultConnection, and that this worker may reach it.",
-            ) from None
-        answer = self._decode(response, text, path)
-        self._raise_if_busy(response, answer, path)
-        return answer
+            )
+        return Unreachable(
+            "Vault",
+            self.address,
+            f"no answer ({root_cause(error)})",
+            "Check the address of the VaultConnection, and that this worker may reach it.",
+        )
 
     def _decode(self, response: requests.Response, text: str, path: str) -> Answer:
         if not text.strip():

@@ -66,8 +66,7 @@ class Reviewer:
 def starter_can_log_in(vault: Vault, openshift: OpenShift, request: EnableRequest) -> bool:
     """Whether a token of the starter ServiceAccount opens a session now; the session is ended at once."""
     token = openshift.request_token(request.namespaces[0], request.service_account, SHORTEST_TOKEN).token
-    credentials = {"role": request.target.role, "jwt": token.get_secret_value()}
-    login = vault.log_in(request.target.mount, credentials)
+    login = vault.log_in(request.target.mount, {"role": request.target.role, "jwt": token})
     if not isinstance(login, Login):
         return False
     vault.as_session(login).revoke_own_token()
@@ -174,7 +173,7 @@ def realize_config(
     given.check([change])
     reviewer = reviewer_token(openshift, request, given)
     prove_reviewer(api, reviewer)
-    vault.write(change.path, {**change.payload, REVIEWER_JWT: reviewer.token.get_secret_value()})
+    vault.write(change.path, {**change.payload, REVIEWER_JWT: reviewer.token})
     given.record(change, **{REVIEWER_JWT: reviewer.record["sha256"]})
     current = vault.kubernetes_config(request.target.mount)
     left = compare_config(request.target, current, api.host, api.ca_pem, login_works=True)

@@ -50,7 +50,7 @@ def prove_login(vault: Vault, openshift: OpenShift, request: EnableRequest, name
     target = request.target
     account = f"{namespace}/{request.service_account}"
     token = openshift.request_token(namespace, request.service_account, SHORTEST_TOKEN).token
-    login = vault.log_in(target.mount, {"role": target.role, "jwt": token.get_secret_value()})
+    login = vault.log_in(target.mount, {"role": target.role, "jwt": token})
     if isinstance(login, Refused):
         raise _not_proved(
             f"login of {account} at {target.mount}, role {target.role}", str(login), target.mount

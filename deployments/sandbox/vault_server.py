@@ -61,6 +61,7 @@ class VaultServer:
         root_token: for seeding and for looking at it from outside.
         pipeline_token: what the pipeline works with.
         audit_log: JSON lines, a request and a response each.
+        raw_audit_log: the same with every value in clear, where ``raw_audit`` asked for it.
     """
 
     root_token: str
@@ -69,12 +70,16 @@ class VaultServer:
     _admin: VaultAdmin
     _seed: VaultSeed
 
-    def __init__(self, state_directory: Path, port: int = 0, *, pipeline_policy: str = "") -> None:
+    def __init__(
+        self, state_directory: Path, port: int = 0, *, pipeline_policy: str = "", raw_audit: bool = False
+    ) -> None:
         """
         Args:
             state_directory: for its files.
             port: the wanted one; another free one is taken if it is not free, or is 0.
             pipeline_policy: HCL of what `pipeline_token` may do; without it, that is nothing.
+            raw_audit: keep a second audit log, which hides nothing: for tests that have to know the very
+                tokens that were sent and handed out.
         """
         self._pipeline_policy = pipeline_policy
         self._directory = state_directory.resolve()
@@ -83,6 +88,8 @@ class VaultServer:
         self.port = free_port(port)
         self.address = f"https://{LOOPBACK}:{self.port}"
         self.audit_log = self._directory / "audit.log"
+        self.raw_audit_log = self._directory / "raw-audit.log"
+        self._raw_audit = raw_audit
         self.ca_file = self._directory / "ca.crt"
         self.ca_pem = ""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -125,6 +132,7 @@ class VaultServer:
         self.ca_pem = authority.pem
         self.ca_file.write_text(authority.pem)
         key_file, certificate_file = authority.issue("sandbox Vault").write(self._directory, "server")
+        raw = {"file_path": str(self.raw_audit_log), "log_raw": "true"}
         configuration = {
             "storage": {"inmem": {}},
             "listener": {
@@ -135,7 +143,10 @@ class VaultServer:
                 }
             },
             "api_addr": self.address,
-            "audit": [{"type": "file", "path": "file", "options": {"file_path": str(self.audit_log)}}],
+            "audit": [
+                {"type": "file", "path": "file", "options": {"file_path": str(self.audit_log)}},
+                *([{"type": "file", "path": "raw", "options": raw}] if self._raw_audit else []),
+            ],
             # Why a login was refused is said in the debug log only.
             "log_level": "debug",
         }

@@ -6,7 +6,7 @@ What the library does by default and is changed here:
   token or a TokenReview to another host: neither is done.
 - An answer is read whole, whatever its size and however slowly it drips. Here both are bounded.
 - Inline certificates and keys go through temporary files that live as long as the process. Here the SSL
-  context is ours; the key of a client certificate is on disk only while OpenSSL reads it.
+  context is ours; the key of a client certificate is in memory, on Linux, while OpenSSL reads it as a file.
 - An answer that does not fit the library's models raises a `pydantic.ValidationError` that quotes the answer,
   tokens included. It is replaced by an error that does not.
 """
@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import ssl
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTClientObject, RESTResponse
+from pydantic import SecretStr
 
 from runbook.errors import (
     AccessDenied,
@@ -216,11 +219,7 @@ _LOG_IN_AGAIN = (
 def _context(login: Login) -> ssl.SSLContext:
     context = trusted_context(login.ca_pem, "kubeconfig, certificate-authority-data")
     if login.certificate_pem and login.key_pem:
-        # OpenSSL reads keys from files only. The directory is 0700, and gone when this block ends.
-        with tempfile.TemporaryDirectory() as directory:
-            pair = Path(directory, "client.pem")
-            pair.touch(mode=0o600)
-            pair.write_text(login.certificate_pem + "\n" + login.key_pem.get_secret_value())
+        with _as_file(login.certificate_pem, login.key_pem) as pair:
             try:
                 context.load_cert_chain(pair)
             except ssl.SSLError as error:
@@ -234,6 +233,26 @@ def _context(login: Login) -> ssl.SSLContext:
             "Put the output of `oc config view --minify --flatten --raw` into the ClusterConnection.",
         )
     return context
+
+
+@contextmanager
+def _as_file(certificate_pem: str, key_pem: SecretStr) -> Iterator[str]:
+    """A path at which OpenSSL, which reads keys from files only, finds a certificate and its key.
+
+    On Linux it leads to memory that has no name on any disk: a process that is killed leaves no key behind.
+    Elsewhere it is a file (0600) in a directory (0700), both gone when the block ends.
+    """
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("client.pem"), "w") as memory:
+            memory.write(f"{certificate_pem}\n{key_pem.get_secret_value()}")
+            memory.flush()
+            yield f"/proc/self/fd/{memory.fileno()}"
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        pair = Path(directory, "client.pem")
+        pair.touch(mode=0o600)
+        pair.write_text(f"{certificate_pem}\n{key_pem.get_secret_value()}")
+        yield str(pair)
 
 
 def _body(error: ApiException) -> dict[str, Any]:

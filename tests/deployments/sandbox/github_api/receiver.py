@@ -50,6 +50,8 @@ def receiving() -> Iterator[Receiver]:
         received = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield received
-        server.shutdown()
-        thread.join()
+        try:
+            yield received
+        finally:
+            server.shutdown()
+            thread.join()
