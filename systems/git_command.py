@@ -157,7 +157,7 @@ class GitCommand:
             "GIT_ASKPASS": os.devnull,
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
-            # What we lack we ask for by name. Where an answer is none of Git's (a proxy's page), git walks the
+            # What we lack we ask for by name. Where an answer is none of Git's (a web page), git walks the
             # repository file by file, lacks objects, fetches them by a git that walks, and so on without end.
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_TERMINAL_PROMPT": "0",

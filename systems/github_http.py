@@ -68,7 +68,7 @@ class _Connection(HTTPSRequestsConnectionClass):
             except TooLargeError as error:
                 raise _unexpected(str(error)) from None
         _refuse_detours(self.verb, response)
-        if response.status_code in _WITH_BODY and not received.strip():
+        if response.status_code in _WITH_BODY and not received and "Content-Length" not in response.headers:
             # Broken off in its head, which reads like an answer without a body: "no pull request".
             msg = f"{response.status_code} that broke off before its body"
             raise requests.exceptions.ConnectionError(msg)

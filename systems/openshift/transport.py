@@ -62,7 +62,8 @@ class _BoundedRest(RESTClientObject):
         deadline = time.monotonic() + self._timeout
         response: RESTResponse = super().request(method, url, *args, **options)  # type: ignore[no-untyped-call]
         received = read_body(response.response, deadline)
-        if response.status in _WITH_BODY and not received:
+        headers = response.response.headers
+        if response.status in _WITH_BODY and not received and "Content-Length" not in headers:
             # Broken off in its head, which reads like an answer without a body.
             msg = f"{response.status} that broke off before its body"
             raise urllib3.exceptions.ProtocolError(msg)
