@@ -47,7 +47,7 @@ def process_of(run: str) -> int:
 def crashed(engineer: Engineer, run: str, times: int) -> None:
     """Wait until the worker has said for so many times that the run's process is gone."""
     deadline = time.monotonic() + 120
-    while engineer.log(run).count("status code -9") < times:
+    while engineer.log(run).count("exited with status code: -9") < times:
         assert time.monotonic() < deadline, engineer.log(run)
         time.sleep(0.3)
     assert engineer.await_state(run, "Crashed") == "Crashed", engineer.log(run)
@@ -104,7 +104,7 @@ def test_what_heals_is_retried_by_prefect_and_not_sooner_than_asked(
         OPEN_PULL_REQUEST: Fault.TOO_MANY,
         "Vault: POST sys/policies/acl/emea-kv-r": Fault.BEHIND,
         "Vault: POST identity/group-alias": Fault.CUT_HEAD,
-        "Vault: POST auth/ember-k8s/config": Fault.CUT,
+        "Vault: GET auth/ember-k8s/config": Fault.CUT,
     }
     proxies.script.begin(once(strikes))
     run = engineer.start(ENABLE, world.parameters)
