@@ -47,8 +47,8 @@ def process_of(run: str) -> int:
 def crashed(engineer: Engineer, run: str, times: int) -> None:
     """Wait until the worker is done with so many ends of the run's process.
 
-    It reports the crash twice, half a second apart, and the second report overtakes a retry that came between.
-    After it the worker says what may have been the cause.
+    It reports the crash twice, half a second apart, and the second report overtakes a retry that came
+    between. After it the worker says what may have been the cause.
     """
     deadline = time.monotonic() + 120
     while engineer.log(run).count("Check whether the flow run exceeded its memory") < times:
