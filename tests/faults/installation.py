@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import Message
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from deployments.sandbox.cluster_account import ClusterAccount
 from tests.faults.faults import Script
 from tests.faults.proxy import Proxy, Server
 from tests.faults.run import Scene
+from tests.rights import cluster_account
 from tests.world import REPOSITORY, World
 
 
@@ -66,7 +65,7 @@ class Proxies:
 def proxies_of(world: World) -> Iterator[Proxies]:
     """Put a proxy in front of Vault, cluster, and GitHub with its Git."""
     script = Script()
-    account = ClusterAccount(Path(world.kubernetes.admin_kubeconfig))
+    account = cluster_account(world.kubernetes.admin_kubeconfig)
     account.create()
     with ExitStack() as stack:
         vault = stack.enter_context(

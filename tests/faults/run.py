@@ -17,6 +17,7 @@ from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.errors import NotYetSynced
 from runbook.gitops import wanted_edits
 from runbook.plan import Plan, PlannedFile, vault_section
+from runbook.records import Context
 from runbook.request import EnableRequest
 from tasks.auth_config import ApiServer, realize_config
 from tasks.auth_method import realize_mount
@@ -24,6 +25,7 @@ from tasks.group import realize_group
 from tasks.policies import realize_policies
 from tasks.preflight.step import Connections, investigate
 from tasks.pull_request import _propose
+from tasks.records import Recorder
 from tasks.repository import clone, store_settings
 from tasks.role import realize_role
 from tasks.verify import await_store, prove_login
@@ -120,9 +122,10 @@ class _Steps:
         request, repository, github = self.request, self.repository, self.repository.github()
         with clone(repository) as base:
             edits = wanted_edits(base.tree, request, repository.layout, settings)
-            github.find_pull_request(repository.owner, request.target.branch, repository.base_branch)
+            found = github.find_pull_request(repository.owner, request.target.branch, repository.base_branch)
             if edits:
-                _propose(request, repository, github, base, settings, checked)
+                recorder = Recorder(Context("a run without Prefect", None, "a test"), request.gitops)
+                _propose(request, repository, github, base, settings, checked, found, recorder)
 
     def check_merge(self) -> bool:
         settings = store_settings(self.vault, ())
