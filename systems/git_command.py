@@ -155,6 +155,9 @@ class GitCommand:
             "GIT_ASKPASS": os.devnull,
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
+            # What we lack we ask for by name. Where an answer is none of Git's (a web page), git walks the
+            # repository file by file, lacks objects, fetches them by a git that walks, and so on without end.
+            "GIT_NO_LAZY_FETCH": "1",
             "GIT_TERMINAL_PROMPT": "0",
         }
         if folder is not None:
@@ -230,6 +233,7 @@ _ANSWERS: tuple[tuple[tuple[str, ...], type[EnablementError], str], ...] = (
                 "unable to access",
             ),
             *("early EOF", "RPC failed", "unexpected disconnect", "hung up", "Empty reply", "reset by peer"),
+            *("expected flush", "expected packfile"),
         ),
         Unreachable,
         "Check the address, the network and the proxy of the GitOps connection.",

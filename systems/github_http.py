@@ -26,6 +26,7 @@ from runbook.errors import (
 from systems.bounded import TooLargeError, read_response
 from systems.trust import session
 
+_WITH_BODY = (200, 201, 404)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -67,6 +68,10 @@ class _Connection(HTTPSRequestsConnectionClass):
             except TooLargeError as error:
                 raise _unexpected(str(error)) from None
         _refuse_detours(self.verb, response)
+        if response.status_code in _WITH_BODY and not received and "Content-Length" not in response.headers:
+            # Broken off in its head, which reads like an answer without a body: "no pull request".
+            msg = f"{response.status_code} that broke off before its body"
+            raise requests.exceptions.ConnectionError(msg)
         return _Answer(response, _checked(response.status_code, received.decode("utf-8", "replace")))
 
 

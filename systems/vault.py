@@ -18,6 +18,9 @@ from pydantic import SecretStr
 from runbook.errors import AccessDenied, UnexpectedAnswer
 from systems.vault_http import Answer, VaultHttp, refusal
 
+_NO_CONFIG = "could not load backend configuration"
+"""What Vault says, with a 500, of a login at a Kubernetes mount whose config was never written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -118,6 +121,8 @@ class Vault:
         answer = self.http.send(
             "get", "sys/health", standbyok="true", perfstandbyok="true", sealedcode="200", uninitcode="200"
         )
+        if answer.status >= 500:
+            raise refusal(answer, "ask for the health at", "sys/health")
         if answer.status != 200:
             raise UnexpectedAnswer(
                 "Vault",
@@ -227,6 +232,8 @@ class Vault:
                 f"{answer.status} without a session",
                 "Check that the address is Vault's API.",
             )
+        if answer.status >= 500 and not any(_NO_CONFIG in error for error in answer.errors):
+            raise refusal(answer, "log in at", f"auth/{mount}/login")
         return Refused(answer.status, answer.errors)
 
     def as_session(self, login: Login) -> Vault:
@@ -234,8 +241,14 @@ class Vault:
         return Vault(self.http.with_token(login.token))
 
     def look(self, path: str) -> Answer:
-        """Read a path and return the bare answer, for proving that something may or may not be read."""
-        return self.http.send("get", path)
+        """Read a path and return the bare answer, for proving that something may or may not be read.
+
+        A 5xx proves nothing, and is raised as `Busy`.
+        """
+        answer = self.http.send("get", path)
+        if answer.status >= 500:
+            raise refusal(answer, "read", path)
+        return answer
 
     def revoke_own_token(self) -> None:
         """End the session that our token stands for."""

@@ -33,6 +33,12 @@ from runbook.errors import (
 from systems.bounded import TooLargeError, read_response, root_cause
 from systems.trust import session
 
+_LATER = frozenset({412, 429, 473, 502, 503, 504})
+"""Statuses that mean "ask again"; also of a load balancer, which may send no body."""
+
+_BODILESS = _LATER | {204}
+"""Answers that may come without a body. Vault's others all have one, if only ``{"errors":[]}``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -154,15 +160,21 @@ class VaultHttp:
                 "Put the CA that signed Vault's certificate into ca_cert of the VaultConnection, "
                 "and use a host name that is in the certificate.",
             )
+        return self._unreachable(root_cause(error))
+
+    def _unreachable(self, why: str) -> Unreachable:
         return Unreachable(
             "Vault",
             self.address,
-            f"no answer ({root_cause(error)})",
+            f"no answer ({why})",
             "Check the address of the VaultConnection, and that this worker may reach it.",
         )
 
     def _decode(self, response: requests.Response, text: str, path: str) -> Answer:
         if not text.strip():
+            if response.status_code not in _BODILESS and response.status_code < 500:
+                # Broken off in its head, which reads like an answer without a body: "nothing is there".
+                raise self._unreachable(f"{response.status_code} that broke off before its body")
             return Answer(response.status_code, {}, ())
         try:
             body = json.loads(text)
@@ -182,7 +194,7 @@ class VaultHttp:
         return Answer(response.status_code, body, errors)
 
     def _raise_if_busy(self, response: requests.Response, answer: Answer, path: str) -> None:
-        if answer.status in {412, 429, 473, 502, 503, 504}:
+        if answer.status in _LATER:
             sealed = any("sealed" in error.lower() for error in answer.errors)
             busy = Busy(
                 "Vault",

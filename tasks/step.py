@@ -34,11 +34,24 @@ RETRIES = 4
 READ_BACK_PAUSES = (0.2, 0.5, 1.0)
 """Seconds until what reads back otherwise is read once more, and then written again: one write each."""
 
+LONGEST_WAIT = 300.0
+"""Seconds that a ``Retry-After`` is honoured for before one try; it may name an hour."""
+
 
 def is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Only what may heal by itself. `NotYetSynced` has waited long enough inside its step."""
+    """Only what may heal by itself. `NotYetSynced` has waited long enough inside its step.
+
+    Where a system names the time after which it wants to be asked again, this returns after that time: the
+    delays that Prefect adds are fixed, and asking sooner is what a rate limit punishes.
+    """
     error = state.result(raise_on_failure=False)
-    return isinstance(error, TransientError) and not isinstance(error, NotYetSynced)
+    if not isinstance(error, TransientError) or isinstance(error, NotYetSynced):
+        return False
+    if error.retry_after:
+        wait = min(error.retry_after, LONGEST_WAIT)
+        get_run_logger().info("%s wants to be asked again in %.0f s.", error.system, wait)
+        time.sleep(wait)
+    return True
 
 
 def inputs_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> str:

@@ -48,6 +48,7 @@ from systems.openshift.kubeconfig import Login
 from systems.tls import check_certificate, describe, trusted_context
 
 SYSTEM = "OpenShift"
+_WITH_BODY = (200, 201, 404)
 _Found = TypeVar("_Found")
 
 
@@ -63,7 +64,13 @@ class _BoundedRest(RESTClientObject):
         options["_request_timeout"] = self._timeout
         deadline = time.monotonic() + self._timeout
         response: RESTResponse = super().request(method, url, *args, **options)  # type: ignore[no-untyped-call]
-        response.data = read_body(response.response, deadline)  # type: ignore[assignment]
+        received = read_body(response.response, deadline)
+        headers = response.response.headers
+        if response.status in _WITH_BODY and not received and "Content-Length" not in headers:
+            # Broken off in its head, which reads like an answer without a body.
+            msg = f"{response.status} that broke off before its body"
+            raise urllib3.exceptions.ProtocolError(msg)
+        response.data = received  # type: ignore[assignment]
         return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook.changes import Change
@@ -56,12 +57,23 @@ class Findings:
             return None
         if len(errors) == 1:
             (one,) = errors
-            return type(one)(one.system, one.subject, one.answer, f"{one.remedy} {_NOTHING}")
+            return _asked_again_after(
+                type(one)(one.system, one.subject, one.answer, f"{one.remedy} {_NOTHING}"), errors
+            )
         heals = all(isinstance(error, TransientError) for error in errors)
-        return (TransientError if heals else PrerequisiteMissing)(
+        every = (TransientError if heals else PrerequisiteMissing)(
             "Preflight",
             str(cluster),
             f"{len(errors)} prerequisites are not met. "
             + " ".join(f"({number}) {error}" for number, error in enumerate(errors, 1)),
             f"{_NOTHING} The artifact with the table has all rows.",
         )
+        return _asked_again_after(every, errors)
+
+
+def _asked_again_after(error: EnablementError, errors: Sequence[EnablementError]) -> EnablementError:
+    """``error``, with the longest time that one of the systems asks for."""
+    waits = [one.retry_after for one in errors if isinstance(one, TransientError) and one.retry_after]
+    if isinstance(error, TransientError):
+        error.retry_after = max(waits, default=None)
+    return error

@@ -1,0 +1,169 @@
+"""Each kind of fault once through a real worker, with Prefect's own retries.
+
+A direct call of a task's function knows nothing of these; where each request is struck, in ``tests/faults``,
+the steps are called directly.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import Engineer
+from tests.faults.faults import RETRY_AFTER, Fault, kill_process, once
+from tests.faults.installation import Proxies, proxies_of
+from tests.faults.state import vault_state
+from tests.world import World
+
+pytestmark = pytest.mark.e2e
+
+ENABLE = "enable-cluster/enable-cluster"
+OPEN_PULL_REQUEST = "GitHub: POST /api/v3/repos/sandbox/gitops/pulls"
+CLONE = "Git: GET /sandbox/gitops.git/info/refs?service=git-upload-pack"
+
+
+@pytest.fixture
+def proxies(world: World) -> Iterator[Proxies]:
+    """The worker's connections lead through failing proxies."""
+    with proxies_of(world) as made:
+        world.connect(**made.changes)
+        yield made
+
+
+def process_of(run: str) -> int:
+    """The process in which a worker of this test's server executes a run."""
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if process.environ().get("PREFECT__FLOW_RUN_ID") == run and "prefect.engine" in process.cmdline():
+                return process.pid
+        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    raise AssertionError(run)
+
+
+def crashed(engineer: Engineer, run: str, times: int) -> None:
+    """Wait until the worker is done with so many ends of the run's process.
+
+    It reports the crash twice, half a second apart, and the second report overtakes a retry that came
+    between. After it the worker says what may have been the cause.
+    """
+    deadline = time.monotonic() + 120
+    while engineer.log(run).count("Check whether the flow run exceeded its memory") < times:
+        assert time.monotonic() < deadline, engineer.log(run)
+        time.sleep(0.3)
+    assert engineer.await_state(run, "Crashed") == "Crashed", engineer.log(run)
+
+
+def land(world: World) -> None:
+    world.merge()
+    world.sync()
+
+
+def nothing_is_doubled(world: World) -> None:
+    """One pull request; one group with one alias; mount, config and role as wanted."""
+    assert [pull["state"] for pull in world.pulls()] == ["closed"]
+    state = vault_state(world)
+    (group,) = state["groups"]
+    assert (group["name"], group["policies"]) == ("vault-admins-emea", ["emea-kv-rw"])
+    assert group["alias"] == ("vault-admins-emea", "oidc/")
+    assert state["group aliases"] == 1
+    assert {"policy emea-kv-r", "policy emea-kv-rw"} == {key for key in state if key.startswith("policy")}
+    assert state["auth ember-k8s/config"]["token_reviewer_jwt_set"] is True
+    assert state["auth ember-k8s/role/emea-ops"]["bound_service_account_namespaces"] == ["payments", "web"]
+
+
+def test_a_killed_run_is_retried_and_ends_as_if_it_had_lived(
+    engineer: Engineer, world: World, proxies: Proxies
+) -> None:
+    strikes = {OPEN_PULL_REQUEST: Fault.KILL_AFTER, "Vault: POST identity/group-alias": Fault.KILL_BEFORE}
+    proxies.script.begin(once(strikes))
+    run = engineer.start(ENABLE, world.parameters)
+    proxies.script.kill_by(kill_process(lambda: process_of(run)))
+    crashed(engineer, run, 1)
+    assert len(world.pulls()) == 1
+
+    assert engineer.api.retry(run) == "ACCEPT"
+    assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
+    land(world)
+    assert engineer.api.resume(run) == "ACCEPT"
+    crashed(engineer, run, 2)
+    assert vault_state(world)["group aliases"] == 0
+
+    assert engineer.api.retry(run) == "ACCEPT"
+    assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
+    assert len(proxies.script.struck) == len(strikes)
+    nothing_is_doubled(world)
+
+
+def test_what_heals_is_retried_by_prefect_and_not_sooner_than_asked(
+    engineer: Engineer, world: World, proxies: Proxies
+) -> None:
+    strikes = {
+        "Vault: GET sys/mounts": Fault.SEALED,
+        "cluster: GET /version/": Fault.BROKEN,
+        CLONE: Fault.CUT,
+        OPEN_PULL_REQUEST: Fault.TOO_MANY,
+        "Vault: POST sys/policies/acl/emea-kv-r": Fault.BEHIND,
+        "Vault: POST identity/group-alias": Fault.CUT_HEAD,
+        "Vault: GET auth/ember-k8s/config": Fault.CUT,
+    }
+    proxies.script.begin(once(strikes))
+    run = engineer.start(ENABLE, world.parameters)
+    assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
+    asked = [
+        moment
+        for point, moment in zip(proxies.script.seen, proxies.script.moments, strict=True)
+        if point.name == OPEN_PULL_REQUEST
+    ]
+    assert asked[1] - asked[0] >= RETRY_AFTER
+    assert f"GitHub wants to be asked again in {RETRY_AFTER} s." in engineer.log(run)
+
+    land(world)
+    assert engineer.api.resume(run) == "ACCEPT"
+    assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
+    assert {point.name: fault for point, fault in proxies.script.struck} == strikes
+    tries: dict[str, list[int]] = {}
+    for task in engineer.api.task_runs(run):
+        tries.setdefault(task["name"], []).append(task["run_count"])
+    # Twice in the run's first process, once when it looks again after the gate.
+    assert (sorted(tries["preflight"]), sorted(tries["open the pull request"])) == ([1, 2], [1, 2])
+    assert tries["write policies"] == [2]
+    assert tries["write group and alias"] == [2]
+    assert tries["configure auth method"] == [2]
+    nothing_is_doubled(world)
+
+
+def test_what_a_person_has_to_look_at_ends_the_run_and_a_retry_goes_on(
+    engineer: Engineer, world: World, proxies: Proxies
+) -> None:
+    def fails(run: str, words: str) -> None:
+        assert engineer.await_state(run, "Failed") == "Failed", engineer.log(run)
+        said = str(engineer.api.flow_run(run)["state"]["message"])
+        assert words in said
+        log = engineer.log(run)
+        assert not [secret for secret in proxies.scene().secrets if secret in log]
+
+    strikes = {
+        "Vault: GET sys/auth": Fault.FLOOD,
+        OPEN_PULL_REQUEST: Fault.GARBLED,
+        "Vault: POST auth/ember-k8s/role/emea-ops": Fault.NOT_FOUND,
+    }
+    proxies.script.begin(once(strikes))
+    run = engineer.start(ENABLE, world.parameters)
+    fails(run, "UnexpectedAnswer: Vault, sys/auth: an answer of more than 4194304 bytes")
+    assert engineer.api.retry(run) == "ACCEPT"
+    fails(run, "UnexpectedAnswer: GitHub, the API: 200 with a body that is not JSON")
+    assert len(world.pulls()) == 1
+
+    assert engineer.api.retry(run) == "ACCEPT"
+    assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
+    land(world)
+    assert engineer.api.resume(run) == "ACCEPT"
+    fails(run, "PrerequisiteMissing: Vault, auth/ember-k8s/role/emea-ops: cannot write: 404")
+    assert engineer.api.retry(run) == "ACCEPT"
+    assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
+    assert len(proxies.script.struck) == len(strikes)
+    nothing_is_doubled(world)
