@@ -11,6 +11,7 @@ import pytest
 
 from deployments.sandbox.prefect_server import PrefectServer
 from deployments.sandbox.vault_server import VaultServer
+from tests.e2e.merge_service import Service
 from tests.world import World, world_at
 
 _PATIENCE = 180.0
@@ -68,3 +69,11 @@ def world(engineer: Engineer, vault: VaultServer, tmp_path: Path) -> Iterator[Wo
         made.connect()
         yield made
         made.forget_waiting_runs()
+
+
+@pytest.fixture
+def service(engineer: Engineer, world: World, tmp_path: Path) -> Iterator[Service]:
+    """The merge service, not started yet."""
+    made = Service(engineer.server, tmp_path / "service")
+    yield made
+    made.stop_all()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import psutil
 import pytest
 
 from deployments.sandbox.environment import CHECKOUT
+from deployments.sandbox.github_api import Webhook
 from deployments.sandbox.prefect_server import PrefectServer
 from tests.e2e.conftest import Engineer
+from tests.e2e.merge_service import SECRET, Service
 from tests.e2e.prefect_wire import Wire
 from tests.e2e.waiting import AtTheGate
 from tests.traffic import Traffic
@@ -51,30 +54,53 @@ def each_step_ran_once(waiting: AtTheGate) -> bool:
     return all(Counter(waiting.task_states(step)) == {"Completed": 1} for step in STEPS)
 
 
-def test_server_and_worker_are_restarted_while_it_waits(waiting: AtTheGate) -> None:
+def test_server_worker_and_service_are_restarted_while_it_waits(waiting: AtTheGate, service: Service) -> None:
+    service.start(interval=1.0)
     server = waiting.engineer.server
     server.stop_worker()
     server.restart()
     server.start_worker()
-    waiting.world.merge()
-    waiting.go_on()
+    service.stop()
+    service.start(interval=1.0)
+    waiting.world.sync()
+
+    def merge() -> None:
+        waiting.world.merge()
+        waiting.world.sync()
+
+    assert waiting.rest(merge) == "Completed", waiting.log()
     assert each_step_ran_once(waiting)
 
 
-def test_the_same_merge_announced_three_times_at_once_goes_on_once(waiting: AtTheGate) -> None:
-    waiting.world.merge()
-    waiting.world.sync()
+def test_a_run_that_waits_has_no_process(waiting: AtTheGate) -> None:
+    def processes() -> list[str]:
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                if waiting.id in process.environ().values():
+                    found.append(" ".join(process.cmdline()))
+        return found
+
+    waiting.eventually(lambda: processes() == [])
+    assert waiting.run()["state"]["name"] == "Suspended"
+
+
+def test_the_same_merge_announced_by_all_at_once_goes_on_once(waiting: AtTheGate, service: Service) -> None:
     api, traffic = waiting.engineer.api, Traffic(waiting.world)
+    waiting.world.github.webhooks.append(Webhook(f"{service.url}/webhook", SECRET))
+    service.start(interval=1.0)
 
     def announce() -> None:
+        waiting.world.merge()  # which the service is told by the webhook, and sees when it polls
         watcher = waiting.engineer.start(WATCH)
-        waiting.look()
         assert api.resume(waiting.id) in {"ACCEPT", "ABORT"}
+        waiting.world.sync()
         assert waiting.engineer.await_state(watcher, "Completed") == "Completed"
 
     assert waiting.rest(announce) == "Completed", waiting.log()
     assert each_step_ran_once(waiting)
     written = Counter(line for line in traffic.writes() if line.startswith("Vault"))
+    assert written, "Vault was written to"
     assert set(written.values()) == {1}, written
 
 
@@ -126,8 +152,8 @@ def test_a_worker_killed_while_it_suspends_a_run_loses_nothing(
     without_worker.stop_worker("spare")
 
 
-def test_a_worker_killed_while_it_resumes_a_run_leaves_it_pending_and_set_to_scheduled_it_goes_on(
-    waiting: AtTheGate, without_worker: PrefectServer
+def test_a_run_whose_worker_is_killed_while_it_resumes_it_is_set_free_by_the_service(
+    waiting: AtTheGate, without_worker: PrefectServer, service: Service
 ) -> None:
     waiting.world.merge()
     waiting.world.sync()
@@ -142,12 +168,10 @@ def test_a_worker_killed_while_it_resumes_a_run_leaves_it_pending_and_set_to_sch
         assert waiting.look().woken == ("enable emea/ember",)
         assert wire.struck.wait(180)
     without_worker.start_worker("spare")
+    # Prefect leaves it so for ever: no worker takes a run that is Pending.
     assert waiting.run()["state"]["type"] == "PENDING"
-
-    def revive() -> None:
-        state: dict[str, Any] = {"state": {"type": "SCHEDULED"}, "force": True}
-        waiting.engineer.api.request("POST", f"/flow_runs/{waiting.id}/set_state", state)
-
-    assert waiting.rest(revive) == "Completed", waiting.log()
+    assert waiting.rest(lambda: service.start(interval=2.0, pending_limit=5.0)) == "Completed", waiting.log()
+    assert "enable emea/ember was stuck in " in service.log
     assert each_step_ran_once(waiting)
+    assert len(waiting.world.pulls()) == 1
     without_worker.stop_worker("spare")

@@ -55,6 +55,13 @@ class AtTheGate:
             assert time.monotonic() < deadline, f"still {name}: {self.log()}"
             time.sleep(0.2)
 
+    def eventually(self, condition: Callable[[], bool]) -> None:
+        """Wait until it holds."""
+        deadline = time.monotonic() + _LOG_PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.1)
+
     def look(self) -> Round:
         """What the merge service and `watch-merges` do: look once, and wake whom it concerns."""
         found = self.watch.look()
