@@ -7,6 +7,7 @@ that no other web site can press a button.
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ _HEADERS = {
 }
 _MERGES: dict[str, MergeMethod] = {"merge": "merge", "squash": "squash", "rebase": "rebase"}
 _LONGEST_FORM = 4096
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def router(service: Service) -> APIRouter:
@@ -155,8 +157,8 @@ class _Pages:
                 raise Problem(400, "There is no such button.")
 
     def _rendered(self, text: str) -> Markup:
-        # The renderer escapes; its output is HTML by intention.
-        return Markup(self._markdown.render(text))  # noqa: S704
+        # GitHub shows no comments of HTML. The renderer escapes the rest; its output is HTML by intention.
+        return Markup(self._markdown.render(_COMMENT.sub("", text)))  # noqa: S704
 
 
 async def _form(request: Request) -> dict[str, str]:

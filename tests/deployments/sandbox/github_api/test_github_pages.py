@@ -64,7 +64,9 @@ def press(github: GitHubApi, action: str, **fields: str) -> requests.Response:
 def proposed(checkout: Checkout, pipeline: Caller) -> str:
     commit = checkout.propose("topic", "Add b", list_yaml="resources:\n  - a\n  - b\n  - c\n")
     pipeline.open(
-        "topic", title="Enable ember", body="It **needs** secrets.\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+        "topic",
+        title="Enable ember",
+        body="<!-- kept -->\nIt **needs** secrets.\n\n| a | b |\n|---|---|\n| 1 | 2 |",
     )
     return commit
 
@@ -73,6 +75,7 @@ def proposed(checkout: Checkout, pipeline: Caller) -> str:
 def test_the_page_shows_title_description_and_diff(github: GitHubApi) -> None:
     shown = page(github)
     assert "Enable ember" in shown.text
+    assert "kept" not in shown.text, "GitHub does not show comments of HTML"
     assert "stand-in for GitHub in the sandbox" in shown.text
     assert ("strong", {}) in shown.tags
     assert len(shown.names("td")) > 4
