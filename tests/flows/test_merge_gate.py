@@ -1,8 +1,6 @@
-"""The gate: only the content of the base branch opens it."""
+"""The gate: only the content of the base branch opens it. More of it, on a real worker, in ``tests/e2e``."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -54,25 +52,6 @@ async def test_a_pull_request_closed_without_a_merge_ends_the_run_and_a_new_run_
     again = await enable(world)
     assert await again.go() == "Suspended", again.error
     assert [pull["number"] for pull in world.pulls("open")] == [2]
-
-
-@pytest.mark.long
-async def test_a_merge_that_was_reverted_does_not_open_the_gate(world: World, tmp_path: Path) -> None:
-    run = await enable(world)
-    await run.go()
-    world.merge()
-    world.revert(tmp_path)
-    await run.resume()
-    assert await run.go() == "Suspended", run.error
-    assert len(world.pulls()) == 1, "somebody took it back; this run does not propose it again"
-
-
-@pytest.mark.long
-async def test_a_second_run_finds_the_open_pull_request(world: World) -> None:
-    first, second = await enable(world), await enable(world)
-    assert await first.go() == "Suspended"
-    assert await second.go() == "Suspended"
-    assert len(world.pulls()) == 1
 
 
 async def test_after_a_later_failure_a_retry_asks_for_no_second_approval_and_repeats_no_vault_step(
