@@ -16,6 +16,7 @@ from deployments.sandbox.vault_server import VaultServer
 from runbook.report import report
 from runbook.request import EnableRequest
 from tasks.group import write_group
+from tests.rights import policy_of_the_tests, token_with
 from tests.tasks.conftest import client, request
 from tests.traffic import Traffic
 from tests.world import Run, World, enable
@@ -99,10 +100,10 @@ async def test_each_change_has_a_record_and_vaults_audit_log_says_the_same(world
 
 async def test_a_step_that_fails_half_way_leaves_the_records_of_what_it_did(world: World) -> None:
     # The group may be written, its alias may not.
-    name = "sys/policies/acl/enablement-pipeline"
-    policy = world.vault.request("GET", name)["data"]["policy"]
-    lines = [line for line in policy.splitlines() if '"identity/group-alias"' not in line]
-    world.as_vault_admin("POST", name, {"policy": "\n".join(lines)})
+    policy = policy_of_the_tests()
+    rule = 'path "identity/group-alias" {'
+    assert rule in policy
+    world.connect(vault__token=token_with(world.vault, policy.replace(rule, 'path "unused" {')))
     wanted = EnableRequest.model_validate(world.parameters)
 
     @flow(name="only-the-group")
