@@ -39,6 +39,10 @@ class Cluster:
             answer.raise_for_status()
         return answer.json()
 
+    def status(self, path: str) -> int:
+        """Status of the answer to a GET."""
+        return self._http.get(path).status_code
+
     def close(self) -> None:
         self._http.close()
 

@@ -31,6 +31,7 @@ from tasks.diagnosis.examine import Asked, examine
 from tasks.policies import realize_policies
 from tasks.role import realize_role
 from tests.kubernetes_objects import ESO, NAMESPACES, Cluster
+from tests.operator_by_hand import Operator
 from tests.tasks.conftest import request
 
 MOUNT = "ember-k8s"
@@ -129,6 +130,13 @@ class Scene:
         self.delete_account(namespace, name)
         self.cluster.send("POST", _ACCOUNTS.format(namespace), {"metadata": {"name": name}})
         self.values["new"] = self.uid(namespace, name)
+
+    def operator(self, *, replicas: int = 1) -> Operator:
+        """External Secrets Operator, for this case only."""
+        made = Operator(self.cluster)
+        self.elsewhere.callback(made.remove)
+        made.install(replicas=replicas)
+        return made
 
     # Somewhere else
 
