@@ -14,9 +14,14 @@ from runbook.diagnosis.on_the_cluster import REVIEWER
 from runbook.names import ESO_NAMESPACE, REVIEWER_TOKEN_SECRET
 
 SECRET = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
+NEW_TOKEN = "new, of TokenRequest"
 _NEW_SECRET = (
     f"Delete the Secret (`oc -n {ESO_NAMESPACE} delete secret {REVIEWER_TOKEN_SECRET}`), sync the external-"
     "secrets Application, so that the cluster fills a new one, and run enable-cluster again."
+)
+_OF_THE_CLUSTER = (
+    "The cluster has issued it just now, and a new one would be no better: have its operators compare clocks, "
+    "keys and issuer of its API servers, and what stands between them and this worker."
 )
 
 
@@ -79,7 +84,7 @@ class ReviewerSecretEmpty(Cause):
 
 @dataclass(frozen=True, slots=True)
 class _OfTheTokenToWrite(Cause):
-    """Base of what can be wrong with the token that we would write."""
+    """Base of what can be wrong with the token that we would write: ``source`` is `SECRET` or `NEW_TOKEN`."""
 
     system = "OpenShift"
     source: str
@@ -90,7 +95,7 @@ class _OfTheTokenToWrite(Cause):
 
     @property
     def remedy(self) -> str:
-        return _NEW_SECRET
+        return _OF_THE_CLUSTER if self.source == NEW_TOKEN else _NEW_SECRET
 
 
 @dataclass(frozen=True, slots=True)

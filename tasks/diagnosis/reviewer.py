@@ -28,7 +28,7 @@ from runbook.diagnosis.claims import Claims, claims_of, is_base64_of_jwt
 from runbook.diagnosis.examination import Findings
 from runbook.diagnosis.on_the_cluster import REVIEWER
 from runbook.diagnosis.record import digest
-from runbook.diagnosis.reviewer_token import SECRET
+from runbook.diagnosis.reviewer_token import NEW_TOKEN, SECRET
 from runbook.errors import AccessDenied, EnablementError
 from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET
 from runbook.request import EnableRequest
@@ -123,7 +123,7 @@ def _token(
             SYSTEM,
             lambda: openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, SHORTEST_TOKEN),
         )
-        return "new, of TokenRequest", issued.value.token if issued else None
+        return NEW_TOKEN, issued.value.token if issued else None
     question = "Is the reviewer's token Secret there?"
     known = ask(
         findings, question, SYSTEM, lambda: openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)

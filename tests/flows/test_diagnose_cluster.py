@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from flows.diagnose_cluster import diagnose_cluster
 from runbook.errors import VerificationFailed
 from tests.traffic import Traffic
 from tests.world import Run, World, enable
 
 CONFIG = "auth/ember-k8s/config"
+ROLE = "auth/ember-k8s/role/emea-ops"
 
 
 async def enabled(world: World) -> Run:
@@ -62,3 +65,41 @@ async def test_a_diagnosis_proves_the_login_or_says_the_cause_and_writes_nothing
     assert "the Secret still holds that token, so somebody wrote another one to Vault" in message
     assert message.endswith("it writes the reviewer's token of today, which is accepted.")
     assert "not accepted by the API server" in await run.logs()
+
+
+@pytest.mark.long
+async def test_a_run_that_cannot_prove_the_login_ends_with_the_diagnosed_cause_and_its_table(
+    world: World,
+) -> None:
+    run = await enabled(world)
+    # Somebody narrows the role by hand. It is a field that a run leaves as it is.
+    role = world.vault.request("GET", ROLE)["data"]
+    world.as_vault_admin("POST", ROLE, {**role, "token_bound_cidrs": ["10.0.0.0/8"]})
+
+    assert await run.again() == "Failed"
+    assert isinstance(run.error, VerificationFailed)
+    line = (
+        f"Vault, {ROLE}: accepts logins only from 10.0.0.0/8 (token_bound_cidrs); from here they come from "
+        "127.0.0.1, unless something on the way translates it"
+    )
+    remedy = (
+        "Add the addresses of the cluster's nodes and of this worker to token_bound_cidrs, or clear it: "
+        f"`vault write {ROLE} token_bound_cidrs=`."
+    )
+    assert str(run.error) == f"{line}. {remedy}"
+    failed = [task.name for task in await run.tasks() if task.state and task.state.is_failed()]
+    assert failed == ["verify the login"]
+    table = json.loads((await run.artifacts())["diagnosis-emea-ember"])
+    wrong = [row for row in table if "❌" in row[""]]
+    assert [row["question"] for row in wrong] == [
+        "Does the role accept logins from our address?",
+        "Does payments/vault-secret-fetcher log in?",
+        "Does web/vault-secret-fetcher log in?",
+    ]
+    assert f"{ROLE}: accepts logins only from 10.0.0.0/8" in wrong[0]["answer"]
+    assert f"{line}. {remedy}" in await run.logs()
+    assert "report-emea-ember" not in await run.artifacts()
+
+    # The remedy is one.
+    world.as_vault_admin("POST", ROLE, {"token_bound_cidrs": ""})
+    assert await run.again() == "Completed", run.error

@@ -32,7 +32,12 @@ class Controllers:
     def __init__(
         self, store: Store, registry: Registry, signer: TokenSigner, authority_pem: str, delay: float
     ) -> None:
-        """Args: delay: seconds from a change to what follows from it."""
+        """Args: delay: seconds from a change to what follows from it.
+
+        Attributes:
+            at_rest: as long as it is true, nothing follows from any change.
+        """
+        self.at_rest = False
         self._store = store
         self._registry = registry
         self._signer = signer
@@ -48,6 +53,8 @@ class Controllers:
             while True:
                 await changed.wait()
                 await asyncio.sleep(self._delay)
+                if self.at_rest:
+                    continue
                 changed.clear()
                 self.step()
         finally:

@@ -9,7 +9,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -176,6 +177,15 @@ class KubernetesApi:
         _traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    @contextmanager
+    def without_controllers(self) -> Iterator[None]:
+        """As while a cluster's kube-controller-manager is down: nothing follows from any change."""
+        self._controllers.at_rest = True
+        try:
+            yield
+        finally:
+            self._controllers.at_rest = False
 
     def sign_token(
         self, namespace: str, service_account: str, *, lifetime: int, audiences: Sequence[str] = (ISSUER,)

@@ -101,17 +101,21 @@ class Scene:
 
     def put_in_secret(self, token: str) -> None:
         """Somebody's own token in the reviewer's Secret; the cluster keeps what it finds there."""
+        self.remake_secret({"token": base64.b64encode(token.encode()).decode()})
+        assert self.reviewer_token() == token
+
+    def remake_secret(self, data: dict[str, str]) -> None:
+        """The reviewer's Secret deleted and made again, with this in it to begin with."""
         body = {
             "metadata": {
                 "name": "eso-vault-auth-token",
                 "annotations": {"kubernetes.io/service-account.name": "eso-vault-auth"},
             },
             "type": "kubernetes.io/service-account-token",
-            "data": {"token": base64.b64encode(token.encode()).decode()},
+            "data": data,
         }
         self.cluster.send("DELETE", REVIEWER_SECRET)
         self.cluster.send("POST", f"/api/v1/namespaces/{ESO}/secrets", body)
-        assert self.reviewer_token() == token
 
     def reviewer_jwt_of_nobody(self) -> None:
         """What Vault holds when its JWT is dead, without a trace of it anywhere else."""

@@ -19,6 +19,7 @@ from runbook.diagnosis import (
     Cause,
     CertificateOutOfDate,
     ClientTokenExpired,
+    ClientTokenRefused,
     ConfigNeverWritten,
     HostHangs,
     HostNotInCertificate,
@@ -37,6 +38,7 @@ from runbook.diagnosis import (
     ReviewerJwtNotSet,
     ReviewerMayNotReview,
     ReviewerMissing,
+    ReviewerSecretEmpty,
     ReviewerSecretMissing,
     ReviewerTokenExpired,
     ReviewerTokenGarbage,
@@ -44,6 +46,7 @@ from runbook.diagnosis import (
     ReviewerTokenOfFormerAccount,
     ReviewerTokenOfSomebodyElse,
     ReviewerTokenOfWrongAudience,
+    ReviewerTokenRefused,
     ReviewerTokenStillBase64,
     RoleMissing,
     SecretsMountMissing,
@@ -167,6 +170,23 @@ def token_of_former_reviewer(scene: Scene) -> str:
     old = jwt_of(scene, ESO, REVIEWER)
     scene.remake_account(ESO, REVIEWER)
     return old
+
+
+def secret_not_filled(scene: Scene) -> None:
+    """The controller that fills token Secrets is down; the old token has died with the old Secret."""
+    scene.elsewhere.enter_context(scene.api.without_controllers())
+    scene.remake_secret({})
+
+
+def otherwise_signed(token: str) -> str:
+    """The same claims with a signature that does not fit them."""
+    head, _, signature = token.rpartition(".")
+    return f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+
+
+def refused_client_token(scene: Scene) -> None:
+    """As where the API servers of one cluster do not have the same keys: issued here, not believed there."""
+    scene.token_of = lambda namespace: SecretStr(otherwise_signed(jwt_of(scene, namespace, STARTER)))
 
 
 def too_much(scene: Scene) -> None:
@@ -392,6 +412,19 @@ ON_THE_CLUSTER = [
         lambda scene: scene.cluster.delete_token_secret(),
         f"OpenShift, {SECRET}: is not there; a token that Vault has of it died with it",
     ),
+    Case(
+        "the reviewer's token Secret is not filled",
+        ReviewerSecretEmpty,
+        secret_not_filled,
+        f"OpenShift, {SECRET}: has no token: the cluster has not filled it",
+    ),
+    Case(
+        "the client's token is refused",
+        ClientTokenRefused,
+        refused_client_token,
+        f"OpenShift, token of payments/{STARTER}: is refused by the API server that Vault asks: [invalid "
+        "bearer token, go-jose/go-jose: error in cryptographic primitive]",
+    ),
 ]
 
 TOKEN = f"OpenShift, reviewer's token ({SECRET})"
@@ -442,6 +475,12 @@ OF_THE_TOKEN_TO_WRITE = [
         dead_reviewer_and_secret(token_of_former_reviewer),
         f"{TOKEN}: is of a deleted ServiceAccount: its uid is {{old}}, that of "
         f"{ESO}/{REVIEWER} now is {{new}}",
+    ),
+    Case(
+        "of right claims and refused",
+        ReviewerTokenRefused,
+        dead_reviewer_and_secret(lambda scene: otherwise_signed(jwt_of(scene, ESO, REVIEWER))),
+        f"{TOKEN}: is refused by the API server (401 Unauthorized), though its claims are right",
     ),
 ]
 
