@@ -14,14 +14,14 @@ from runbook.diagnosis.on_the_cluster import REVIEWER
 from runbook.names import ESO_NAMESPACE, REVIEWER_TOKEN_SECRET
 
 SECRET = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
-NEW_TOKEN = "new, of TokenRequest"
+NEW_TOKEN = "new, of TokenRequest"  # noqa: S105 - a source, not a token
 _NEW_SECRET = (
     f"Delete the Secret (`oc -n {ESO_NAMESPACE} delete secret {REVIEWER_TOKEN_SECRET}`), sync the external-"
     "secrets Application, so that the cluster fills a new one, and run enable-cluster again."
 )
 _OF_THE_CLUSTER = (
-    "The cluster has issued it just now, and a new one would be no better: have its operators compare clocks, "
-    "keys and issuer of its API servers, and what stands between them and this worker."
+    "The cluster has issued it just now, and a new one would be no better: have its operators compare "
+    "clocks, keys and issuer of its API servers, and what stands between them and this worker."
 )
 
 

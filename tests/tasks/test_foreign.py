@@ -215,7 +215,7 @@ def test_an_alias_of_somebodys_group_stays_with_adopt_and_moves_only_with_move_a
 
 
 def test_another_alias_of_our_group_stays_with_adopt_and_move_alias_does_not_touch_it(admin: Vault) -> None:
-    # As the administrator: the group's policies with somebody's own among them are beyond the pipeline's pins.
+    # As the administrator: a group with somebody's own policy is beyond what the pipeline's token may write.
     other_group(admin, "vault-admins-emea", alias="emea-administrators")
     for wanted in (request(), request(move_alias=True)):
         with pytest.raises(Conflict, match="already has the alias 'emea-administrators'"):

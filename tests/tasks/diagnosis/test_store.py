@@ -128,9 +128,7 @@ def test_a_store_that_gets_ready_while_the_run_waits_is_proved(scene: Scene) -> 
 
 
 @pytest.mark.parametrize("replicas", [None, 0])
-def test_where_no_operator_works_nothing_is_claimed_of_the_stores(
-    scene: Scene, replicas: int | None
-) -> None:
+def test_where_no_operator_works_nothing_is_claimed_of_the_stores(scene: Scene, replicas: int | None) -> None:
     if replicas is not None:
         scene.operator(replicas=replicas)
     examination = scene.diagnose()

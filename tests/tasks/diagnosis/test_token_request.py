@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -85,46 +86,46 @@ def test_whatever_is_wrong_with_the_jwt_in_vault_is_found_by_excluding_all_else_
     )
 
 
-def of_the_reviewer(uid: str = "today", key: str = "ours", **changes: object) -> str:
+def issued(account: str = f"{ESO}/{REVIEWER}", uid: str = "today", key: str = "ours", **changes: Any) -> str:
     """A token with the claims of one of TokenRequest; nobody checks its signature here."""
-    account = {"namespace": ESO, "serviceaccount": {"name": REVIEWER, "uid": uid}}
-    claims = {"iss": API, "aud": [API], "exp": int(time.time()) + 600, "kubernetes.io": account, **changes}
+    namespace, _, name = account.partition("/")
+    of_whom = {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}}
+    claims = {"iss": API, "aud": [API], "exp": int(time.time()) + 600, "kubernetes.io": of_whom, **changes}
     return jwt.encode(claims, "x" * 32, algorithm="HS256", headers={"kid": key})
 
 
-STARTER = {"namespace": "payments", "serviceaccount": {"name": "vault-secret-fetcher", "uid": "u"}}
 ISSUED: list[tuple[type[Cause], str, str]] = [
     (ReviewerTokenGarbage, "garbage", "is not a JWT"),
     (
         ReviewerTokenStillBase64,
-        base64.b64encode(of_the_reviewer().encode()).decode(),
+        base64.b64encode(issued().encode()).decode(),
         "is still base64: a JWT that was encoded once too often",
     ),
-    (ReviewerTokenExpired, of_the_reviewer(exp=1767225600), "expired at 2026-01-01 00:00:00 UTC"),
+    (ReviewerTokenExpired, issued(exp=1767225600), "expired at 2026-01-01 00:00:00 UTC"),
     (
         ReviewerTokenOfSomebodyElse,
-        of_the_reviewer(**{"kubernetes.io": STARTER}),
+        issued("payments/vault-secret-fetcher"),
         f"is of payments/vault-secret-fetcher, not of {ESO}/{REVIEWER}",
     ),
     (
         ReviewerTokenOfAnotherCluster,
-        of_the_reviewer(key="theirs"),
+        issued(key="theirs"),
         f"was not signed by this cluster (issuer {API}, with another key than that of the tokens it issues "
         "now), which refuses it",
     ),
     (
         ReviewerTokenOfWrongAudience,
-        of_the_reviewer(aud=["vault"]),
+        issued(aud=["vault"]),
         f"is for vault; the API server wants {API}",
     ),
     (
         ReviewerTokenOfFormerAccount,
-        of_the_reviewer(uid="yesterday"),
+        issued(uid="yesterday"),
         f"is of a deleted ServiceAccount: its uid is yesterday, that of {ESO}/{REVIEWER} now is today",
     ),
     (
         ReviewerTokenRefused,
-        of_the_reviewer(),
+        issued(),
         "is refused by the API server (401 Unauthorized), though its claims are right",
     ),
 ]
@@ -156,7 +157,7 @@ def test_a_new_token_that_is_bad_is_the_clusters_fault_and_no_secret_is_to_be_de
     issue(gateway, token)
     findings = Findings()
     with OpenShift(gateway.kubeconfig()) as openshift:
-        ask_reviewer(findings, openshift, WANTED, claims_of(of_the_reviewer(uid="starter")))
+        ask_reviewer(findings, openshift, WANTED, claims_of(issued(uid="starter")))
     (cause,) = findings.faults
     assert type(cause) is kind
     assert cause.line == f"{SOURCE}: {answer}"
