@@ -71,13 +71,20 @@ class VaultServer:
     _seed: VaultSeed
 
     def __init__(
-        self, state_directory: Path, port: int = 0, *, pipeline_policy: str = "", raw_audit: bool = False
+        self,
+        state_directory: Path,
+        port: int = 0,
+        *,
+        pipeline_policy: str = "",
+        audit: bool = True,
+        raw_audit: bool = False,
     ) -> None:
         """
         Args:
             state_directory: for its files.
             port: the wanted one; another free one is taken if it is not free, or is 0.
             pipeline_policy: HCL of what `pipeline_token` may do; without it, that is nothing.
+            audit: whether there is the usual audit log.
             raw_audit: keep a second audit log, which hides nothing: for tests that have to know the very
                 tokens that were sent and handed out.
         """
@@ -89,6 +96,7 @@ class VaultServer:
         self.address = f"https://{LOOPBACK}:{self.port}"
         self.audit_log = self._directory / "audit.log"
         self.raw_audit_log = self._directory / "raw-audit.log"
+        self._audit = audit
         self._raw_audit = raw_audit
         self.ca_file = self._directory / "ca.crt"
         self.ca_pem = ""
@@ -132,7 +140,12 @@ class VaultServer:
         self.ca_pem = authority.pem
         self.ca_file.write_text(authority.pem)
         key_file, certificate_file = authority.issue("sandbox Vault").write(self._directory, "server")
+        plain = {"file_path": str(self.audit_log)}
         raw = {"file_path": str(self.raw_audit_log), "log_raw": "true"}
+        audit = [
+            *([{"type": "file", "path": "file", "options": plain}] if self._audit else []),
+            *([{"type": "file", "path": "raw", "options": raw}] if self._raw_audit else []),
+        ]
         configuration = {
             "storage": {"inmem": {}},
             "listener": {
@@ -143,10 +156,8 @@ class VaultServer:
                 }
             },
             "api_addr": self.address,
-            "audit": [
-                {"type": "file", "path": "file", "options": {"file_path": str(self.audit_log)}},
-                *([{"type": "file", "path": "raw", "options": raw}] if self._raw_audit else []),
-            ],
+            # An empty list is refused.
+            **({"audit": audit} if audit else {}),
             # Why a login was refused is said in the debug log only.
             "log_level": "debug",
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,10 @@ from prefect.client.schemas.filters import ArtifactFilter
 from prefect.client.schemas.sorting import ArtifactSort
 
 from deployments.sandbox.vault_server import VaultServer
-from runbook.report import report
 from runbook.request import EnableRequest
 from tasks.group import write_group
+from tasks.report import publish_report
 from tests.rights import policy_of_the_tests, token_with
-from tests.tasks.conftest import client, request
 from tests.traffic import Traffic
 from tests.world import Run, World, enable
 
@@ -116,24 +116,51 @@ async def test_a_step_that_fails_half_way_leaves_the_records_of_what_it_did(worl
     assert [one["object"] for one in await records(run)] == ["group/vault-admins-emea"]
 
 
-def test_audit_devices_are_named_to_whom_may_look_and_not_known_to_others(vault: VaultServer) -> None:
-    with client(vault, vault.root_token) as admin, client(vault, vault.pipeline_token) as pipeline:
-        assert admin.audit_devices() == ("file/",)
-        assert pipeline.audit_devices() is None
+PROPOSAL: dict[str, Any] = {"url": None, "number": None}
+MERGED = {"commit": "0" * 40}
+SYNCED = {"served_versions": ["v1"]}
+UNAUDITED = "Vault has no audit device: nothing that is done in it is written down."
 
 
-@pytest.mark.parametrize(
-    ("devices", "words"),
-    [
-        pytest.param(None, "Vault's audit devices: not known", id="may not look"),
-        pytest.param((), "Vault's audit devices: ⚠️ none: Vault writes down nothing", id="none"),
-        pytest.param(("file/",), "Vault's audit devices: file/.", id="one"),
-    ],
-)
-def test_the_report_says_whether_vault_writes_down_what_is_done(
-    devices: tuple[str, ...] | None, words: str
+async def reported(world: World) -> tuple[str, str]:
+    """The report's line on Vault's audit devices, and the log, of a run of this step alone."""
+    wanted = EnableRequest.model_validate(world.parameters)
+
+    @flow(name="only-the-report")
+    async def only_the_report() -> None:
+        publish_report(wanted, PROPOSAL, MERGED, SYNCED, [], {"proofs": []})
+
+    run = await Run.create(only_the_report, {})
+    assert await run.go() == "Completed", run.error
+    text = str((await run.artifacts())["report-emea-ember"])
+    assert f"X-Correlation-Id: {run.id}" in text
+    (line,) = [line for line in text.splitlines() if "audit devices" in line]
+    return line, await run.logs()
+
+
+@pytest.mark.long
+async def test_the_report_names_audit_devices_warns_where_there_are_none_and_does_not_guess(
+    world: World, tmp_path: Path
 ) -> None:
-    proposal = {"url": None, "number": None}
-    text = report(request(), proposal, {"commit": "0" * 40}, [], [], ["v1"], devices, "the-run")
-    assert words in text
-    assert "X-Correlation-Id: the-run" in text
+    may_look = policy_of_the_tests(["audit"])
+    line, log = await reported(world)
+    assert "Vault's audit devices: not known, our token may not look at them." in line
+    assert UNAUDITED not in log
+
+    world.connect(vault__token=token_with(world.vault, may_look))
+    line, log = await reported(world)
+    assert "Vault's audit devices: file/." in line
+    assert UNAUDITED not in log
+
+    with VaultServer(tmp_path / "unaudited", pipeline_policy=may_look, audit=False) as vault:
+        connected = {"vault__address": vault.address, "vault__ca_cert": vault.ca_pem}
+        world.connect(**connected, vault__token=vault.pipeline_token)
+        line, log = await reported(world)
+        assert "Vault's audit devices: ⚠️ none: Vault writes down nothing of what is done in it." in line
+        assert UNAUDITED in log
+
+        world.connect(**connected, vault__token=token_with(vault, policy_of_the_tests()))
+        line, log = await reported(world)
+        assert "Vault's audit devices: not known" in line
+        assert UNAUDITED not in log
+        assert not vault.audit_log.exists()
