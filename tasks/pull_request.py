@@ -7,7 +7,6 @@ branch moved below the change, the branch is rebuilt; where people pushed to it,
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -21,12 +20,13 @@ from connections import GitOpsRepository
 from runbook.errors import NotMerged, OthersCommits
 from runbook.gate import GateRecord
 from runbook.gitops import FileEdit, StoreSettings, Tree, meaning_of, unmet, wanted_edits
-from runbook.pull_request import Words, plan_of, updated, words
+from runbook.pull_request import Words, plan_of, words
 from runbook.request import EnableRequest
 from systems.github import GitHub, PullRequest
 from systems.gitops import GitOpsClone
 from tasks import connect, gate_record
 from tasks.artifacts import artifact_key
+from tasks.pull_request_text import show_plan, tell_troubles, with_mergeability
 from tasks.records import Recorder, recording
 from tasks.repository import clone, store_settings
 from tasks.siblings import refuse_to_fight
@@ -34,11 +34,6 @@ from tasks.step import look
 
 FORK_WAIT = 60.0
 """Seconds that GitHub gets to fill a new fork; it says "up to five minutes" and takes a few seconds."""
-
-_MERGEABLE_TRIES = 6
-"""How often GitHub is asked whether a pull request merges; after a push it takes a second or two."""
-
-_MERGEABLE_PAUSE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +197,14 @@ def _propose(
     )
     before = plan_of(pull.body)
     if preflight["plan_sha256"] != before:
-        if _update(github, pull, text, preflight["plan_sha256"]):
+        if show_plan(github, pull, text, preflight["plan_sha256"]):
             recorder.updated(pull, before, preflight["plan_sha256"])
     elif found is None or found.number != pull.number:
         recorder.opened(pull, preflight["plan_sha256"])
-    pull = _with_mergeability(github, pull)
+    pull = with_mergeability(github, pull)
     if pull.mergeable is False:
         troubles.append(f"it conflicts with {repository.base_branch}")
-    _tell(github, pull, troubles)
+    tell_troubles(github, pull, troubles)
     return Proposed(
         request.target.branch,
         number=pull.number,
@@ -253,49 +248,6 @@ def _push(
         f"; {proposal.note}" if proposal.note else "",
     )
     return proposal.shared
-
-
-def _update(github: GitHub, pull: PullRequest, text: Words, plan_sha256: str) -> bool:
-    """Have the open pull request show the plan of now, without touching what people wrote around it.
-
-    Returns:
-        Whether anything was written.
-    """
-    body = updated(pull.body, text.body)
-    if body is None:
-        return github.comment_once(
-            pull.number,
-            f"enablement plan {plan_sha256[:16]}",
-            "The pipeline's part of the description was taken out, so it is not brought up to date. "
-            f"The plan is now:\n\n{text.body}",
-        )
-    github.update_pull_request(pull.number, body=body)
-    get_run_logger().info("Pull request #%s shows the plan %s now.", pull.number, plan_sha256[:12])
-    return True
-
-
-def _with_mergeability(github: GitHub, pull: PullRequest) -> PullRequest:
-    """The pull request once GitHub has found out whether it merges, or after a few seconds without that."""
-    for _ in range(_MERGEABLE_TRIES):
-        pull = github.pull_request(pull.number)
-        if pull.mergeable is not None or pull.state != "open":
-            break
-        time.sleep(_MERGEABLE_PAUSE)
-    return pull
-
-
-def _tell(github: GitHub, pull: PullRequest, troubles: list[str]) -> None:
-    """Say on the run, and once on the pull request, why it cannot be merged as it is."""
-    for trouble in troubles:
-        get_run_logger().warning("Pull request #%s: %s.", pull.number, trouble)
-    if troubles:
-        github.comment_once(
-            pull.number,
-            "enablement troubles",
-            f"The pipeline waits for this pull request, but {'; and '.join(troubles)}. It does not overwrite "
-            "commits of other people. Put the branch right, or delete it and close this pull request, then "
-            "start a new run.",
-        )
 
 
 def _publish(request: EnableRequest, proposed: Proposed) -> None:

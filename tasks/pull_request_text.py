@@ -1,0 +1,58 @@
+"""What the pipeline says on its open pull request, and what GitHub says of it: whether it merges."""
+
+from __future__ import annotations
+
+import time
+
+from prefect import get_run_logger
+
+from runbook.pull_request import Words, updated
+from systems.github import GitHub, PullRequest
+
+_MERGEABLE_TRIES = 6
+"""How often GitHub is asked whether a pull request merges; after a push it takes a second or two."""
+
+_MERGEABLE_PAUSE = 0.5
+
+
+def show_plan(github: GitHub, pull: PullRequest, text: Words, plan_sha256: str) -> bool:
+    """Have the open pull request show the plan of now, without touching what people wrote around it.
+
+    Returns:
+        Whether anything was written.
+    """
+    body = updated(pull.body, text.body)
+    if body is None:
+        return github.comment_once(
+            pull.number,
+            f"enablement plan {plan_sha256[:16]}",
+            "The pipeline's part of the description was taken out, so it is not brought up to date. "
+            f"The plan is now:\n\n{text.body}",
+        )
+    github.update_pull_request(pull.number, body=body)
+    get_run_logger().info("Pull request #%s shows the plan %s now.", pull.number, plan_sha256[:12])
+    return True
+
+
+def with_mergeability(github: GitHub, pull: PullRequest) -> PullRequest:
+    """The pull request once GitHub has found out whether it merges, or after a few seconds without that."""
+    for _ in range(_MERGEABLE_TRIES):
+        pull = github.pull_request(pull.number)
+        if pull.mergeable is not None or pull.state != "open":
+            break
+        time.sleep(_MERGEABLE_PAUSE)
+    return pull
+
+
+def tell_troubles(github: GitHub, pull: PullRequest, troubles: list[str]) -> None:
+    """Say on the run, and once on the pull request, why it cannot be merged as it is."""
+    for trouble in troubles:
+        get_run_logger().warning("Pull request #%s: %s.", pull.number, trouble)
+    if troubles:
+        github.comment_once(
+            pull.number,
+            "enablement troubles",
+            f"The pipeline waits for this pull request, but {'; and '.join(troubles)}. It does not overwrite "
+            "commits of other people. Put the branch right, or delete it and close this pull request, then "
+            "start a new run.",
+        )
