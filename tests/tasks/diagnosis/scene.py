@@ -88,7 +88,10 @@ class Scene:
         """A write replaces the whole, so the rest of it, and a reviewer JWT that works, are sent as well."""
         config = dict(self.admin.kubernetes_config(MOUNT) or {})
         config.pop("token_reviewer_jwt_set", None)
-        self.admin.write(CONFIG, {**config, "token_reviewer_jwt": self.reviewer_token(), **fields})
+        if "token_reviewer_jwt" not in fields:
+            # Only then: the cluster may be about to delete the Secret of a ServiceAccount that was made anew.
+            fields["token_reviewer_jwt"] = self.reviewer_token()
+        self.admin.write(CONFIG, {**config, **fields})
 
     def delete(self, path: str) -> None:
         assert self.admin.http.send("delete", path).status in {200, 204}
