@@ -133,8 +133,7 @@ def _text(state: State) -> str:
 
 def no_credential_is_left(warm: WarmProcess, proxies: Proxies) -> None:
     """The clones that killed runs have left are nobody else's to read, and hold no secret."""
-    clones = [config.parent.parent for config in warm.temporary.rglob(".git/config")]
-    assert clones
+    assert [file for file in warm.temporary.rglob("HEAD") if (file.parent / "objects").is_dir()]
     assert {path.stat().st_mode & 0o077 for path in warm.temporary.iterdir()} == {0}
     secrets = [secret.encode() for secret in proxies.scene().secrets]
     files = [path for path in warm.temporary.rglob("*") if path.is_file()]
@@ -219,6 +218,10 @@ def test_killed_while_it_looks_who_brought_the_change_another_way(
     checkout.git("commit", "--quiet", "--message", "Enable ember by hand")
     checkout.git("push", "--quiet", "origin", "main")
     world.sync()
+    # Once a login works the stores become Ready on the cluster, which is not undone.
+    proxies.script.begin()
+    assert warm.run(proxies.scene(), proxies.script) == Outcome(0, ENABLED, "", "")
+    world.vault.reset()
     part = Part(proxies, warm, world.vault.reset, ENABLED, only="GitHub")
     part.strike_each()
     counted("killed at GitHub, the change having come another way", part.killed, part.runs_again)
