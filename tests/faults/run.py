@@ -5,9 +5,10 @@ writes to Vault may write what the approved plan holds and nothing else, and kee
 
 What steps ask Prefect's API is left out, because nothing fails there on purpose: plans are kept in a folder
 instead of artifacts; records and the diagnosis are made and not published; nobody looks for other runs of the
-same cluster, or for a pull request that was closed during this run; and without the label
-of a waiting run nobody asks GitHub for the last commit of a file that landed another way. The runs in ``tests/e2e/test_faults.py``
-have the rest of it, but for that last commit. Whoever changes the order or the arguments of the flow's steps changes them here.
+same cluster, or for a pull request that was closed during this run. Without the label of a waiting run nobody
+asks GitHub for the last commit of a file that landed another way; nor do the runs in
+``tests/e2e/test_faults.py``, which have all the rest. Whoever changes the order or the arguments of the
+flow's steps changes them here.
 """
 
 from __future__ import annotations
