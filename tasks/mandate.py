@@ -11,7 +11,7 @@ from runbook.approval import ApprovedPlan
 from runbook.changes import Change
 from runbook.request import EnableRequest
 from systems.vault import Vault
-from tasks.records import identity_in_vault, recording
+from tasks.records import Recorder, identity_in_vault, recording
 
 
 def _nowhere(_system: str, _change: Change, _secrets: Mapping[str, str]) -> None:
@@ -58,11 +58,16 @@ def mandate(request: EnableRequest, approved: Mapping[str, Any] | None, vault: V
         vault: asked whom it takes us for, once something was written.
     """
     plan = ApprovedPlan(approved["sha256"], approved["changes"]) if approved else None
-    acted_as = identity_in_vault(vault)
     with recording(request, approved["pull_request"] if approved else None) as recorder:
+        yield recorded(request, plan, vault, recorder)
 
-        def keep(system: str, change: Change, secrets: Mapping[str, str]) -> None:
-            who = acted_as() if system == "Vault" else f"ClusterConnection {request.cluster_connection}"
-            recorder.keep(system, change, who, secrets)
 
-        yield Mandate(plan, keep)
+def recorded(request: EnableRequest, plan: ApprovedPlan | None, vault: Vault, recorder: Recorder) -> Mandate:
+    """The mandate to carry out a plan, whose changes a recorder keeps."""
+    acted_as = identity_in_vault(vault)
+
+    def keep(system: str, change: Change, secrets: Mapping[str, str]) -> None:
+        who = acted_as() if system == "Vault" else f"ClusterConnection {request.cluster_connection}"
+        recorder.keep(system, change, who, secrets)
+
+    return Mandate(plan, keep)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -26,9 +27,9 @@ CLONE = "Git: GET /sandbox/gitops.git/info/refs?service=git-upload-pack"
 
 
 @pytest.fixture
-def proxies(world: World) -> Iterator[Proxies]:
+def proxies(world: World, tmp_path: Path) -> Iterator[Proxies]:
     """The worker's connections lead through failing proxies."""
-    with proxies_of(world) as made:
+    with proxies_of(world, tmp_path) as made:
         world.connect(**made.changes)
         yield made
 

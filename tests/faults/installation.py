@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -28,6 +29,7 @@ class Proxies:
     cluster: Proxy
     github: Proxy
     kubeconfig: str
+    plans: Path
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -58,12 +60,12 @@ class Proxies:
         for name, value in self.changes.items():
             connection, field = name.split("__")
             fields[connection][field] = value
-        return Scene(**fields, parameters=self.world.parameters)
+        return Scene(**fields, parameters=self.world.parameters, plans=str(self.plans))
 
 
 @contextmanager
-def proxies_of(world: World) -> Iterator[Proxies]:
-    """Put a proxy in front of Vault, cluster, and GitHub with its Git."""
+def proxies_of(world: World, plans: Path) -> Iterator[Proxies]:
+    """Put a proxy in front of Vault, cluster, and GitHub with its Git; ``plans``: see `Scene`."""
     script = Script()
     account = cluster_account(world.kubernetes.admin_kubeconfig)
     account.create()
@@ -80,7 +82,7 @@ def proxies_of(world: World) -> Iterator[Proxies]:
         )
         github = stack.enter_context(Proxy(Server(world.github.url, None, _github_or_git), script))
         kubeconfig = _through(account.kubeconfig("ember"), cluster)
-        yield Proxies(world, script, vault, cluster, github, kubeconfig)
+        yield Proxies(world, script, vault, cluster, github, kubeconfig, plans)
 
 
 def _is_ours(headers: Message) -> bool:

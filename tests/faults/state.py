@@ -61,13 +61,16 @@ def _keys(world: World, path: str) -> list[str]:
 
 
 def github_state(world: World) -> State:
-    """Pull requests; of each branch the files, and how many commits it is ahead of the base branch."""
+    """Pull requests with their comments; of each branch the files, and the commits that ``main`` lacks."""
     state: State = {
         "pull requests": [
             (pull["state"], pull["merged_at"] is not None, pull["head"]["label"], pull["title"], pull["body"])
             for pull in world.pulls()
         ]
     }
+    for pull in world.pulls():
+        comments = world.as_reviewer("GET", f"/issues/{pull['number']}/comments").json()
+        state[f"comments on {pull['number']}"] = [comment["body"] for comment in comments]
     heads = _git(world, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
     for branch in heads:
         state[f"branch {branch}"] = _git(world, "rev-parse", f"{branch}^{{tree}}")

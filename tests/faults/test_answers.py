@@ -13,6 +13,7 @@ from typing import TypeVar
 import pytest
 
 from runbook.errors import Busy, EnablementError, TransientError, UnexpectedAnswer, Unreachable
+from tests.faults.conftest import Counted
 from tests.faults.faults import ANSWERS, ONLY_OF_VAULT, RETRY_AFTER, Fault, Point, Script
 from tests.faults.installation import Proxies
 from tests.faults.run import ENABLED, WAITS, run
@@ -128,7 +129,7 @@ def fail_each(each: EachOnce, proxies: Proxies, result: str, reset: Callable[[],
 
 @pytest.mark.parametrize("fault", ANSWERS, ids=lambda fault: fault.name.lower())
 def test_each_request_fails_once_and_the_end_is_the_same(
-    proxies: Proxies, fault: Fault, record_property: Callable[[str, object], None]
+    proxies: Proxies, fault: Fault, counted: Counted
 ) -> None:
     world = proxies.world
     each = EachOnce(fault, proxies.script, proxies.scene().secrets)
@@ -139,5 +140,5 @@ def test_each_request_fails_once_and_the_end_is_the_same(
     world.sync()
     settle(world)
     fail_each(each, proxies, ENABLED, world.vault.reset)
-    record_property("requests failed", len(each.struck))
+    counted(f"failed with {fault.value}", len(each.struck))
     assert each.errors

@@ -7,6 +7,8 @@ A run that is started again knows nothing but what the systems hold. What they h
 and from each state that any kill has left a whole run is made once: from the same state it would be the same
 run again. With TEST_RUN_AGAIN_AFTER_EACH_KILL=1 it is made after every kill all the same, which takes minutes
 longer.
+
+What a run asks of GitHub only when people were there meanwhile is struck in runs of its own.
 """
 
 from __future__ import annotations
@@ -15,16 +17,26 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from tests.faults.faults import KILLS, Fault, Point
+from runbook.pull_request import plan_of
+from tests.faults.conftest import Counted
+from tests.faults.faults import KILLS, Fault, Point, once
 from tests.faults.installation import Proxies
 from tests.faults.run import ENABLED, WAITS
 from tests.faults.state import State, difference, settle, state_of
 from tests.faults.warm import Outcome, WarmProcess
+from tests.github_checkout import Checkout
+from tests.world import REPOSITORY
 
 pytestmark = pytest.mark.long
+
+PULLS = "GitHub: GET /api/v3/repos/sandbox/gitops/pulls"
+STEPS_THAT_WRITE = 5
+HOUR = 3600
+"""Seconds; the run's ``token_ttl``, by default."""
 
 ALWAYS = bool(os.environ.get("TEST_RUN_AGAIN_AFTER_EACH_KILL"))
 
@@ -36,8 +48,9 @@ class Part:
     Attributes:
         reset: brings the systems back to where this part begins.
         result: what a whole run returns at the end of this part.
-        landed: whether the killed run begins behind the gate.
+        approved: hash of the approved plan, where the killed run begins behind the gate.
         last: how many requests of the undisturbed run belong to this part; None for all.
+        only: the system whose requests are struck; all of them if empty.
         requests: of the undisturbed run.
         wrong: what a run that was started again did otherwise, by the request at which the first was killed.
     """
@@ -46,8 +59,9 @@ class Part:
     warm: WarmProcess
     reset: Callable[[], object]
     result: str
-    landed: bool = False
+    approved: str = ""
     last: int | None = None
+    only: str = ""
     requests: list[Point] = field(default_factory=list)
     killed: int = 0
     runs_again: int = 0
@@ -63,7 +77,7 @@ class Part:
         assert now == start, difference(start, now)
         proved: set[str] = set()
         for place, point in enumerate(self.requests):
-            for fault in KILLS:
+            for fault in KILLS if self.only in {"", point.system} else ():
                 said = f"killed {fault.value} {point}"
                 self._kill(place, point, fault, said)
                 left = state_of(self.proxies.world)
@@ -76,7 +90,7 @@ class Part:
     def _undisturbed(self) -> State:
         script = self.proxies.script
         script.begin()
-        outcome = self.warm.run(self.proxies.scene(), script, landed=self.landed)
+        outcome = self.warm.run(self.proxies.scene(), script, approved=self.approved)
         assert outcome == Outcome(0, self.result, "", "")
         self.requests = script.seen[: self.last]
         return state_of(self.proxies.world)
@@ -84,7 +98,7 @@ class Part:
     def _kill(self, place: int, point: Point, fault: Fault, said: str) -> None:
         script = self.proxies.script
         script.begin(lambda at, _point: fault if at == place else None)
-        outcome = self.warm.run(self.proxies.scene(), script, landed=self.landed)
+        outcome = self.warm.run(self.proxies.scene(), script, approved=self.approved)
         assert script.seen == self.requests[: place + 1], f"{said}: another run than the undisturbed one"
         assert script.struck == [(point, fault)], said
         assert outcome == Outcome(9, "", "", ""), f"{said}: the process ended otherwise: {outcome}"
@@ -102,47 +116,149 @@ class Part:
             if now != end:
                 self.wrong.append(f"{said}: run again, {difference(end, now)}")
 
+    @property
+    def names(self) -> list[str]:
+        """The requests to be struck."""
+        return [point.name for point in self.requests if self.only in {"", point.system}]
+
     def all_is_well(self) -> None:
         """Every request was struck on both sides, and nothing was wrong."""
         assert self.wrong == []
-        assert self.killed == 2 * len(self.requests) > 0
+        assert self.killed == 2 * len(self.names) > 0
 
 
 def _text(state: State) -> str:
     return json.dumps(state, sort_keys=True)
 
 
-def test_killed_before_and_after_each_request_up_to_the_gate(proxies: Proxies, warm: WarmProcess) -> None:
+def no_credential_is_left(warm: WarmProcess, proxies: Proxies) -> None:
+    """The clones that killed runs have left are nobody else's to read, and hold no secret."""
+    assert [file for file in warm.temporary.rglob("HEAD") if (file.parent / "objects").is_dir()]
+    assert {path.stat().st_mode & 0o077 for path in warm.temporary.iterdir()} == {0}
+    secrets = [secret.encode() for secret in proxies.scene().secrets]
+    files = [path for path in warm.temporary.rglob("*") if path.is_file()]
+    assert [path for path in files for secret in secrets if secret in path.read_bytes()] == []
+
+
+def test_killed_before_and_after_each_request_up_to_the_gate(
+    proxies: Proxies, warm: WarmProcess, counted: Counted
+) -> None:
     part = Part(proxies, warm, proxies.world.github.reset, WAITS)
     part.strike_each()
+    counted("killed up to the gate", part.killed, part.runs_again)
     asked = {point.system for point in part.requests}
     assert asked == {"Vault", "cluster", "GitHub", "Git"}
+    assert {f"{PULLS}/1", "GitHub: POST /api/v3/repos/sandbox/gitops/pulls"} <= set(part.names)
     part.all_is_well()
+    no_credential_is_left(warm, proxies)
 
 
 def test_killed_before_and_after_each_request_from_the_merge_to_the_end(
-    proxies: Proxies, warm: WarmProcess
+    proxies: Proxies, warm: WarmProcess, counted: Counted
 ) -> None:
     script, scene, world = proxies.script, proxies.scene(), proxies.world
-    script.begin()
-    assert warm.run(scene, script) == Outcome(0, WAITS, "", "")
-    world.merge()
-    world.sync()
+    approved = merged(proxies, warm)
     script.begin()
     assert warm.run(scene, script) == Outcome(0, ENABLED, "", "")
     whole = list(script.seen)
     world.vault.reset()
 
-    behind = Part(proxies, warm, world.vault.reset, ENABLED, landed=True)
+    behind = Part(proxies, warm, world.vault.reset, ENABLED, approved=approved)
     behind.strike_each()
+    counted("killed behind the gate", behind.killed, behind.runs_again)
+    # Asked for the record of the first write of each step.
+    assert behind.names.count("Vault: GET auth/token/lookup-self") >= STEPS_THAT_WRITE
     behind.all_is_well()
     assert _words(whole[-len(behind.requests) :]) == _words(behind.requests)
 
     again = Part(proxies, warm, world.vault.reset, ENABLED, last=len(whole) - len(behind.requests))
     again.strike_each()
+    counted("killed while it looks again after the merge", again.killed, again.runs_again)
     again.all_is_well()
     # The two together are every request of a whole run.
     assert [*again.requests, *whole[-len(behind.requests) :]] == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("ours", "GitHub: PATCH /api/v3/repos/sandbox/gitops/pulls/1"),
+        ("theirs", "GitHub: POST /api/v3/repos/sandbox/gitops/issues/1/comments"),
+    ],
+)
+def test_killed_while_it_shows_a_new_plan_it_says_so_once(
+    proxies: Proxies, warm: WarmProcess, counted: Counted, text: str, asked: str
+) -> None:
+    world = proxies.world
+
+    def somebody_enables_the_mount() -> None:
+        world.github.reset()
+        world.vault.reset()
+        to_the_gate(proxies, warm)
+        world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
+        if text == "theirs":
+            world.as_reviewer("PATCH", "/pulls/1", json={"body": "We know what this is."})
+
+    somebody_enables_the_mount()
+    part = Part(proxies, warm, somebody_enables_the_mount, WAITS, only="GitHub")
+    part.strike_each()
+    counted(f"killed at GitHub, with a new plan in a text that is {text}", part.killed, part.runs_again)
+    assert asked in part.names
+    part.all_is_well()
+
+
+def test_killed_while_it_goes_on_after_a_change_that_came_another_way(
+    proxies: Proxies, warm: WarmProcess, counted: Counted, tmp_path: Path
+) -> None:
+    world = proxies.world
+    to_the_gate(proxies, warm)
+    checkout = Checkout(tmp_path, "squash", world.github.token_of("reviewer"))
+    checkout.clone(world.github.clone_url(REPOSITORY))
+    checkout.git("merge", "--quiet", "--squash", "origin/enable-vault/emea/ember")
+    checkout.git("commit", "--quiet", "--message", "Enable ember by hand")
+    checkout.git("push", "--quiet", "origin", "main")
+    world.sync()
+    # Once a login works the stores become Ready on the cluster, which is not undone.
+    proxies.script.begin()
+    assert warm.run(proxies.scene(), proxies.script) == Outcome(0, ENABLED, "", "")
+    world.vault.reset()
+    part = Part(proxies, warm, world.vault.reset, ENABLED, only="GitHub")
+    part.strike_each()
+    counted("killed at GitHub, the change having come another way", part.killed, part.runs_again)
+    assert part.names.count(f"{PULLS}/1") == 2
+    part.all_is_well()
+
+
+def test_killed_just_after_a_login_its_session_has_the_role_s_policy_and_ends_by_itself(
+    proxies: Proxies, warm: WarmProcess
+) -> None:
+    vault = proxies.world.vault
+    approved = merged(proxies, warm)
+    proxies.script.begin(once({"Vault: POST auth/ember-k8s/login": Fault.KILL_AFTER}))
+    assert warm.run(proxies.scene(), proxies.script, approved=approved) == Outcome(9, "", "", "")
+    accessors = vault.request("LIST", "auth/token/accessors")["data"]["keys"]
+    tokens = [
+        vault.request("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+        for accessor in accessors
+    ]
+    (session,) = [token for token in tokens if token["path"] == "auth/ember-k8s/login"]
+    assert set(session["policies"]) == {"default", "emea-kv-r"}
+    assert 0 < session["ttl"] <= session["creation_ttl"] == HOUR
+
+
+def to_the_gate(proxies: Proxies, warm: WarmProcess) -> None:
+    """A run that opens the pull request."""
+    proxies.script.begin()
+    assert warm.run(proxies.scene(), proxies.script) == Outcome(0, WAITS, "", "")
+
+
+def merged(proxies: Proxies, warm: WarmProcess) -> str:
+    """Have the change proposed, merged and synced; returns the hash of the plan that was approved by that."""
+    to_the_gate(proxies, warm)
+    proxies.world.merge()
+    proxies.world.sync()
+    (pull,) = proxies.world.pulls()
+    return plan_of(pull["body"]) or ""
 
 
 def _words(points: list[Point]) -> list[str]:

@@ -49,7 +49,7 @@ class WarmProcess:
     """The warm process, from the outside."""
 
     def __init__(self, temporary: Path) -> None:
-        self._temporary = temporary
+        self.temporary = temporary
         temporary.mkdir()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.warm"],
@@ -71,19 +71,19 @@ class WarmProcess:
 
     def warm_up(self, scene: Scene) -> Outcome:
         """The first run, in the warm process itself."""
-        return self._run(scene, lambda _pid: None, fork=False, landed=False)
+        return self._run(scene, lambda _pid: None, fork=False, approved="")
 
-    def run(self, scene: Scene, script: Script, *, landed: bool = False) -> Outcome:
+    def run(self, scene: Scene, script: Script, *, approved: str = "") -> Outcome:
         """Run in a child, which ``script`` may kill."""
         return self._run(
-            scene, lambda pid: script.kill_by(kill_process(lambda: pid)), fork=True, landed=landed
+            scene, lambda pid: script.kill_by(kill_process(lambda: pid)), fork=True, approved=approved
         )
 
-    def _run(self, scene: Scene, known: Callable[[int], None], **how: bool) -> Outcome:
+    def _run(self, scene: Scene, known: Callable[[int], None], **how: Any) -> Outcome:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        order = {"scene": scene.as_json(), "temporary": str(self._temporary), **how}
+        order = {"scene": scene.as_json(), "temporary": str(self.temporary), **how}
         stdin.write(json.dumps(order) + "\n")
         stdin.flush()
         known(json.loads(stdout.readline())["pid"])
@@ -94,7 +94,7 @@ def _run_once(order: dict[str, Any]) -> dict[str, str]:
     tempfile.tempdir = order["temporary"]
     told = {"result": "", "error": "", "bug": ""}
     try:
-        told["result"] = run(Scene(**order["scene"]), landed=order["landed"])
+        told["result"] = run(Scene(**order["scene"]), approved=order["approved"])
     except EnablementError as error:
         told["error"] = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - whatever else is raised is what the test is to see
