@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -48,12 +48,14 @@ class Round:
         again: names of those that are to be woken and could not be yet: Prefect was busy, or the run has
             looked and is about to suspend.
         problems: repositories or connections that could not be read; the runs of the others were served.
+        unfinished: whether something more urgent came in between; the next look goes on with the rest.
     """
 
     waiting: int
     woken: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
     problems: tuple[EnablementError, ...] = ()
+    unfinished: bool = False
 
 
 def runs_to_watch(client: SyncPrefectClient) -> Iterator[FlowRun]:
@@ -97,11 +99,15 @@ class Watch:
             watched.closing.close()
         self._watched.clear()
 
-    def look(self, repository: str | None = None) -> Round:
+    def look(
+        self, repository: str | None = None, *, is_wanted_elsewhere: Callable[[], bool] = lambda: False
+    ) -> Round:
         """Look once, and resume the runs that have a reason to look themselves.
 
         Args:
             repository: ``owner/name``: only the runs that wait for this one; all if not given.
+            is_wanted_elsewhere: asked between two runs while a base branch that moved is compared with what
+                hundreds of them saw; that is left for the next look where something else is more urgent.
 
         Raises:
             prefect.exceptions.PrefectHTTPStatusError, httpx.HTTPError: the Prefect server could not be asked.
@@ -110,18 +116,20 @@ class Watch:
             by_connection: dict[str, list[Waiting]] = defaultdict(list)
             for waiting in self._waiting(client):
                 by_connection[waiting.request.gitops].append(waiting)
-            counted, problems = 0, []
+            counted, problems, unfinished = 0, [], False
             waker = Waker(client, self._log)
             for name, group in by_connection.items():
                 try:
                     watched = self._watch(name, group[0].request)
                     if repository in (None, watched.connection.repository):
                         counted += len(group)
-                        problems += Look(watched, waker, group).wake()
+                        look = Look(watched, waker, group, is_wanted_elsewhere)
+                        problems += look.wake()
+                        unfinished |= look.is_unfinished
                 except EnablementError as error:
                     # The runs of other repositories are not to wait for this one.
                     problems.append(error)
-        return Round(counted, tuple(waker.woken), tuple(waker.again), tuple(problems))
+        return Round(counted, tuple(waker.woken), tuple(waker.again), tuple(problems), unfinished)
 
     def _waiting(self, client: SyncPrefectClient) -> Iterator[Waiting]:
         for run in runs_to_watch(client):

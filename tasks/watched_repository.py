@@ -7,7 +7,7 @@ the base branch is at a commit that some run has not judged.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,10 +43,14 @@ class Watched:
 class Look:
     """One look at one repository, for all runs that wait for it."""
 
-    def __init__(self, watched: Watched, waker: Waker, waiting: list[Waiting]) -> None:
+    def __init__(
+        self, watched: Watched, waker: Waker, waiting: list[Waiting], is_wanted_elsewhere: Callable[[], bool]
+    ) -> None:
         self._watched = watched
         self._waker = waker
         self._waiting = waiting
+        self._is_wanted_elsewhere = is_wanted_elsewhere
+        self.is_unfinished = False
 
     def wake(self) -> list[EnablementError]:
         """Wake whom it concerns; returns what could not be read."""
@@ -100,6 +104,9 @@ class Look:
                 if name not in vaults:
                     vaults[name] = connect.vault_connection(each.request)
                 if self._watched.judged.get(each.run.id) != base.base_commit:
+                    if self._is_wanted_elsewhere():
+                        self.is_unfinished = True
+                        return
                     why = _why_of_base(each, base, connection.layout, vaults[name])
                     self._wake({each.run.id: why})
                     if not why:

@@ -42,12 +42,14 @@ class Round(Protocol):
     def again(self) -> tuple[str, ...]: ...
     @property
     def problems(self) -> tuple[EnablementError, ...]: ...
+    @property
+    def unfinished(self) -> bool: ...
 
 
 class Watcher(Protocol):
     """What looks and wakes; see `tasks.watch.Watch`. Used by the loop's thread only."""
 
-    def look(self, repository: str | None = None) -> Round:
+    def look(self, repository: str | None = None, *, is_wanted_elsewhere: Callable[[], bool] = ...) -> Round:
         """Look at what runs wait for: all of them, or those of one repository (``owner/name``)."""
         ...
 
@@ -195,7 +197,13 @@ class Loop:
         self._tell("rate limit", asked if away_until > now else "")
 
     def _one_look(self, repository: str | None) -> tuple[str, ...]:
-        found = self._watcher.look(repository)
+        # A look that a delivery asked for makes room for the next delivery; the regular look ends in any case,
+        # so that a repository to which somebody pushes all the time is compared too.
+        has_hints = (lambda: self._schedule.has_hints) if repository else (lambda: False)
+        found = self._watcher.look(repository, is_wanted_elsewhere=has_hints)
+        if found.unfinished and repository:
+            with self._changed:
+                self._schedule.hint(Target(repositories=frozenset({repository})))
         if repository is None:
             self._waiting = found.waiting
             self._problems = tuple(f"{problem.system}, {problem.subject}" for problem in found.problems)

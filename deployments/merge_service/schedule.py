@@ -56,6 +56,11 @@ class Schedule:
         """A delivery says that something happened there."""
         self._waiting |= target
 
+    @property
+    def has_hints(self) -> bool:
+        """Whether deliveries came that no look has served yet."""
+        return bool(self._waiting)
+
     def next_at(self) -> float:
         """When something is to be done; may be in the past."""
         hurried = [self._earliest] if self._waiting else []

@@ -39,6 +39,7 @@ class Found:
     woken: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
     problems: tuple[EnablementError, ...] = ()
+    unfinished: bool = False
 
 
 @dataclass
@@ -52,8 +53,12 @@ class Looks:
     not_before: float | None = None
     asked: list[str | None] = field(default_factory=list)
     at: list[float] = field(default_factory=list)
+    is_wanted_elsewhere: Callable[[], bool] = lambda: False
 
-    def look(self, repository: str | None = None) -> Found:
+    def look(
+        self, repository: str | None = None, *, is_wanted_elsewhere: Callable[[], bool] = lambda: False
+    ) -> Found:
+        self.is_wanted_elsewhere = is_wanted_elsewhere
         self.at.append(time.monotonic())
         self.asked.append(repository)
         return self.finds(len(self.asked), repository)

@@ -71,6 +71,29 @@ def test_a_run_that_cannot_be_woken_yet_is_tried_again(connected: None, settings
         assert looks.wait_for(6) == [None, *[REPOSITORY] * 5]
 
 
+def test_a_long_look_makes_room_for_a_delivery_and_is_taken_up_again(
+    connected: None, settings: Settings, log: Log
+) -> None:
+    other = "operate-first/other"
+    wanted: list[bool] = []
+
+    def finds(number: int, repository: str | None) -> Found:
+        if number == 2:
+            wanted.append(looks.is_wanted_elsewhere())
+            service.loop.hint(Target(repositories=frozenset({other})))
+            wanted.append(looks.is_wanted_elsewhere())
+            return Found(unfinished=True)
+        return Found()
+
+    looks = Looks(finds)
+    with serving(settings, looks, log) as service:
+        looks.wait_for(1)
+        assert not looks.is_wanted_elsewhere(), "the regular look ends in any case"
+        service.loop.hint(APPS)
+        assert looks.wait_for(4) == [None, REPOSITORY, *sorted([REPOSITORY, other])]
+    assert wanted == [False, True]
+
+
 def test_it_stays_away_from_github_as_long_as_it_is_asked_to(
     connected: None, settings: Settings, log: Log
 ) -> None:
