@@ -197,7 +197,7 @@ class Loop:
         self._tell("rate limit", asked if away_until > now else "")
 
     def _one_look(self, repository: str | None) -> tuple[str, ...]:
-        # A look that a delivery asked for makes room for the next delivery; the regular look ends in any case,
+        # A look that a delivery asked for makes room for the next one; the regular look ends in any case,
         # so that a repository to which somebody pushes all the time is compared too.
         has_hints = (lambda: self._schedule.has_hints) if repository else (lambda: False)
         found = self._watcher.look(repository, is_wanted_elsewhere=has_hints)
