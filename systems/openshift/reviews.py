@@ -20,10 +20,15 @@ from systems.openshift.transport import SYSTEM, Api
 
 def review(api: Api, token: SecretStr, audiences: Sequence[str] = ()) -> TokenReview:
     """The verdict on ``token``; for the API server's own audience when ``audiences`` is empty."""
-    body = models.V1TokenReview(
-        spec=models.V1TokenReviewSpec(token=token.get_secret_value(), audiences=list(audiences) or None)
-    )
-    answer = api.ask("TokenReview", lambda: models.AuthenticationV1Api(api.client).create_token_review(body))
+
+    def call() -> models.V1TokenReview:
+        # Made here, so that no traceback of the error that the caller gets has the token in clear.
+        body = models.V1TokenReview(
+            spec=models.V1TokenReviewSpec(token=token.get_secret_value(), audiences=list(audiences) or None)
+        )
+        return models.AuthenticationV1Api(api.client).create_token_review(body)
+
+    answer = api.ask("TokenReview", call)
     status = answer.status
     user = status.user if status else None
     return TokenReview(

@@ -33,7 +33,7 @@ def try_login(findings: Findings, vault: Vault, request: EnableRequest, starter:
         findings.unknown(question, "Vault", f"not tried: {starter.why}", matters=False)
         findings.tried.append(LoginTried(starter.namespace, None, starter.why))
         return
-    credentials = {"role": request.target.role, "jwt": starter.token.get_secret_value()}
+    credentials = {"role": request.target.role, "jwt": starter.token}
     try:
         login = vault.log_in(request.target.mount, credentials)
     except EnablementError as error:

@@ -23,7 +23,7 @@ from deployments.sandbox.vault_seed import PIPELINE_POLICY
 from deployments.sandbox.vault_server import VaultServer
 from tests.deployments.sandbox.github_api.receiver import receiving
 from tests.e2e.conftest import Engineer
-from tests.rights import policy_of_the_tests
+from tests.rights import EMBER, policy_of_the_tests
 from tests.secrets.installation import GIT_TOKEN, SearchedInstallation
 from tests.secrets.needles import Secret
 from tests.secrets.places import files, head_of, set_head
@@ -119,7 +119,7 @@ def test_a_whole_run_and_a_retried_one_leave_no_secret(
     world.merge()
     world.sync()
     # The step that holds the reviewer's token fails in the worker: its traceback is logged.
-    with pinned(world.vault, "auth/+/config", "kubernetes_host"):
+    with pinned(world.vault, f"auth/{EMBER.mount}/config", "kubernetes_host"):
         assert engineer.api.resume(run) == "ACCEPT"
         assert engineer.await_state(run, "Failed") == "Failed"
     assert engineer.api.retry(run) == "ACCEPT"
@@ -130,11 +130,14 @@ def test_a_whole_run_and_a_retried_one_leave_no_secret(
 @contextmanager
 def pinned(vault: VaultServer, path: str, field: str) -> Iterator[None]:
     """Vault's administrators allow one other value only; a token's capabilities do not show that."""
-    rule = f'path "{path}" {{ '
-    assert rule in policy_of_the_tests()
-    policy = policy_of_the_tests().replace(
-        rule, f'{rule}allowed_parameters = {{ "{field}" = ["theirs"], "*" = [] }} '
-    )
+    before, rule, after = policy_of_the_tests().partition(f'path "{path}" {{\n')
+    block, end, rest = after.partition("\n}\n")
+    opening = "  allowed_parameters = {\n"
+    assert opening in block, f"nothing is pinned at {path}"
+    # Our own value may be pinned already; it makes room for theirs.
+    others = "\n".join(line for line in block.split("\n") if not line.startswith(f'    "{field}" = '))
+    theirs = others.replace(opening, f'{opening}    "{field}" = ["theirs"]\n')
+    policy = f"{before}{rule}{theirs}{end}{rest}"
     with policy_of_the_pipeline(vault, policy):
         yield
 
@@ -263,11 +266,20 @@ async def test_a_failure_of_each_step_leaves_no_secret(
         await run.resume()
         await fails("wait until synced", ExitStack)
         world.sync()
-        await fails("write policies", lambda: pinned(vault, "sys/policies/acl/+", "policy"))
-        await fails("write group and alias", lambda: pinned(vault, "identity/group/name/+", "policies"))
-        await fails("enable auth method", lambda: pinned(vault, "sys/auth/+", "type"))
-        await fails("configure auth method", lambda: pinned(vault, "auth/+/config", "kubernetes_host"))
-        await fails("write role", lambda: pinned(vault, "auth/+/role/+", "token_policies"))
+        await fails(
+            "write policies", lambda: pinned(vault, f"sys/policies/acl/{EMBER.read_policy}", "policy")
+        )
+        await fails(
+            "write group and alias",
+            lambda: pinned(vault, f"identity/group/name/{EMBER.admin_group}", "policies"),
+        )
+        await fails("enable auth method", lambda: pinned(vault, f"sys/auth/{EMBER.mount}", "type"))
+        await fails(
+            "configure auth method", lambda: pinned(vault, f"auth/{EMBER.mount}/config", "kubernetes_host")
+        )
+        await fails(
+            "write role", lambda: pinned(vault, f"auth/{EMBER.mount}/role/{EMBER.role}", "token_policies")
+        )
         await fails("verify the login", lambda: everybody_reads_everything(vault))
         await fails("publish the report", lambda: no_room_for_the_report(searched))
         assert engineer.api.retry(str(run.id)) == "ACCEPT"
