@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
+
 from runbook.diagnosis import (
     CauseNotFound,
     LoginNotTried,
@@ -33,7 +35,7 @@ def try_login(findings: Findings, vault: Vault, request: EnableRequest, starter:
         findings.unknown(question, "Vault", f"not tried: {starter.why}", matters=False)
         findings.tried.append(LoginTried(starter.namespace, None, starter.why))
         return
-    credentials = {"role": request.target.role, "jwt": starter.token}
+    credentials: dict[str, str | SecretStr] = {"role": request.target.role, "jwt": starter.token}
     try:
         login = vault.log_in(request.target.mount, credentials)
     except EnablementError as error:
