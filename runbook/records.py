@@ -69,10 +69,13 @@ class Record:
         }
 
 
-def pushed(branch: str, commit: str, files: Sequence[str]) -> Change:
-    """A branch of the GitOps repository that now holds our commit."""
-    fields = (Difference("commit", None, commit), Difference("files", None, list(files)))
-    return Change(f"branch/{branch}", "different", "update", f"refs/heads/{branch}", {}, fields)
+def pushed(branch: str, before: str | None, commit: str, files: Sequence[str]) -> Change:
+    """A branch of the GitOps repository that now holds our commit; ``before`` it held another, if any."""
+    fields = (Difference("commit", before, commit), Difference("files", None, list(files)))
+    path = f"refs/heads/{branch}"
+    if before is None:
+        return Change(f"branch/{branch}", "absent", "create", path, {}, fields)
+    return Change(f"branch/{branch}", "different", "update", path, {}, fields)
 
 
 def opened(number: int, url: str, plan_sha256: str) -> Change:

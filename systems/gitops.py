@@ -34,6 +34,7 @@ class Proposal:
 
     Attributes:
         pushed: whether we wrote it now.
+        before: the commit that we replaced; None where the branch was not there, or was left as it is.
         note: why it is as it is, for a person.
         shared: whether commits of other people are on it beside ours.
     """
@@ -43,6 +44,7 @@ class Proposal:
     pushed: bool
     note: str
     shared: bool = False
+    before: str | None = None
 
 
 def remote_head(
@@ -204,7 +206,7 @@ class GitOpsClone:
                 return Proposal(there, branch, pushed=False, note=kept.note, shared=kept.shared)
         self._push(remote, branch, there or "", wanted)
         note = "rebuilt on the present base" if there else "new"
-        return Proposal(wanted.hexsha, branch, pushed=True, note=note)
+        return Proposal(wanted.hexsha, branch, pushed=True, note=note, before=there)
 
     def _is_on_base(self, commit: str) -> bool:
         """Whether ``commit`` is the head of the base branch or one of those before it."""

@@ -53,7 +53,7 @@ class Recorder:
     def pushed(self, repository: GitOpsRepository, proposal: Proposal, files: list[str]) -> None:
         """Keep that a branch was pushed, by the author of its commit."""
         author = f"{repository.author_name} <{repository.author_email}>"
-        self.keep("Git", records.pushed(proposal.branch, proposal.commit, files), author, {})
+        self.keep("Git", records.pushed(proposal.branch, proposal.before, proposal.commit, files), author, {})
 
     def opened(self, pull: PullRequest, plan_sha256: str) -> None:
         """Keep that a pull request was opened."""

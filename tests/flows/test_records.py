@@ -62,9 +62,9 @@ async def test_each_change_has_a_record_and_vaults_audit_log_says_the_same(world
     run = await enable(world, reviewer_token="token-request", reviewer_token_lifetime="24h")
     assert await run.go() == "Suspended", run.error
     kept = await records(run)
-    assert [(one["system"], one["object"]) for one in kept] == [
-        ("Git", "branch/enable-vault/emea/ember"),
-        ("GitHub", "pull-request/1"),
+    assert [(one["system"], one["object"], one["action"]) for one in kept] == [
+        ("Git", "branch/enable-vault/emea/ember", "create"),
+        ("GitHub", "pull-request/1", "create"),
     ]
     assert len([one for one in traffic.writes() if one.startswith("Git")]) == 2
     assert audited(world.vault, position, run) == Counter()

@@ -152,6 +152,7 @@ def test_a_branch_that_was_merged_and_taken_back_is_rebuilt(server: GitServer, p
 
     assert again.pushed
     assert again.commit != first.commit
+    assert (first.before, again.before) == (None, first.commit)
     assert server.head(f"{BRANCH}~1") == server.head("main")
 
 
