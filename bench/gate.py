@@ -9,29 +9,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
-from uuid import UUID
-
-from prefect.client.orchestration import get_client
 
 from bench.stage import ENABLE, Stage
 from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.github_api import Webhook
-from deployments.sandbox.github_api.limits import RateLimits
 from deployments.sandbox.ports import free_port
 from deployments.sandbox.processes import Supervisor, http_answers
-from runbook.gate import LABEL, GateRecord
-from runbook.gitops import fingerprint, wanted_edits
-from runbook.request import EnableRequest
-from tasks import connect
-from tasks.gate_record import KEY
-from tasks.repository import clone, store_settings
 from tasks.watch import Watch
-from tests.github_checkout import Checkout
-from tests.world import REPOSITORY
+from tests.crowd import Crowd
 
 MERGES = 20
 POLLED_MERGES = 5
@@ -69,100 +57,18 @@ class Figures:
     parts: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in _PARTS})
 
 
-class Crowd:
-    """Runs that wait, each for a pull request of its own; no process ever executed them."""
-
-    def __init__(self, stage: Stage, directory: Path) -> None:
-        self._stage = stage
-        self._github = stage.world.github
-        self._request = EnableRequest.model_validate(stage.world.parameters)
-        self._remaining = self._what_is_missing()
-        self._checkout = Checkout(directory, "crowd", self._github.token_of("reviewer"))
-        self._checkout.clone(self._github.clone_url(REPOSITORY))
-        self._deployment = stage.prefect.api.deployment(ENABLE)["id"]
-        self._pulls = 0
-        self._made: list[str] = []
-        self.runs: list[tuple[str, int]] = []
-        """Id of each run, and the number of its pull request."""
-
-    def grow_to(self, size: int) -> None:
-        """Have so many runs wait."""
-        missing = range(self._pulls, self._pulls + size - len(self.runs))
-        self._checkout.git("fetch", "--quiet", "origin")
-        base = self._checkout.git("rev-parse", "origin/main")
-        branches = []
-        for number in missing:
-            self._checkout.git("checkout", "--quiet", "--no-track", "-B", f"crowd-{number}", base)
-            self._checkout.commit(f"Say {number}", **{f"crowd__{number}_md": f"{number}\n"})
-            branches.append(f"crowd-{number}")
-        if branches:
-            self._checkout.git("push", "--quiet", "origin", *branches)
-        for branch in branches:
-            body = {"title": branch, "head": branch, "base": "main"}
-            pull = self._stage.world.as_reviewer("POST", "/pulls", json=body).json()
-            self.runs.append((self._wait_for(pull, base), pull["number"]))
-        self._pulls += len(branches)
-
-    def _wait_for(self, pull: dict[str, Any], base: str) -> str:
-        api = self._stage.prefect.api
-        state = {
-            "type": "PAUSED",
-            "name": "Suspended",
-            "state_details": {"pause_key": f"{KEY}1", "pause_reschedule": True},
-        }
-        body = {"parameters": self._stage.world.parameters, "state": state, "name": "enable emea/ember"}
-        run: str = api.request("POST", f"/deployments/{self._deployment}/create_flow_run", body)["id"]
-        record = GateRecord(
-            number=pull["number"],
-            url=pull["html_url"],
-            pull_request="open",
-            head=pull["head"]["sha"],
-            shared=False,
-            base=base,
-            remaining=self._remaining,
-            served_versions=(),
-            wanted={},
-            since=datetime.now(UTC),
-            until=None,
-            suspensions=0,
-        )
-        self._made.append(run)
-        api.request("PATCH", f"/flow_runs/{run}/labels", {LABEL: record.model_dump_json()})
-        return run
-
-    def _what_is_missing(self) -> str:
-        repository = connect.gitops_repository(self._request)
-        settings = store_settings(connect.vault_connection(self._request), ())
-        with clone(repository) as base:
-            return fingerprint(wanted_edits(base.tree, self._request, repository.layout, settings), {})
-
-    def merge_one(self) -> float:
-        """Merge the pull request of one run; returns seconds until the run is scheduled again."""
-        run, number = self.runs.pop()
-        merged = time.time()
-        self._stage.world.as_reviewer("PUT", f"/pulls/{number}/merge", json={})
-        deadline = time.monotonic() + _PATIENCE
-        while (state := self._stage.prefect.api.flow_run(run)["state"])["type"] == "PAUSED":
-            if time.monotonic() > deadline:
-                msg = f"the run of pull request #{number} was not woken"
-                raise TimeoutError(msg)
-            time.sleep(0.02)
-        return datetime.fromisoformat(state["timestamp"]).timestamp() - merged
-
-    def move_base(self) -> None:
-        """A push to the base branch that concerns nobody."""
-        self._checkout.git("fetch", "--quiet", "origin")
-        self._checkout.git("checkout", "--quiet", "--detach", "origin/main")
-        self._checkout.commit("Say something", README_md=f"{secrets.token_hex(4)}\n")
-        self._checkout.git("push", "--quiet", "origin", "HEAD:main")
-
-    def leave(self) -> None:
-        """Delete all runs that this made, woken ones too."""
-        with get_client(sync_client=True) as client:
-            for run in self._made:
-                client.delete_flow_run(UUID(run))
-        self._made.clear()
-        self.runs.clear()
+def merge_one(stage: Stage, crowd: Crowd) -> float:
+    """Merge the pull request of one run; returns seconds until the run is scheduled again."""
+    run, number = crowd.runs.pop()
+    merged = time.time()
+    stage.world.as_reviewer("PUT", f"/pulls/{number}/merge", json={})
+    deadline = time.monotonic() + _PATIENCE
+    while (state := stage.prefect.api.flow_run(run)["state"])["type"] == "PAUSED":
+        if time.monotonic() > deadline:
+            msg = f"the run of pull request #{number} was not woken"
+            raise TimeoutError(msg)
+        time.sleep(0.02)
+    return datetime.fromisoformat(state["timestamp"]).timestamp() - merged
 
 
 @contextmanager
@@ -195,22 +101,20 @@ def measure(stage: Stage, rounds: int) -> Figures:
     figures = Figures()
     directory = stage.directory / "gate"
     directory.mkdir()
-    # GitHub's own limit is eighty writes a minute; the crowd is put there, not measured.
-    stage.world.github.rate_limits = RateLimits(requests=10**6, writes_per_minute=10**6)
     _from_merge_to_login(stage, directory, rounds, figures)
     # What is woken now is not to be executed.
     stage.prefect.stop_worker()
     stage.world.revert(directory / "taken-back")
-    crowd = Crowd(stage, directory)
+    crowd = Crowd(stage.world, stage.prefect.api, stage.prefect.api.deployment(ENABLE)["id"], directory)
     for size in CROWDS:
         crowd.grow_to(size)
         figures.requests[size], figures.seconds[size] = _looks(stage, crowd)
     crowd.leave()
     crowd.grow_to(MERGES + POLLED_MERGES)
     with service(stage, directory / "webhook", 3600.0, webhook=True):
-        figures.webhook = [crowd.merge_one() for _ in range(MERGES)]
+        figures.webhook = [merge_one(stage, crowd) for _ in range(MERGES)]
     with service(stage, directory / "poll", POLL_SECONDS, webhook=False):
-        figures.poll = [crowd.merge_one() for _ in range(POLLED_MERGES)]
+        figures.poll = [merge_one(stage, crowd) for _ in range(POLLED_MERGES)]
     crowd.leave()
     stage.prefect.start_worker()
     return figures

@@ -1,0 +1,162 @@
+"""Watching for all runs that wait: what a look costs, and what becomes of a run that cannot be woken yet."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from deployments.sandbox.github_api.limits import RateLimits
+from deployments.sandbox.prefect_server import PrefectServer
+from flows.enable_cluster import enable_cluster
+from tasks.watch import Watch
+from tests.crowd import Crowd
+from tests.world import World
+
+LOG = logging.getLogger(__name__)
+
+
+@pytest.fixture
+def crowd(prefect_harness: PrefectServer, world: World, tmp_path: Path) -> Crowd:
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(client.create_flow(enable_cluster), name="crowd")
+    return Crowd(world, prefect_harness.api, str(deployment), tmp_path)
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    made = Watch(LOG)
+    yield made
+    made.close()
+
+
+def merge(world: World, number: int) -> None:
+    world.as_reviewer("PUT", f"/pulls/{number}/merge", json={})
+
+
+@pytest.mark.long
+def test_a_look_costs_the_same_for_fifty_runs_as_for_one(crowd: Crowd, world: World, watch: Watch) -> None:
+    costs = []
+    for size in (1, 50):
+        crowd.grow_to(size)
+        watch.look()
+        before = len(world.github.requests)
+        assert watch.look().waiting == size
+        costs.append(len(world.github.requests) - before)
+        assert {one.status for one in world.github.requests[before:]} == {304}
+    assert costs == [2, 2]
+
+
+def test_only_the_run_whose_pull_request_was_decided_is_woken(
+    crowd: Crowd, world: World, watch: Watch
+) -> None:
+    crowd.grow_to(3)
+    assert watch.look().woken == ()
+    merge(world, crowd.runs[1][1])
+    assert len(watch.look().woken) == 1
+    states = [crowd.state(run) for run, _ in crowd.runs]
+    assert states == ["Suspended", "Resuming", "Suspended"]
+
+
+def test_while_github_asks_to_be_left_alone_only_git_is_asked(
+    crowd: Crowd, world: World, watch: Watch
+) -> None:
+    crowd.grow_to(1)
+    world.github.rate_limits = RateLimits(requests=0, window_seconds=1000)
+    assert [type(problem).__name__ for problem in watch.look().problems] == ["Busy"]
+    assert watch.not_before is not None
+    before = len(world.github.requests)
+    assert watch.look().problems == ()
+    assert all(".git/" in one.path for one in world.github.requests[before:])
+
+
+def test_a_run_that_has_looked_and_not_suspended_yet_is_woken_once_it_has(
+    crowd: Crowd, world: World, watch: Watch
+) -> None:
+    crowd.grow_to(1)
+    run, number = crowd.runs[0]
+    crowd.set_state(run, "RUNNING", "Running")
+    merge(world, number)
+    found = watch.look()
+    assert (found.woken, found.again) == ((), ("enable emea/ember",))
+    crowd.suspend(run)
+    found = watch.look()
+    assert (found.woken, found.again) == (("enable emea/ember",), ())
+
+
+@contextmanager
+def busy_for_one_resume(server: PrefectServer) -> Iterator[str]:
+    """The server behind a proxy that answers the first resume with 503, as SQLite under load does."""
+    busy = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output readable."""
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.path.endswith("/resume") and not busy.is_set():
+                busy.set()
+                self._answer(503, b'{"detail": "Service Unavailable"}')
+                return
+            answer = requests.request(
+                self.command,
+                f"http://127.0.0.1:{server.port}{self.path}",
+                data=body,
+                headers={name: value for name, value in self.headers.items() if name.lower() != "host"},
+                timeout=30,
+            )
+            self._answer(answer.status_code, answer.content)
+
+        def _answer(self, status: int, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PATCH = _pass_on  # noqa: N815
+
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{proxy.server_port}/api"
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+
+
+def test_a_run_that_a_busy_server_does_not_resume_is_woken_by_the_next_look(
+    crowd: Crowd, world: World, watch: Watch, prefect_harness: PrefectServer
+) -> None:
+    crowd.grow_to(1)
+    merge(world, crowd.runs[0][1])
+    with (
+        busy_for_one_resume(prefect_harness) as url,
+        temporary_settings(updates={PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+    ):
+        found = watch.look()
+        assert (found.woken, found.again) == ((), ("enable emea/ember",))
+        found = watch.look()
+        assert (found.woken, found.again) == (("enable emea/ember",), ())
+
+
+def test_what_is_more_urgent_interrupts_the_comparison_and_the_next_look_ends_it(
+    crowd: Crowd, watch: Watch
+) -> None:
+    crowd.grow_to(3)
+    crowd.move_base()
+    answers = iter([False, True])
+    assert watch.look(is_wanted_elsewhere=lambda: next(answers)).unfinished
+    # The first was compared already, so that it is asked about the other two.
+    answers = iter([False, False])
+    assert not watch.look(is_wanted_elsewhere=lambda: next(answers)).unfinished
+    assert next(answers, None) is None
