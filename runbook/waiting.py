@@ -49,7 +49,10 @@ def waiting_page(
     parts += [f"⚠️ {trouble}.\n" for trouble in troubles]
     parts += ["## Not there yet", "", *(f"- {line}" for line in missing), ""]
     parts += ["## After the merge", "", str(preflight["vault_changes"]), ""]
-    parts.append(f"Plan: `{preflight['plan_sha256']}`; the whole of it is in the artifact of that name.")
+    parts.append(
+        f"Plan: `{preflight['plan_sha256']}`; the whole of it is in the artifact "
+        f"`plan-{cluster.env}-{cluster.name}`."
+    )
     return "\n".join(parts)
 
 

@@ -119,7 +119,9 @@ async def approved_plan(
             logger.info("A person approved plan %s: %s", shown[:12], answer.note or "no note")
         else:
             logger.warning(
-                "Resumed without an approval of plan %s; the run waits again. %s", shown[:12], answer.note
+                "Resumed without an approval of plan %s; the run waits again. Note: %s",
+                shown[:12],
+                answer.note or "none",
             )
     for number in count(len(used) + 1):
         found = find_approved_plan(request, proposal, merged, answered, waited_for_merge=waited_for_merge)

@@ -75,7 +75,7 @@ def recording(request: EnableRequest, pull_request: str | None) -> Iterator[Reco
             Artifact(
                 type="json",
                 key=artifact_key("records", request.target),
-                description=f"{len(recorder.records)} changes made for {request.target}.",
+                description=f"Changes made for {request.target}: {len(recorder.records)}.",
                 data=recorder.records,
             ).create()
 

@@ -111,7 +111,7 @@ def await_store(openshift: OpenShift, request: EnableRequest, namespace: str, ti
     running = openshift.operator_running()
     if running is not True:
         why = "no ESO on this cluster" if running is False else "we may not look for ESO's Deployment"
-        return Proof(claim, None, f"SecretStore not proved: {why}")
+        return Proof(claim, None, f"not proved: {why}")
     versions = openshift.served_versions(SECRET_STORE_CRD)
     deadline = time.monotonic() + timeout
     while True:

@@ -107,5 +107,9 @@ def _wait(openshift: OpenShift, request: EnableRequest) -> dict[str, Any]:
             )
         time.sleep(min(_POLL, left))
     versions = openshift.served_versions(SECRET_STORE_CRD)
-    logger.info("%s has everything that Vault needs; SecretStore is served as %s", request.cluster, versions)
+    logger.info(
+        "%s has everything that Vault needs; SecretStore is served as %s",
+        request.cluster,
+        ", ".join(versions) or "nothing yet",
+    )
     return {"served_versions": list(versions)}

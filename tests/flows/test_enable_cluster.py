@@ -25,7 +25,7 @@ async def test_a_cluster_is_enabled_and_a_second_run_writes_nothing_anywhere(wor
     report = await to_the_end(world)
     assert "payments/vault-secret-fetcher logs in at ember-k8s" in report
     assert "web/vault-secret-fetcher logs in at ember-k8s" in report
-    assert "SecretStore not proved: no ESO on this cluster" in report
+    assert "is Ready: not proved: no ESO on this cluster" in report
     assert traffic.writes(), "the first run writes, so the count of the second can be believed"
 
     traffic.forget()

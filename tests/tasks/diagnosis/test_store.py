@@ -136,7 +136,7 @@ def test_where_no_operator_works_nothing_is_claimed_of_the_stores(scene: Scene, 
     (row,) = [row for row in examination.rows if row.question == "Are the SecretStores Ready?"]
     assert (row.mark, row.answer) == ("not known", "no ESO on this cluster")
     proof = await_store(scene.openshift, scene.wanted, "payments", timeout=0)
-    assert (proof.proved, proof.seen) == (None, "SecretStore not proved: no ESO on this cluster")
+    assert (proof.proved, proof.seen) == (None, "not proved: no ESO on this cluster")
 
 
 def test_what_keeps_the_login_from_working_is_said_before_what_the_operator_says_of_it(scene: Scene) -> None:

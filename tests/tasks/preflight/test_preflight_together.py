@@ -42,7 +42,7 @@ def test_every_prerequisite_of_the_runbook_has_its_row(
         "The cluster's API is reachable",
         "The cluster accepts our credentials",
         "The API certificate is right for Vault",
-        "The router certificate is trusted",
+        "Certificate of the router",
         "Our rights on the cluster",
         "Rights that a run can do without",
         "The connection is ember",
