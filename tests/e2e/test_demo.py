@@ -175,6 +175,13 @@ class Demo:
         return found
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> None:
+    """Who starts the tests in the background has this signal ignored, and a demo would take that over."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_it_enables_a_cluster_by_itself_and_touches_nothing_of_the_person(tmp_path: Path) -> None:
     touched = tmp_path / "touched"
     with ExitStack() as stack:
