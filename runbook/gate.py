@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 LABEL = "enablement.gate"
 """Label of the flow run that holds the record, as JSON."""
@@ -52,6 +52,18 @@ class GateRecord(BaseModel):
     until: datetime | None
     suspensions: int
     passed: bool = False
+
+    @field_validator("wanted")
+    @classmethod
+    def _is_meaning(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        # Anybody may edit a label; one that nobody can compare with would stop the look at all runs.
+        for path, wanted in value.items():
+            builds = wanted.get("builds")
+            is_list = isinstance(builds, list) and all(isinstance(each, str) for each in builds)
+            if not (isinstance(wanted.get("sha256"), str) or is_list):
+                msg = f"{path}: neither the hash of a file nor what a kustomization builds upon"
+                raise ValueError(msg)
+        return value
 
     @classmethod
     def of_labels(cls, labels: Mapping[str, Any]) -> Self | None:

@@ -8,6 +8,7 @@ kept, one line goes in, and the parsed documents before and after are compared.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import posixpath
 import re
@@ -16,13 +17,11 @@ from typing import Any
 
 import yaml
 
+from runbook.documents import document_of
 from runbook.errors import Conflict, UnexpectedAnswer
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """What kustomize looks for in a folder, in its order."""
-
-LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""PyYAML's safe loader, the one in C where there is one: an overlay is hundreds of files."""
 
 _LISTS = ("resources", "bases", "components")
 _DEFAULT_INDENT = "  "
@@ -41,7 +40,7 @@ def entries_of(text: str) -> tuple[str, ...]:
     What is not a kustomization (broken YAML, no mapping) builds upon nothing.
     """
     try:
-        document = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+        document = document_of(text)
     except yaml.YAMLError:
         return ()
     if not isinstance(document, dict):
@@ -92,7 +91,7 @@ def insert_resource(text: str, entry: str, path: str = "kustomization.yaml") -> 
         return text
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _cannot_edit(path, f"is not one YAML document: {error}") from error
     if not isinstance(root, yaml.MappingNode):
         raise _cannot_edit(path, "is not a YAML mapping")
@@ -238,8 +237,9 @@ def _assert_only_added(before: str, after: str, entry: str, path: str) -> None:
     if isinstance(old, dict) and isinstance(resources, list) and resources.count(entry) == 1:
         # New lists, not changed ones: an alias elsewhere in the file may be the same object.
         without = {**new, "resources": [item for item in resources if item != entry]}
-        if without == {**old, "resources": old.get("resources") or []}:
-            return
+        with contextlib.suppress(RecursionError):  # of an anchor that is within itself
+            if without == {**old, "resources": old.get("resources") or []}:
+                return
     raise UnexpectedAnswer(
         "Git",
         path,
@@ -250,6 +250,6 @@ def _assert_only_added(before: str, after: str, entry: str, path: str) -> None:
 
 def _load(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return document_of(text)
     except yaml.YAMLError:
         return None

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from runbook.documents import document_of
 from runbook.errors import Conflict, PrerequisiteMissing
 from runbook.kustomization import scalar
 from runbook.names import (
@@ -63,7 +64,7 @@ def deployed_by(text: str, path: str) -> DeployedBy:
         Conflict: its sync policy is written in a way that cannot be carried over.
     """
     try:
-        application = yaml.safe_load(text)
+        application = document_of(text)
         spec, metadata = application["spec"], application["metadata"]
         source, destination = spec["source"], spec["destination"]
         key = "name" if "name" in destination else "server"
@@ -97,7 +98,7 @@ def deployed_by(text: str, path: str) -> DeployedBy:
 
 def _parsed(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return document_of(text)
     except yaml.YAMLError:
         return None
 

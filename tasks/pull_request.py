@@ -8,7 +8,6 @@ branch moved below the change, the branch is rebuilt; where people pushed to it,
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 from prefect import get_run_logger
@@ -95,7 +94,7 @@ def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict
         found = github.find_pull_request(
             repository.fork or repository.owner, request.target.branch, repository.base_branch
         )
-        decided = bool(edits or lacking) and _is_decided(run, found)
+        decided = bool(edits or lacking) and _is_decided(run, record, found)
         if edits and not decided:
             refuse_to_fight(run, request)
             with recording(request, found.url if found else None) as recorder:
@@ -111,19 +110,19 @@ def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict
     return proposed.as_json()
 
 
-def _is_decided(run: FlowRun, found: PullRequest | None) -> bool:
-    """Whether the last pull request was merged or closed during this run.
+def _is_decided(run: FlowRun, record: GateRecord | None, found: PullRequest | None) -> bool:
+    """Whether the pull request that this run opened or waited for was merged or closed.
 
     Then this run proposes nothing more: merged, it waits for the content to be there (it may have been
-    reverted); closed, somebody refused.
+    reverted); closed, somebody refused. Of one that was never this run's the time says nothing: a run that
+    was refused because another one had the branch is retried once that one's has landed.
 
     Raises:
-        NotMerged: closed without a merge during this run.
+        NotMerged: closed without a merge.
     """
-    if found is None or found.state == "open" or run.created is None:
+    if found is None or found.state == "open":
         return False
-    decided_at = found.merged_at or found.closed_at
-    if not (str(run.id) in found.body or (decided_at and decided_at > _aware(run.created))):
+    if str(run.id) not in found.body and (record is None or record.number != found.number):
         return False
     if found.state == "merged":
         return True
@@ -135,11 +134,6 @@ def _is_decided(run: FlowRun, found: PullRequest | None) -> bool:
         "If that was meant, there is nothing to do. A new run opens a new pull request; reopening this one "
         f"({found.url}) and retrying this run goes on with it.",
     )
-
-
-def _aware(moment: datetime) -> datetime:
-    # Prefect's own DateTime compares with the standard library's only when both know their zone.
-    return datetime.fromisoformat(moment.isoformat())
 
 
 def _as_found(request: EnableRequest, found: PullRequest | None, *, shared: bool) -> Proposed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connections import GitOpsRepository, VaultConnection
 from runbook.gitops import StoreSettings, interesting_folders
-from systems.gitops import GitOpsClone, remote_head
+from systems.gitops import GitOpsClone
 
 
 def clone(repository: GitOpsRepository) -> GitOpsClone:
@@ -16,12 +16,6 @@ def clone(repository: GitOpsRepository) -> GitOpsClone:
         ca_pem=repository.ca_cert,
         interesting=interesting_folders(repository.layout),
     )
-
-
-def head_of_base(repository: GitOpsRepository) -> str:
-    """Commit at the head of the base branch, asked of the Git remote; empty if there is no such branch."""
-    head = remote_head(repository.url, repository.base_branch, repository.token, ca_pem=repository.ca_cert)
-    return head or ""
 
 
 def store_settings(vault: VaultConnection, served_versions: tuple[str, ...]) -> StoreSettings:

@@ -20,7 +20,7 @@ from runbook.layout import Layout
 from systems.github_watched import WatchedRepository
 from systems.gitops import GitOpsClone
 from tasks import connect
-from tasks.repository import clone, head_of_base, store_settings
+from tasks.repository import clone, store_settings
 from tasks.waking import Waiting, Waker
 
 
@@ -54,31 +54,28 @@ class Look:
 
     def wake(self) -> list[EnablementError]:
         """Wake whom it concerns; returns what could not be read."""
-        problems = []
+        problems: list[EnablementError] = []
         now = datetime.now(UTC)
         self._wake({each.run.id: each.record.why_of_time(now) for each in self._waiting if each.record})
-        base = None
-        if self._watched.not_before <= time.monotonic():
-            try:
-                heads = self._watched.github.open_heads()
-                self._wake(
-                    {
-                        each.run.id: each.record.why_of_pull_requests(heads)
-                        for each in self._waiting
-                        if each.record
-                    }
-                )
-                base = self._watched.github.base_commit()
-            except EnablementError as error:
-                problems.append(error)
-                if isinstance(error, TransientError) and error.retry_after:
-                    self._watched.not_before = time.monotonic() + error.retry_after
+        if self._watched.not_before > time.monotonic():
+            return problems
+        # Where GitHub's API does not answer, nobody is woken by what the Git remote says: a run asks that API
+        # before anything else, and would fail.
         try:
-            # Where GitHub's API does not answer, the Git remote may; it is another service with other limits.
-            if self._unjudged(base or head_of_base(self._watched.connection)):
+            heads = self._watched.github.open_heads()
+            self._wake(
+                {
+                    each.run.id: each.record.why_of_pull_requests(heads)
+                    for each in self._waiting
+                    if each.record
+                }
+            )
+            if self._unjudged(self._watched.github.base_commit()):
                 self._judge()
         except EnablementError as error:
             problems.append(error)
+            if isinstance(error, TransientError) and error.retry_after:
+                self._watched.not_before = time.monotonic() + error.retry_after
         return problems
 
     def _wake(self, reasons: Mapping[UUID, str]) -> None:
@@ -100,27 +97,29 @@ class Look:
         vaults: dict[str, VaultConnection] = {}
         with clone(connection) as base:
             for each in list(self._waiting):
-                name = each.request.vault
-                if name not in vaults:
-                    vaults[name] = connect.vault_connection(each.request)
                 if self._watched.judged.get(each.run.id) != base.base_commit:
                     if self._is_wanted_elsewhere():
                         self.is_unfinished = True
                         return
-                    why = _why_of_base(each, base, connection.layout, vaults[name])
+                    why = _why_of_base(each, base, connection.layout, vaults)
                     self._wake({each.run.id: why})
                     if not why:
                         self._watched.judged[each.run.id] = base.base_commit
 
 
-def _why_of_base(waiting: Waiting, base: GitOpsClone, layout: Layout, vault: VaultConnection) -> str:
+def _why_of_base(
+    waiting: Waiting, base: GitOpsClone, layout: Layout, vaults: dict[str, VaultConnection]
+) -> str:
     request, record = waiting.request, waiting.record
     if record is None:
         return "it left no record that this version can read"
     if record.base == base.base_commit:
         return ""
     try:
-        edits = wanted_edits(base.tree, request, layout, store_settings(vault, record.served_versions))
+        if request.vault not in vaults:
+            vaults[request.vault] = connect.vault_connection(request)
+        settings = store_settings(vaults[request.vault], record.served_versions)
+        edits = wanted_edits(base.tree, request, layout, settings)
     except EnablementError as error:
         # The run says so itself; the others are not to wait for it.
         return f"its change cannot be worked out any more at {base.base_commit[:12]}: {error.subject}"

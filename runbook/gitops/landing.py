@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
+from runbook.documents import document_of, documents_of
 from runbook.gitops.tree import FileEdit, Tree, build_of
-from runbook.kustomization import FILE_NAMES, LOADER, entries_of, resolve
+from runbook.kustomization import FILE_NAMES, entries_of, resolve
 
 Meaning = Mapping[str, Mapping[str, Any]]
 """By path: ``{"builds": [paths]}`` of a kustomization, perhaps ``"namespace"``; else ``{"sha256": …}``."""
@@ -68,16 +69,16 @@ def fingerprint(edits: Sequence[FileEdit], lacking: Mapping[str, str]) -> str:
 def _hash(text: str) -> str:
     """Of the documents, not of how they are written down; of the text where it is not YAML."""
     try:
-        documents = list(yaml.load_all(text, Loader=LOADER))
+        documents = documents_of(text)
         meant = json.dumps(documents, sort_keys=True, default=str)
-    except (yaml.YAMLError, TypeError):
+    except (yaml.YAMLError, TypeError, ValueError):
         meant = text
     return hashlib.sha256(meant.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _namespace(text: str) -> str | None:
     try:
-        document = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
+        document = document_of(text)
     except yaml.YAMLError:
         return None
     namespace = document.get("namespace") if isinstance(document, dict) else None

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 import yaml
 
-from runbook.kustomization import FILE_NAMES, LOADER, entries_of, resolve
+from runbook.documents import documents_of
+from runbook.kustomization import FILE_NAMES, entries_of, resolve
 from runbook.names import NAME_PATTERN
 
 Manifest = Mapping[str, Any]
@@ -156,7 +157,7 @@ def manifests_in(text: str, kind: str) -> tuple[Manifest, ...]:
     if not re.search(rf"""^kind:\s*["']?{kind}\b""", text, re.MULTILINE):
         return ()
     try:
-        documents = list(yaml.load_all(text, Loader=LOADER))
+        documents = documents_of(text)
     except yaml.YAMLError:
         return ()
     return tuple(item for item in documents if isinstance(item, dict) and item.get("kind") == kind)

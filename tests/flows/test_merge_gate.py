@@ -7,7 +7,7 @@ from prefect.client.orchestration import get_client
 from prefect.states import AwaitingRetry
 
 from flows.watch_merges import watch_merges
-from runbook.errors import NotMerged
+from runbook.errors import Conflict, NotMerged
 from tests.world import Run, World, enable
 
 
@@ -52,6 +52,24 @@ async def test_a_pull_request_closed_without_a_merge_ends_the_run_and_a_new_run_
     again = await enable(world)
     assert await again.go() == "Suspended", again.error
     assert [pull["number"] for pull in world.pulls("open")] == [2]
+
+
+@pytest.mark.long
+async def test_a_run_that_was_refused_for_another_change_proposes_its_own_once_that_has_landed(
+    world: World,
+) -> None:
+    first, second = await enable(world, namespaces=["web"]), await enable(world)
+    assert await first.go() == "Suspended", first.error
+    assert await second.go() == "Failed"
+    assert isinstance(second.error, Conflict)
+    world.merge()
+    world.sync()
+    await first.resume()
+    assert await first.go() == "Completed", first.error
+    async with get_client() as client:
+        await client.set_flow_run_state(second.id, AwaitingRetry(), force=True)
+    assert await second.go() == "Suspended", second.error
+    assert [pull["number"] for pull in world.pulls("open")] == [2], "its own, for what the first left out"
 
 
 async def test_after_a_later_failure_a_retry_asks_for_no_second_approval_and_repeats_no_vault_step(

@@ -80,6 +80,18 @@ def test_a_record_survives_being_a_label_and_what_newer_code_adds() -> None:
     assert GateRecord.of_labels({LABEL: text[:-1] + ', "added_later": 1}'}) == record(shared=True)
 
 
+@pytest.mark.parametrize("wanted", [{"sha256": "0" * 16}, {"builds": ["a/b"], "namespace": "web"}])
+def test_a_record_keeps_the_meaning_of_the_change(wanted: dict[str, Any]) -> None:
+    kept = record(wanted={"a/kustomization.yaml": wanted})
+    assert GateRecord.of_labels({LABEL: kept.model_dump_json()}) == kept
+
+
+@pytest.mark.parametrize("wanted", [{}, {"builds": None}, {"builds": [7]}, {"builds": "a/b"}, {"sha256": 7}])
+def test_a_record_whose_meaning_nobody_can_compare_with_is_none(wanted: dict[str, Any]) -> None:
+    edited = record(wanted={"a/kustomization.yaml": wanted}).model_dump_json()
+    assert GateRecord.of_labels({LABEL: edited}) is None
+
+
 @pytest.mark.parametrize("label", [None, 7, "", "{}", '{"number": 7}', "no JSON"])
 def test_what_is_no_record_of_this_version_is_none(label: object) -> None:
     assert GateRecord.of_labels({LABEL: label} if label is not None else {}) is None

@@ -1,0 +1,72 @@
+"""The look that wakes: whatever is wrong with one run or one system, the others are served."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.states import Suspended
+
+from runbook.errors import Unreachable
+from runbook.gate import LABEL
+from tasks.watch import Round, Watch
+from tests.github_checkout import Checkout
+from tests.world import REPOSITORY, Run, World, enable
+
+
+async def look() -> Round:
+    """In a thread of its own, as the merge service does."""
+    watch = Watch(logging.getLogger(__name__))
+    try:
+        return await asyncio.to_thread(watch.look)
+    finally:
+        watch.close()
+
+
+async def put_at_the_gate(run: Run, record: str) -> None:
+    """As if it had looked, left this record and suspended."""
+    async with get_client() as client:
+        await client.update_flow_run_labels(run.id, {LABEL: record})
+        state: State[None] = Suspended(pause_key="merge-gate-1", timeout_seconds=None)
+        await client.set_flow_run_state(run.id, state, force=True)
+
+
+def land(world: World, directory: Path) -> None:
+    """Bring the proposed change to the base branch by hand; its pull request stays open."""
+    checkout = Checkout(directory, "land", world.github.token_of("reviewer"))
+    checkout.clone(world.github.clone_url(REPOSITORY))
+    checkout.git("merge", "--quiet", "--squash", "origin/enable-vault/emea/ember")
+    checkout.git("commit", "--quiet", "-m", "By hand")
+    checkout.git("push", "--quiet", "origin", "main")
+
+
+@pytest.mark.long
+async def test_a_run_whose_connection_is_gone_does_not_keep_the_others_waiting(
+    world: World, tmp_path: Path
+) -> None:
+    broken, run = await enable(world, vault="deleted-meanwhile"), await enable(world)
+    assert await run.go() == "Suspended", run.error
+    await put_at_the_gate(broken, str((await run.read()).labels[LABEL]))
+    land(world, tmp_path)
+    found = await look()
+    assert set(found.woken) == {(await each.read()).name for each in (broken, run)}
+    assert found.problems == ()
+    assert await broken.go() == "Failed"
+    assert "vault='deleted-meanwhile'" in str(broken.error)
+
+
+@pytest.mark.long
+async def test_while_github_does_not_answer_nobody_is_woken_to_fail(world: World, tmp_path: Path) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    land(world, tmp_path)
+    world.connect(gitops__api_url="http://127.0.0.1:9/api/v3")
+    found = await look()
+    assert [type(problem) for problem in found.problems] == [Unreachable]
+    assert found.woken == ()
+    world.connect()
+    assert (await look()).woken == ("enable emea/ember",)
