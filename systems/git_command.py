@@ -102,21 +102,29 @@ class GitCommand:
     timeout: float
 
     def run(
-        self, *arguments: str, folder: Path | None = None, remote: Remote | None = None, stdin: bytes = b""
+        self,
+        *arguments: str,
+        folder: Path | None = None,
+        remote: Remote | None = None,
+        stdin: bytes = b"",
+        fetch_what_lacks: bool = False,
     ) -> str:
         """What ``git <arguments>`` prints.
 
         Args:
             folder: the git directory to work on.
             remote: whom the command may talk to; without one it gets no credentials.
+            fetch_what_lacks: whether git may fetch objects that it turns out to lack.
 
         Raises:
             GitError: git ended with something else than 0, or was stopped after ``timeout``.
         """
+        # What we lack we ask for by name. Where an answer is none of Git's (a web page), git walks the
+        # repository file by file, lacks objects, fetches them by a git that walks, and so on without end.
         # No local variable for the environment: a traceback with local variables would show the token.
         process = subprocess.Popen(
             ["git", *arguments],
-            env=self._environment(folder, remote),
+            env=self._environment(folder, remote) | {"GIT_NO_LAZY_FETCH": str(int(not fetch_what_lacks))},
             cwd=self.home,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -155,9 +163,6 @@ class GitCommand:
             "GIT_ASKPASS": os.devnull,
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
-            # What we lack we ask for by name. Where an answer is none of Git's (a web page), git walks the
-            # repository file by file, lacks objects, fetches them by a git that walks, and so on without end.
-            "GIT_NO_LAZY_FETCH": "1",
             "GIT_TERMINAL_PROMPT": "0",
         }
         if folder is not None:

@@ -225,12 +225,12 @@ class GitOpsClone:
         subject = f"branch {branch} of {remote.url}"
         try:
             try:
-                self._command.run(*command, folder=self._folder, remote=remote)
+                self._command.run(*command, folder=self._folder, remote=remote, fetch_what_lacks=True)
             except GitError as error:
                 if "shallow update not allowed" not in error.said:
                     raise
                 self._fetch_what_lacks(remote)
-                self._command.run(*command, folder=self._folder, remote=remote)
+                self._command.run(*command, folder=self._folder, remote=remote, fetch_what_lacks=True)
         except GitError as error:
             raise _push_error(error, subject) from error
 
