@@ -49,14 +49,12 @@ def claims_of(token: str) -> Claims | None:
     account = _mapping(bound, "serviceaccount")
     namespace = bound.get("namespace") or body.get(f"{_LEGACY}namespace") or ""
     name = account.get("name") or body.get(f"{_LEGACY}service-account.name") or ""
-    audience = body.get("aud") or ()
-    ends = body.get("exp")
     return Claims(
         account=f"{namespace}/{name}" if name else str(body.get("sub") or "nobody"),
         uid=str(account.get("uid") or body.get(f"{_LEGACY}service-account.uid") or ""),
-        audiences=(audience,) if isinstance(audience, str) else tuple(map(str, audience)),
+        audiences=_audiences(body.get("aud")),
         issuer=str(body.get("iss") or ""),
-        expires=datetime.fromtimestamp(ends, UTC) if isinstance(ends, int | float) else None,
+        expires=_moment(body.get("exp")),
         key_id=str(header.get("kid") or ""),
     )
 
@@ -72,9 +70,25 @@ def is_base64_of_jwt(text: str) -> bool:
 def _object(part: str) -> Mapping[str, Any] | None:
     try:
         decoded = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except ValueError:  # not base64, not text, not JSON
+    except (ValueError, RecursionError):  # not base64, not text, not JSON, or nested without end
         return None
     return decoded if isinstance(decoded, dict) else None
+
+
+def _audiences(claim: object) -> tuple[str, ...]:
+    """A text or a list of texts; anything else is no audience."""
+    claims = claim if isinstance(claim, list) else [claim]
+    return tuple(each for each in claims if isinstance(each, str) and each)
+
+
+def _moment(claim: object) -> datetime | None:
+    """Seconds since 1970; None for what is no moment that a calendar has."""
+    if isinstance(claim, bool) or not isinstance(claim, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(claim, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ def enable_cluster(wait: bool):
             time.sleep(0.1)
     if wait:
         suspend_flow_run(key="merge-gate-1", timeout=None)
-    time.sleep(3600)
+    time.sleep(3600)  # until the test kills it
 
 @flow(name="watch-merges")
 def watch_merges():
