@@ -105,12 +105,17 @@ class EnableRequest(BaseModel):
             seconds(getattr(info, "field_name", "duration"), value)
         return value
 
-    def proposes_as(self, other: EnableRequest) -> bool:
-        """Whether both ask for the same change of the same repository."""
-        return all(
-            getattr(self, field) == getattr(other, field)
-            for field in ("env", "cluster", "gitops", "service_account", "reviewer_token", "secret_store_api")
-        ) and (set(self.namespaces), self.vault) == (set(other.namespaces), other.vault)
+    def differences(self, other: EnableRequest) -> tuple[str, ...]:
+        """Parameters by which two runs for one cluster would propose or write something else.
+
+        How long a run waits, and which Blocks' names lead to the repository, make no difference.
+        """
+        aside = {"gitops", "sync_timeout", "merge_timeout", "plan_only", "approve"}
+        return tuple(
+            field
+            for field in type(self).model_fields
+            if field not in aside and _comparable(getattr(self, field)) != _comparable(getattr(other, field))
+        )
 
     @model_validator(mode="after")
     def _can_adopt(self) -> Self:
@@ -124,3 +129,8 @@ class EnableRequest(BaseModel):
     def target(self) -> Cluster:
         """The cluster, with the names derived from it."""
         return Cluster(self.env, self.cluster)
+
+
+def _comparable(value: object) -> object:
+    """Lists of names as sets: their order says nothing."""
+    return set(value) if isinstance(value, tuple) else value

@@ -22,7 +22,6 @@ from pydantic import Field
 from runbook.approval import ApprovedPlan
 from runbook.errors import PlanMoved, PrerequisiteMissing
 from runbook.plan import changes_of, plan_sha256
-from runbook.pull_request import PLAN_TRAILER
 from runbook.request import EnableRequest
 from tasks import gate_record
 from tasks.plans import find_plan, plans_of_run
@@ -73,7 +72,7 @@ def find_approved_plan(
     # run waited for it is known even if somebody has deleted the plans from before.
     needed = waited_for_merge or any(plan["files"] for plan in own)
     if needed and proposal["number"] is not None:
-        sha256 = _named_by(proposal)
+        sha256 = _named_by(request, proposal)
         plan = find_plan(request.target, sha256)
         pull_request = proposal["url"]
         how = f"approved by the merge of pull request #{proposal['number']}"
@@ -168,14 +167,15 @@ def _covers(request: EnableRequest, sha256: str, newest: dict[str, Any]) -> bool
     return True
 
 
-def _named_by(proposal: dict[str, Any]) -> str:
+def _named_by(request: EnableRequest, proposal: dict[str, Any]) -> str:
     if proposal["plan_sha256"] is None:
         raise PrerequisiteMissing(
             "GitHub",
             f"pull request #{proposal['number']}",
             "its text names no plan any more, so that nobody can tell what was approved",
-            f"Put the line 'Plan: `<hash>`' back into its text, with the hash that the commit's trailer "
-            f"{PLAN_TRAILER} has, and retry this run; or start a new run, which makes a new plan.",
+            "Put the line 'Plan: `<hash>`' back into its text, with the hash of the plan that was reviewed "
+            f"(the artifacts `plan-{request.env}-{request.cluster}` have it), and retry this run; or start a "
+            "new run, which makes a new plan.",
         )
     return str(proposal["plan_sha256"])
 

@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
 
 from connections import GitOpsRepository
-from runbook.errors import NotMerged, OthersCommits
+from runbook.errors import Conflict, NotMerged, OthersCommits
 from runbook.gate import GateRecord
 from runbook.gitops import FileEdit, StoreSettings, Tree, meaning_of, unmet, wanted_edits
 from runbook.pull_request import Words, plan_of, words
@@ -96,7 +96,7 @@ def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict
         )
         decided = bool(edits or lacking) and _is_decided(run, record, found)
         if edits and not decided:
-            refuse_to_fight(run, request)
+            _refuse_to_fight(run, record, request)
             with recording(request, found.url if found else None) as recorder:
                 proposed = _propose(request, repository, github, base, settings, preflight, found, recorder)
             # What the base branch has by now counts on; what it has otherwise is not proposed any more.
@@ -108,6 +108,16 @@ def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict
     proposed = Proposed(**result)
     _publish(request, proposed)
     return proposed.as_json()
+
+
+def _refuse_to_fight(run: FlowRun, record: GateRecord | None, request: EnableRequest) -> None:
+    try:
+        refuse_to_fight(run, request)
+    except Conflict:
+        if record:
+            # The other run has the branch and its pull request now: their end is not this run's.
+            gate_record.keep(run, record.model_copy(update={"number": None, "url": None}))
+        raise
 
 
 def _is_decided(run: FlowRun, record: GateRecord | None, found: PullRequest | None) -> bool:

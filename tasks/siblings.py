@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from runbook.errors import Conflict, EnablementError
 from runbook.request import EnableRequest
+from tasks import connect
 
 FLOW = "enable-cluster"
 _UNDERWAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
@@ -28,20 +29,25 @@ def refuse_to_fight(run: FlowRun, request: EnableRequest) -> None:
     """
     for other, asked in _others(run, request):
         link = url_for("flow-run", obj_id=other.id) or str(other.id)
-        if asked.proposes_as(request):
+        different = asked.differences(request)
+        if not different:
             get_run_logger().info(
                 "The run %s (%s) wants the same change; both wait for one pull request.", other.id, link
             )
         elif (other.created, other.id) < (run.created, run.id):
+            said = (
+                f"{field}={getattr(asked, field)!r}, here {getattr(request, field)!r}" for field in different
+            )
             raise Conflict(
                 "Prefect",
                 f"run {other.id}",
-                f"is under way for {request.target} with other parameters: {_differences(asked, request)}",
+                f"is under way for {request.target} with other parameters: {'; '.join(said)}",
                 f"Wait until it is done, or cancel it ({link}); then retry this run.",
             )
 
 
 def _others(run: FlowRun, request: EnableRequest) -> Iterator[tuple[FlowRun, EnableRequest]]:
+    ours = _repository(request)
     underway = {"state": {"type": {"any_": _UNDERWAY}}, "name": {"any_": [f"enable {request.target}"]}}
     with get_client(sync_client=True) as client:
         found = client.read_flow_runs(
@@ -56,13 +62,14 @@ def _others(run: FlowRun, request: EnableRequest) -> Iterator[tuple[FlowRun, Ena
         except (EnablementError, ValidationError):
             # Of another version; what it wants is not known, and it will say the same of us.
             continue
-        if asked.gitops == request.gitops:
+        if _repository(asked) == ours:
             yield other, asked
 
 
-def _differences(theirs: EnableRequest, ours: EnableRequest) -> str:
-    return "; ".join(
-        f"{field}={getattr(theirs, field)!r}, here {getattr(ours, field)!r}"
-        for field in ("namespaces", "service_account", "reviewer_token", "secret_store_api", "vault")
-        if getattr(theirs, field) != getattr(ours, field)
-    )
+def _repository(request: EnableRequest) -> tuple[str, str] | None:
+    """What its branch is a branch of, whichever Block leads there; None where there is no such Block."""
+    try:
+        connection = connect.gitops_repository(request)
+    except EnablementError:
+        return None
+    return connection.repository.lower(), connection.base_branch

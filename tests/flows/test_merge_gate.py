@@ -6,6 +6,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import AwaitingRetry
 
+from connections import GitOpsRepository
 from flows.watch_merges import watch_merges
 from runbook.errors import Conflict, NotMerged
 from tests.world import Run, World, enable
@@ -70,6 +71,30 @@ async def test_a_run_that_was_refused_for_another_change_proposes_its_own_once_t
         await client.set_flow_run_state(second.id, AwaitingRetry(), force=True)
     assert await second.go() == "Suspended", second.error
     assert [pull["number"] for pull in world.pulls("open")] == [2], "its own, for what the first left out"
+
+
+@pytest.mark.long
+async def test_a_run_that_waited_and_gave_way_to_an_older_one_proposes_its_own_later_whichever_block_it_names(
+    world: World,
+) -> None:
+    block: GitOpsRepository = await GitOpsRepository.aload(world.parameters["gitops"])
+    await block.asave(f"again-{world.suffix}")
+    older = await enable(world, namespaces=["web"])
+    younger = await enable(world, gitops=f"again-{world.suffix}")
+    assert await younger.go() == "Suspended", younger.error
+    assert await older.go() == "Suspended", older.error
+    await younger.resume()
+    assert await younger.go() == "Failed"
+    assert isinstance(younger.error, Conflict)
+    assert "is under way for emea/ember with other parameters: namespaces=" in str(younger.error)
+    world.merge()
+    world.sync()
+    await older.resume()
+    assert await older.go() == "Completed", older.error
+    async with get_client() as client:
+        await client.set_flow_run_state(younger.id, AwaitingRetry(), force=True)
+    assert await younger.go() == "Suspended", younger.error
+    assert [pull["number"] for pull in world.pulls("open")] == [2]
 
 
 async def test_after_a_later_failure_a_retry_asks_for_no_second_approval_and_repeats_no_vault_step(

@@ -28,6 +28,14 @@ def test_namespaces_must_be_names_and_at_least_one(namespaces: tuple[str, ...]) 
         EnableRequest.model_validate({**GOOD, "namespaces": namespaces})
 
 
+def test_runs_differ_by_what_they_would_propose_or_write_and_not_by_how_they_wait() -> None:
+    one = EnableRequest.model_validate({**GOOD, "namespaces": ("payments", "web")})
+    waits_otherwise = {"namespaces": ("web", "payments"), "merge_timeout": "1h", "gitops": "another"}
+    assert one.differences(EnableRequest.model_validate({**GOOD, **waits_otherwise})) == ()
+    other = EnableRequest.model_validate({**GOOD, "policy_scope": "cluster", "token_ttl": "2h"})
+    assert one.differences(other) == ("namespaces", "token_ttl", "policy_scope")
+
+
 @pytest.mark.parametrize("duration", ["", "0h", "1", "1d", "-1h", "1h 30m", "h"])
 def test_a_duration_must_be_one(duration: str) -> None:
     with pytest.raises(InvalidInput, match="token_ttl="):
