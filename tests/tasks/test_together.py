@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deployments.sandbox.vault_server import VaultServer
+from deployments.vault.policy import pipeline_policy
 from runbook.changes import Change, pending
 from runbook.errors import Busy
 from runbook.policies import read_policy, rules_of, write_policy
@@ -20,6 +21,7 @@ from tasks.group import alias_changes, group_changes, realize_group
 from tasks.policies import policy_changes, realize_policies
 from tasks.role import realize_role, role_changes
 from tasks.step import realize
+from tests.rights import token_with
 from tests.tasks.conftest import client, request
 
 RUNS = 20
@@ -49,9 +51,10 @@ def all_at_once(
 ) -> list[list[Change]]:
     """Carry out a step for all requests, each over connections of its own, with writes at one instant."""
     barrier = threading.Barrier(len(requests))
+    token = token_with(vault, pipeline_policy([wanted.target for wanted in requests], ["env"]))
 
     def one(wanted: EnableRequest) -> list[Change]:
-        with client(vault, vault.pipeline_token) as plain:
+        with client(vault, token) as plain:
             return realize_step(AtOnce(plain, barrier), wanted)
 
     with ThreadPoolExecutor(len(requests)) as pool:
