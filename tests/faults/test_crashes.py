@@ -249,7 +249,8 @@ def test_killed_just_after_a_login_its_session_has_the_role_s_policy_and_ends_by
 def to_the_gate(proxies: Proxies, warm: WarmProcess) -> None:
     """A run that opens the pull request."""
     proxies.script.begin()
-    assert warm.run(proxies.scene(), proxies.script) == Outcome(0, WAITS, "", "")
+    outcome = warm.run(proxies.scene(), proxies.script)
+    assert outcome == Outcome(0, WAITS, "", ""), f"{outcome.error} {outcome.bug}"
 
 
 def merged(proxies: Proxies, warm: WarmProcess) -> str:
