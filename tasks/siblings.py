@@ -54,7 +54,8 @@ def _others(run: FlowRun, request: EnableRequest) -> Iterator[tuple[FlowRun, Ena
             flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])),
             flow_run_filter=FlowRunFilter.model_validate(underway),
         )
-    for other in found:
+    # The oldest first: of several it is the one to wait for.
+    for other in sorted(found, key=lambda other: (other.created, other.id)):
         if other.id == run.id:
             continue
         try:

@@ -22,8 +22,8 @@ import requests
 import yaml
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, LogFilter
-from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, LogFilter
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, TaskRun
 from prefect.client.schemas.sorting import LogSort, TaskRunSort
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
@@ -38,7 +38,6 @@ from deployments.sandbox.gitops_agent.options import Options
 from deployments.sandbox.kubernetes_api import KubernetesApi
 from deployments.sandbox.vault_server import VaultServer
 from flows.enable_cluster import enable_cluster
-from tasks.watch import runs_to_watch
 from tests.github_checkout import Checkout
 
 REPOSITORY = "sandbox/gitops"
@@ -135,10 +134,11 @@ class World:
         (pull,) = self.pulls("open")
         self.as_reviewer("PUT", f"/pulls/{pull['number']}/merge", json={"merge_method": method})
 
-    def forget_waiting_runs(self) -> None:
-        """Delete the runs that still wait: the server outlives this world, and the watcher sees them."""
+    def forget_runs_under_way(self) -> None:
+        """Delete the runs that have not ended: the server outlives this world, and others' runs see them."""
+        ended = {"state": {"type": {"not_any_": sorted(TERMINAL_STATES)}}}
         with get_client(sync_client=True) as client:
-            for run in list(runs_to_watch(client)):
+            for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(ended)):
                 client.delete_flow_run(run.id)
 
     def revert(self, directory: Path) -> None:

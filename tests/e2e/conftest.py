@@ -68,7 +68,7 @@ def world(engineer: Engineer, vault: VaultServer, tmp_path: Path) -> Iterator[Wo
     with world_at(tmp_path, vault) as made:
         made.connect()
         yield made
-        made.forget_waiting_runs()
+        made.forget_runs_under_way()
 
 
 @pytest.fixture

@@ -17,4 +17,4 @@ def world(prefect_harness: PrefectServer, vault: VaultServer, tmp_path: Path) ->
     with world_at(tmp_path, vault) as made:
         made.connect()
         yield made
-        made.forget_waiting_runs()
+        made.forget_runs_under_way()

@@ -13,7 +13,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.states import AwaitingRetry
 
 from flows.watch_merges import watch_merges
-from runbook.errors import PlanMoved, PrerequisiteMissing
+from runbook.errors import Conflict, PlanMoved, PrerequisiteMissing
 from runbook.plan import plan_sha256
 from runbook.pull_request import plan_of
 from runbook.request import EnableRequest
@@ -35,7 +35,7 @@ async def landed(world: World) -> None:
     assert await run.go() == "Suspended", run.error
     world.merge()
     world.sync()
-    world.forget_waiting_runs()
+    world.forget_runs_under_way()
 
 
 async def published(run: Run) -> str:
@@ -154,25 +154,27 @@ async def test_what_moved_while_it_waited_stops_the_run_before_that_step_and_a_n
 
 
 @pytest.mark.long
-async def test_of_two_runs_at_one_pull_request_the_one_whose_plan_it_names_goes_on(
+async def test_of_two_runs_with_different_plans_one_has_the_pull_request_and_the_other_waits_its_turn(
     world: World,
 ) -> None:
-    runs = [await enable(world), await enable(world, token_ttl="2h")]
-    plans = []
-    for run in runs:
-        assert await run.go() == "Suspended", run.error
-        plans.append(await published(run))
+    first = await enable(world)
+    assert await first.go() == "Suspended", first.error
+    second = await enable(world, token_ttl="2h")
+    assert await second.go() == "Failed"
+    assert isinstance(second.error, Conflict)
+    assert "token_ttl='1h', here '2h'" in str(second.error)
+    (pull,) = world.pulls()
+    assert str(plan_of(pull["body"])) == await published(first)
     world.merge()
     world.sync()
-    (pull,) = world.pulls()
-    named = plans.index(str(plan_of(pull["body"])))
-    for run in runs:
-        await run.resume()
-    other = runs[1 - named]
-    assert await other.go() == "Failed"
-    assert isinstance(other.error, PlanMoved)
-    assert "token_ttl" in str(other.error)
-    assert await runs[named].go() == "Completed", runs[named].error
+    await first.resume()
+    assert await first.go() == "Completed", first.error
+
+    assert await retry(second) == "Failed"
+    assert isinstance(second.error, PlanMoved)
+    assert "token_ttl: 3600 → 7200" in str(second.error)
+    third = await enable(world, token_ttl="2h")
+    assert await third.go() == "Completed", third.error
 
 
 @pytest.mark.long
