@@ -77,7 +77,10 @@ class BranchOnServer:
                 # that was fetched to find its parent reaches at least as far as itself.
                 return None
             same = self.objects.changed(head.parents[0], head) == self._changed_by(wanted)
-            return Kept("holds this change already", shared=False) if same else None
+            # Another trailer stands for another plan: who reviewed that commit has not seen this one.
+            if same and _trailers(head) == _trailers(wanted):
+                return Kept("holds this change already", shared=False)
+            return None
         foreign = self._foreign(head, is_on_base)
         if not foreign:
             return None
@@ -122,6 +125,10 @@ class BranchOnServer:
 
     def _fetch(self, *options: str) -> None:
         self.objects.fetch(self.remote, self.commit, *options)
+
+
+def _trailers(commit: git.Commit) -> list[str]:
+    return _text(commit.message).rstrip().rsplit("\n\n", 1)[-1].splitlines()
 
 
 def _described(commits: Sequence[git.Commit]) -> str:

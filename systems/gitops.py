@@ -171,12 +171,12 @@ class GitOpsClone:
     ) -> Proposal:
         """Have ``branch`` hold ``edits`` as one commit on the base branch.
 
-        Nothing is pushed when the branch holds just this already. A branch that only we wrote to is rebuilt;
-        a branch with commits of other people is left as it is.
+        Nothing is pushed when the branch holds just this already, under the same trailers. A branch that only
+        we wrote to is rebuilt; a branch with commits of other people is left as it is.
 
         Args:
             edits: at least one, made from this clone's ``tree``.
-            message: of the commit; our trailer is added.
+            message: of the commit; our trailer is added. Another wording alone is no reason to push.
             push_url: the repository that has the branch, when it is a fork of the one cloned.
             push_token: for ``push_url``.
             remaining: what is left to do in a tree. With it a branch that other people changed is judged by

@@ -192,13 +192,20 @@ def _propose(
         # The branch is theirs now; the base branch decides, whatever they make of it.
         troubles.append(f"{error.subject} {error.answer}")
         shared = True
-    pull = github.open_pull_request(
-        title=text.title,
-        body=text.body,
-        head_owner=repository.fork or repository.owner,
-        branch=request.target.branch,
-        base=repository.base_branch,
-    )
+    if found and found.state == "open":
+        found = github.pull_request(found.number)
+        if found.state != "open":
+            # Decided on while we worked: it is not to be proposed a second time.
+            return _as_found(request, found, shared=shared)
+        pull = found
+    else:
+        pull = github.open_pull_request(
+            title=text.title,
+            body=text.body,
+            head_owner=repository.fork or repository.owner,
+            branch=request.target.branch,
+            base=repository.base_branch,
+        )
     before = plan_of(pull.body)
     if preflight["plan_sha256"] != before:
         if show_plan(github, pull, text, preflight["plan_sha256"]):

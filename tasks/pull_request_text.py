@@ -18,8 +18,10 @@ _MERGEABLE_PAUSE = 0.5
 def show_plan(github: GitHub, pull: PullRequest, text: Words, plan_sha256: str) -> bool:
     """Have the open pull request show the plan of now, without touching what people wrote around it.
 
+    One that was merged or closed a moment ago gets back the text that was decided on.
+
     Returns:
-        Whether anything was written.
+        Whether the pull request shows it now, in its text or in a comment.
     """
     body = updated(pull.body, text.body)
     if body is None:
@@ -29,7 +31,15 @@ def show_plan(github: GitHub, pull: PullRequest, text: Words, plan_sha256: str) 
             "The pipeline's part of the description was taken out, so it is not brought up to date. "
             f"The plan is now:\n\n{text.body}",
         )
-    github.update_pull_request(pull.number, body=body)
+    after = github.update_pull_request(pull.number, body=body)
+    if after.state != "open":
+        github.update_pull_request(pull.number, body=pull.body)
+        get_run_logger().info(
+            "Pull request #%s is %s meanwhile; it names the plan that it named then.",
+            pull.number,
+            after.state,
+        )
+        return False
     get_run_logger().info("Pull request #%s shows the plan %s now.", pull.number, plan_sha256[:12])
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -22,8 +23,9 @@ from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
 from tasks.policies import write_policies
 from tasks.role import write_role
+from tests.secrets.relay import Relay
 from tests.traffic import Traffic
-from tests.world import Run, World, enable
+from tests.world import REPOSITORY, Run, World, enable
 
 ROLE = "auth/ember-k8s/role/emea-ops"
 PLAN = "plan-data-emea-ember"
@@ -114,9 +116,7 @@ async def test_the_pull_request_names_the_plan_and_what_somebody_did_of_it_meanw
     assert await run.go() == "Suspended", run.error
     shown = await published(run)
     (pull,) = world.pulls()
-    (commit,) = world.as_reviewer("GET", f"/pulls/{pull['number']}/commits").json()
-    assert plan_of(pull["body"]) == shown
-    assert f"Enablement-Plan: {shown}" in commit["commit"]["message"]
+    assert plan_of(pull["body"]) == await of_the_commit(world, 1) == shown
     world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
     world.as_vault_admin("POST", "identity/group/name/vault-admins-emea", {"type": "external"})
     world.merge()
@@ -125,6 +125,68 @@ async def test_the_pull_request_names_the_plan_and_what_somebody_did_of_it_meanw
     assert await run.go() == "Completed", run.error
     assert await published(run) != shown, "what is left to do is another plan; the approved one counts"
     assert f"Plan {shown[:12]} is carried out: approved by the merge of pull request #1" in await run.logs()
+
+
+async def of_the_commit(world: World, number: int) -> str:
+    """The plan that the one commit of a pull request names."""
+    (commit,) = world.as_reviewer("GET", f"/pulls/{number}/commits").json()
+    (line,) = (
+        line for line in commit["commit"]["message"].splitlines() if line.startswith("Enablement-Plan: ")
+    )
+    return str(line.removeprefix("Enablement-Plan: "))
+
+
+@pytest.mark.long
+async def test_a_plan_that_moves_before_the_merge_is_a_new_commit_too_so_that_reviews_are_of_it(
+    world: World,
+) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    first = await published(run)
+    assert await of_the_commit(world, 1) == first
+    world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
+    await run.resume()
+    assert await run.go() == "Suspended", run.error
+    second = await published(run)
+    assert second != first
+    (pull,) = world.pulls()
+    assert plan_of(pull["body"]) == await of_the_commit(world, 1) == second
+
+    writes = Traffic(world)
+    await run.resume()
+    assert await run.go() == "Suspended", run.error
+    assert writes.writes() == [], "the same plan is no new commit"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("while_it", ["pushes", "rewrites the text"])
+async def test_a_merge_in_the_middle_of_an_update_approves_the_plan_that_was_shown_until_then(
+    world: World, while_it: str
+) -> None:
+    with Relay(world.github.clone_url(REPOSITORY)) as git, Relay(world.github.api_url) as api:
+        world.connect(gitops__url=git.url, gitops__api_url=api.url)
+        run = await enable(world)
+        assert await run.go() == "Suspended", run.error
+        first = await published(run)
+        world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
+        merged = threading.Event()
+
+        def merge(chunk: bytes) -> bool:
+            pushes = chunk.startswith(b"POST") and b"/git-receive-pack" in chunk
+            if (pushes if while_it == "pushes" else chunk.startswith(b"PATCH")) and not merged.is_set():
+                merged.set()
+                world.merge()
+                world.sync()
+            return False
+
+        git.hold = api.hold = merge
+        await run.resume()
+        assert await run.go() == "Completed", run.error
+    assert merged.is_set()
+    assert await published(run) != first
+    (pull,) = world.pulls()
+    assert (pull["number"], plan_of(pull["body"])) == (1, first)
+    assert f"Plan {first[:12]} is carried out: approved by the merge of pull request #1" in await run.logs()
 
 
 @pytest.mark.long

@@ -48,9 +48,13 @@ def propose(server: GitServer, token: SecretStr) -> Propose:
 
 def _propose(clone: GitOpsClone, **options: object) -> Proposal:
     edits = _edits(clone.tree)
-    message = "Enable ember\n\nSigned-off-by: Pipeline <pipeline@example.com>"
-    given = {"author_name": "Pipeline", "author_email": "pipeline@example.com", **options}
-    return clone.propose(BRANCH, edits, message, **given)  # type: ignore[arg-type]
+    given = {
+        "message": "Enable ember\n\nSigned-off-by: Pipeline <pipeline@example.com>",
+        "author_name": "Pipeline",
+        "author_email": "pipeline@example.com",
+        **options,
+    }
+    return clone.propose(BRANCH, edits, **given)  # type: ignore[arg-type]
 
 
 def test_a_new_branch_has_one_commit_on_the_base_with_just_the_edits(
@@ -110,6 +114,26 @@ def test_a_second_run_pushes_nothing(server: GitServer, propose: Propose) -> Non
 
     assert (second.commit, second.pushed) == (first.commit, False)
     assert not [request for request in server.requests if "receive-pack" in request]
+
+
+@pytest.mark.parametrize(
+    ("message", "pushed"),
+    [
+        ("Enable ember!\n\nSaid otherwise.\n\nSigned-off-by: Pipeline <pipeline@example.com>", False),
+        ("Enable ember\n\nSigned-off-by: Pipeline <pipeline@example.com>\nEnablement-Plan: other", True),
+    ],
+)
+def test_other_trailers_are_a_new_commit_and_another_wording_is_none(
+    server: GitServer, propose: Propose, message: str, pushed: bool
+) -> None:
+    propose()
+
+    second = propose(message=message)
+
+    assert second.pushed is pushed
+    subject = server.git("-C", "gitops.git", "log", "--format=%s", "-1", BRANCH)
+    assert subject.strip() == "Enable ember"
+    assert server.git("-C", "gitops.git", "rev-list", "--count", f"main..{BRANCH}").strip() == "1"
 
 
 def test_a_base_that_moved_elsewhere_leaves_the_branch_as_it_is(server: GitServer, propose: Propose) -> None:
