@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from runbook.errors import Conflict, EnablementError
 from runbook.request import EnableRequest
 from tasks import connect
+from tasks.flow_runs import ENABLE
 
-FLOW = "enable-cluster"
 _UNDERWAY = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 
 
@@ -51,7 +51,7 @@ def _others(run: FlowRun, request: EnableRequest) -> Iterator[tuple[FlowRun, Ena
     underway = {"state": {"type": {"any_": _UNDERWAY}}, "name": {"any_": [f"enable {request.target}"]}}
     with get_client(sync_client=True) as client:
         found = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])),
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[ENABLE])),
             flow_run_filter=FlowRunFilter.model_validate(underway),
         )
     # The oldest first: of several it is the one to wait for.

@@ -19,9 +19,7 @@ from typing import Any
 
 from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.client.schemas.sorting import FlowRunSort
 from pydantic import ValidationError
 
 from runbook.errors import EnablementError
@@ -29,13 +27,11 @@ from runbook.gate import GateRecord
 from runbook.request import EnableRequest
 from systems.github_watched import WatchedRepository
 from tasks import connect, gate_record
-from tasks.siblings import FLOW
+from tasks.false_crash import FalseCrashes
+from tasks.flow_runs import ENABLE, runs_in
 from tasks.step import look
 from tasks.waking import Log, Waiting, Waker
 from tasks.watched_repository import Look, Watched
-
-PAGE = 200
-"""Runs a request; the server gives no more at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +54,6 @@ class Round:
     unfinished: bool = False
 
 
-def runs_to_watch(client: SyncPrefectClient) -> Iterator[FlowRun]:
-    """All runs of `enable-cluster` that are suspended, or may be about to suspend."""
-    states = [StateType.PAUSED, StateType.RUNNING]
-    found = 0
-    while True:
-        page = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])),
-            flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": states}}}),
-            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-            limit=PAGE,
-            offset=found,
-        )
-        yield from page
-        found += len(page)
-        if len(page) < PAGE:
-            return
-
-
 class Watch:
     """Looks at what runs wait for, and keeps what makes the next round cheap. Not for two threads at once.
 
@@ -86,6 +64,7 @@ class Watch:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._watched: dict[str, Watched] = {}
+        self._false_crashes = FalseCrashes(log)
 
     @property
     def not_before(self) -> float | None:
@@ -113,6 +92,8 @@ class Watch:
             prefect.exceptions.PrefectHTTPStatusError, httpx.HTTPError: the Prefect server could not be asked.
         """
         with get_client(sync_client=True) as client:
+            if repository is None:
+                self._false_crashes.take_back(client)
             by_connection: dict[str, list[Waiting]] = defaultdict(list)
             for waiting in self._waiting(client):
                 by_connection[waiting.request.gitops].append(waiting)
@@ -132,7 +113,8 @@ class Watch:
         return Round(counted, tuple(waker.woken), tuple(waker.again), tuple(problems), unfinished)
 
     def _waiting(self, client: SyncPrefectClient) -> Iterator[Waiting]:
-        for run in runs_to_watch(client):
+        # Those that are suspended, and those that may be about to suspend.
+        for run in runs_in(client, [StateType.PAUSED, StateType.RUNNING], ENABLE):
             record = GateRecord.of_labels(run.labels)
             if not _is_at_gate(run, record):
                 continue

@@ -19,20 +19,11 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas import OrchestrationResult
-from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Scheduled
 
-FLOWS = ("enable-cluster", "watch-merges")
-_PAGE = 200  # the server gives no more at once
+from tasks.flow_runs import ENABLE, WATCH, runs_in
 
 
 class StuckRuns:
@@ -52,7 +43,7 @@ class StuckRuns:
         """
         overdue = {
             state.id: run
-            for run in _pending_runs(client)
+            for run in runs_in(client, [StateType.PENDING], ENABLE, WATCH)
             if (state := run.state) is not None and self._is_overdue(state)
         }
         again = [run for state, run in overdue.items() if state in self._seen]
@@ -78,20 +69,3 @@ class StuckRuns:
             return False
         self._log.warning("%s was stuck in %s; set to Scheduled again.", run.name, now.name)
         return True
-
-
-def _pending_runs(client: SyncPrefectClient) -> list[FlowRun]:
-    found: list[FlowRun] = []
-    while True:
-        page = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
-            flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING]))
-            ),
-            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-            limit=_PAGE,
-            offset=len(found),
-        )
-        found += page
-        if len(page) < _PAGE:
-            return found

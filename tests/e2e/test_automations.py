@@ -16,6 +16,7 @@ import pytest
 
 from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.prefect_server import PrefectServer
+from tests.e2e.merge_service import Service
 
 pytestmark = pytest.mark.e2e
 
@@ -110,6 +111,25 @@ def has_sent_a_heartbeat(server: PrefectServer, run: str) -> bool:
     return bool(server.api.request("POST", "/events/filter", body)["events"])
 
 
+def late_heartbeat(server: PrefectServer, run: str) -> None:
+    """One that the process sent before it ended, and that the server handles only now."""
+    flow = server.api.flow_run(run)["flow_id"]
+    event = {
+        "event": "prefect.flow-run.heartbeat",
+        "id": str(uuid.uuid4()),
+        "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
+        "related": [
+            {
+                "prefect.resource.id": f"prefect.flow.{flow}",
+                "prefect.resource.role": "flow",
+                "prefect.resource.name": "enable-cluster",
+            }
+        ],
+    }
+    server.api.request("POST", "/events", [event])
+
+
 def started(server: PrefectServer, *, wait: bool, until_it_is: str) -> str:
     run = server.api.create_flow_run("enable-cluster/enable-cluster", {"wait": wait})
     until(lambda: state(server, run)["name"] == until_it_is, lambda: state(server, run))
@@ -139,12 +159,27 @@ def test_an_event_of_a_ci_that_knows_no_run_makes_the_watcher_look(server: Prefe
     until(lambda: [run["state_type"] for run in runs()] == ["COMPLETED"] * 2, runs)
 
 
-def test_a_killed_run_is_crashed_and_a_waiting_one_is_left_alone(server: PrefectServer) -> None:
+def test_a_killed_run_is_crashed_and_a_waiting_one_is_left_alone_or_put_back(
+    server: PrefectServer, tmp_path: Path
+) -> None:
+    misjudged = started(server, wait=True, until_it_is="Suspended")
     waiting = started(server, wait=True, until_it_is="Suspended")
     killed = started(server, wait=False, until_it_is="Running")
+    late_heartbeat(server, misjudged)
     server.kill_worker()
     assert state(server, killed)["name"] == "Running", "nobody was left to say that it ended"
     until(lambda: state(server, killed)["type"] == "CRASHED", lambda: state(server, killed))
     assert "has sent no heartbeat" in state(server, killed)["message"]
     # Its silence began earlier and was as long.
     assert state(server, waiting)["name"] == "Suspended"
+
+    # Prefect counts a heartbeat that comes after the suspension as the begin of a silence.
+    until(lambda: state(server, misjudged)["type"] == "CRASHED", lambda: state(server, misjudged))
+    service = Service(server, tmp_path)
+    try:
+        service.start()
+        until(lambda: state(server, misjudged)["name"] == "Suspended", lambda: service.log)
+        assert "was marked as Crashed while it waited" in service.log
+    finally:
+        service.stop_all()
+    assert state(server, killed)["type"] == "CRASHED", "it did crash"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.states import Suspended
+from prefect.states import Crashed, Running, Suspended
 
 from runbook.errors import Unreachable
 from runbook.gate import LABEL
@@ -70,3 +70,37 @@ async def test_while_github_does_not_answer_nobody_is_woken_to_fail(world: World
     assert found.woken == ()
     world.connect()
     assert (await look()).woken == ("enable emea/ember",)
+
+
+@pytest.mark.long
+async def test_a_run_that_was_marked_as_crashed_while_it_waited_waits_again_and_is_woken(
+    world: World, tmp_path: Path
+) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    before = (await run.read()).state
+    async with get_client() as client:
+        for _ in range(2):  # as a worker does
+            await client.set_flow_run_state(run.id, Crashed(message="no heartbeat"), force=True)
+    assert (await look()).waiting == 1
+    after = (await run.read()).state
+    assert before is not None
+    assert after is not None
+    assert (after.name, after.state_details.pause_key) == ("Suspended", before.state_details.pause_key)
+    assert after.state_details.run_input_keyset == before.state_details.run_input_keyset
+    land(world, tmp_path)
+    world.sync()
+    assert (await look()).woken == ("enable emea/ember",)
+    assert await run.go() == "Completed", run.error
+
+
+@pytest.mark.long
+async def test_a_run_that_crashed_while_it_worked_stays_so_until_somebody_retries_it(world: World) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    await run.resume()
+    async with get_client() as client:
+        await client.set_flow_run_state(run.id, Running(), force=True)
+        await client.set_flow_run_state(run.id, Crashed(), force=True)
+    assert (await look()).waiting == 0
+    assert (await run.read()).state_name == "Crashed"
