@@ -136,7 +136,10 @@ def _landed(
     logger.info("The change is on %s at %s.", repository.base_branch, commit[:12])
     run = gate_record.this_run()
     record = GateRecord.of_labels(run.labels)
-    result = {"landed": True, "commit": commit, "missing": []} | _who(repository, proposal)
+    was_merged = record is not None and record.pull_request == "merged"
+    result = {"landed": True, "commit": commit, "missing": []} | _who(
+        repository, proposal, was_merged=was_merged
+    )
     if record:
         gate_record.keep(run, record.model_copy(update={"passed": True, "base": commit}))
     if result["how"]:
@@ -149,23 +152,36 @@ def _landed(
     return result
 
 
-def _who(repository: GitOpsRepository, proposal: Mapping[str, Any]) -> dict[str, str]:
-    """Who brought the change, and as which commit: of the merge, else the last who touched a file of it."""
+def _who(
+    repository: GitOpsRepository, proposal: Mapping[str, Any], *, was_merged: bool = False
+) -> dict[str, str]:
+    """Who brought the change, and as which commit: of the merge, else the last who touched a file of it.
+
+    Args:
+        repository: where it landed.
+        proposal: result of the pull request step.
+        was_merged: whether it was seen merged before without the change being there: reverted, for example.
+    """
     if proposal["number"] is None:
         return {"how": "", "by": "", "as": "", "at": ""}
     with repository.github() as github:
         pull = github.pull_request(proposal["number"])
-        if pull.state == "merged":
+        link = f"[pull request #{pull.number}]({pull.url})"
+        if pull.state == "merged" and not was_merged:
             return {
-                "how": f"merge of [pull request #{pull.number}]({pull.url})",
+                "how": f"merge of {link}",
                 "by": pull.merged_by or "",
                 "as": pull.merge_commit_sha or "",
                 "at": f"{pull.merged_at:%Y-%m-%d %H:%M} UTC" if pull.merged_at else "",
             }
-        path = next(iter(proposal["wanted"]), None)
+        wanted = proposal["wanted"]
+        # A file of the change's own tells more than a list that others change, too.
+        own = (path for path, meaning in wanted.items() if "sha256" in meaning)
+        path = next(own, next(iter(wanted), None))
         found = github.last_commit_of(path, repository.base_branch) if path else None
+    how = f"another way than {link}, which is {pull.state}"
     return {
-        "how": f"another way than [pull request #{pull.number}]({pull.url}), which is {pull.state}",
+        "how": f"another way, after {link} was merged without bringing it" if was_merged else how,
         "by": found.author if found else "",
         "as": found.sha if found else "",
         "at": f"{found.at:%Y-%m-%d %H:%M} UTC" if found else "",

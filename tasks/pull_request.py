@@ -183,14 +183,14 @@ def _propose(
         preflight["plan_sha256"],
         flow_run.ui_url,
     )
-    troubles = []
+    troubles = {}
     try:
         shared = _push(repository, github, base, edits, text, missing, request.target.branch, recorder)
     except OthersCommits as error:
         if found is None or found.state != "open":
             raise
         # The branch is theirs now; the base branch decides, whatever they make of it.
-        troubles.append(f"{error.subject} {error.answer}")
+        troubles["others commits"] = f"{error.subject} {error.answer}"
         shared = True
     if found and found.state == "open":
         found = github.pull_request(found.number)
@@ -214,7 +214,7 @@ def _propose(
         recorder.opened(pull, preflight["plan_sha256"])
     pull = with_mergeability(github, pull)
     if pull.mergeable is False:
-        troubles.append(f"it conflicts with {repository.base_branch}")
+        troubles["conflict"] = f"it conflicts with {repository.base_branch}"
     tell_troubles(github, pull, troubles)
     return Proposed(
         request.target.branch,
@@ -223,7 +223,7 @@ def _propose(
         state=pull.state,
         head=pull.head_sha,
         shared=shared,
-        troubles=tuple(troubles),
+        troubles=tuple(troubles.values()),
         plan_sha256=plan_of(pull.body),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from prefect import get_run_logger
 
@@ -54,15 +55,20 @@ def with_mergeability(github: GitHub, pull: PullRequest) -> PullRequest:
     return pull
 
 
-def tell_troubles(github: GitHub, pull: PullRequest, troubles: list[str]) -> None:
-    """Say on the run, and once on the pull request, why it cannot be merged as it is."""
-    for trouble in troubles:
+def tell_troubles(github: GitHub, pull: PullRequest, troubles: Mapping[str, str]) -> None:
+    """Say on the run, and each once on the pull request, why it cannot be merged as it is.
+
+    Args:
+        github: where it is.
+        pull: the pull request.
+        troubles: a sentence each, by kind; of one kind it is said once.
+    """
+    for kind, trouble in troubles.items():
         get_run_logger().warning("Pull request #%s: %s.", pull.number, trouble)
-    if troubles:
         github.comment_once(
             pull.number,
-            "enablement troubles",
-            f"The pipeline waits for this pull request, but {'; and '.join(troubles)}. It does not overwrite "
-            "commits of other people. Put the branch right, or delete it and close this pull request, then "
-            "start a new run.",
+            f"enablement trouble {kind}",
+            f"The pipeline waits for this pull request, but {trouble}. It does not overwrite commits of "
+            "other people. Put the branch right, or delete it and close this pull request, then start a "
+            "new run.",
         )

@@ -2,7 +2,8 @@
 
 The edits that are missing say what a run would still do; they do not say whether what is there now is what
 was proposed: a folder that somebody filled otherwise needs no edit either. So the meaning of what was
-proposed is kept: of a kustomization the paths that it is to build upon, of any other file its documents.
+proposed is kept: of a kustomization the paths that it is to build upon, and of a new one all its other
+settings, because a prefix or a patch changes what is built; of any other file its documents.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from runbook.gitops.tree import FileEdit, Tree, build_of
 from runbook.kustomization import FILE_NAMES, entries_of, resolve
 
 Meaning = Mapping[str, Mapping[str, Any]]
-"""By path: ``{"builds": [paths]}`` of a kustomization, perhaps ``"namespace"``; else ``{"sha256": …}``."""
+"""By path: ``{"builds": [paths]}`` of a kustomization, of a new one also ``"namespace"`` and ``"settings"``
+(hashes by key); of any other file ``{"sha256": …}``."""
+
+_NO_SETTINGS = {"apiVersion", "kind", "namespace", "resources"}
+"""Keys of a kustomization that are compared otherwise, or have one meaning only."""
 
 
 def meaning_of(edits: Iterable[FileEdit]) -> dict[str, dict[str, Any]]:
@@ -37,6 +42,7 @@ def _of_edit(edit: FileEdit) -> dict[str, Any]:
     meaning: dict[str, Any] = {"builds": [path for path in after if path is not None and path not in before]}
     if edit.before is None:
         meaning["namespace"] = _namespace(edit.after)
+        meaning["settings"] = _settings(edit.after)
     return meaning
 
 
@@ -54,6 +60,11 @@ def _unmet(tree: Tree, path: str, wanted: Mapping[str, Any]) -> str:
         return "" if _hash(text) == wanted["sha256"] else "says something else than was proposed"
     if "namespace" in wanted and _namespace(text) != wanted["namespace"]:
         return f"is for the namespace {_namespace(text)}, not {wanted['namespace']}"
+    # A record of an older version knows nothing of settings.
+    settings, proposed = _settings(text), wanted.get("settings")
+    if proposed is not None and settings != proposed:
+        keys = {key for key in settings | proposed if settings.get(key) != proposed.get(key)}
+        return f"has other settings than were proposed: {', '.join(sorted(keys))}"
     # Also what another kustomization below it builds upon counts: the entry may have moved to a common one.
     build = build_of(tree, posixpath.dirname(path))
     lacking = [each for each in wanted["builds"] if each not in build.folders and each not in build.files]
@@ -69,17 +80,35 @@ def fingerprint(edits: Sequence[FileEdit], lacking: Mapping[str, str]) -> str:
 def _hash(text: str) -> str:
     """Of the documents, not of how they are written down; of the text where it is not YAML."""
     try:
-        documents = documents_of(text)
-        meant = json.dumps(documents, sort_keys=True, default=str)
+        return _hash_of(documents_of(text))
     except (yaml.YAMLError, TypeError, ValueError):
-        meant = text
+        return _hash_of(text)
+
+
+def _hash_of(value: Any) -> str:
+    meant = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(meant.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _namespace(text: str) -> str | None:
+def _mapping(text: str) -> Mapping[Any, Any]:
     try:
         document = document_of(text)
     except yaml.YAMLError:
-        return None
-    namespace = document.get("namespace") if isinstance(document, dict) else None
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _namespace(text: str) -> str | None:
+    namespace = _mapping(text).get("namespace")
     return None if namespace is None else str(namespace)
+
+
+def _settings(text: str) -> dict[str, str]:
+    return {str(key): _setting(value) for key, value in _mapping(text).items() if key not in _NO_SETTINGS}
+
+
+def _setting(value: Any) -> str:
+    try:
+        return _hash_of(json.dumps(value, sort_keys=True, default=str))
+    except (TypeError, ValueError):
+        return "cannot be compared"  # as an anchor within itself

@@ -89,6 +89,9 @@ def test_a_merge_that_was_reverted_does_not_open_it_until_it_lands_again(
     reviewer.git("revert", "--no-edit", "HEAD")
     reviewer.git("push", "--quiet", "origin", "main")
     waiting.go_on()
+    page = waiting.artifact("merge")
+    assert "another way, after [pull request #1]" in page
+    assert f"| as | `{reviewer.git('rev-parse', 'HEAD')}` |" in page
     assert len(waiting.world.pulls()) == 1, "somebody took it back; the run did not propose it again"
 
 
@@ -166,6 +169,19 @@ def test_commits_of_a_person_are_never_overwritten_and_a_conflict_is_said_once(w
     checkout.git("push", "--quiet", "origin", f"HEAD:{BRANCH}")
     waiting.world.merge()
     waiting.go_on()
+
+
+def test_each_trouble_of_a_pull_request_is_said_on_it_once(waiting: AtTheGate) -> None:
+    before = (waiting.checkout().folder / OVERLAY).read_text()
+    waiting.push_to_branch(lambda _text: f"{before}# without that\n")
+    assert waiting.woken() == "Suspended"
+    (said,) = waiting.comments()
+    assert "has commits that are not ours, and the wanted change is not in it" in said
+    for times in range(2):
+        waiting.push_to_base(lambda text, times=times: f"{text}# somebody else's, {times}\n")  # type: ignore[misc]
+        assert waiting.woken() == "Suspended"
+        assert len(waiting.comments()) == 2
+    assert "it conflicts with main" in waiting.comments()[1]
 
 
 def test_a_deadline_ends_it_and_says_what_to_do(start: Start) -> None:

@@ -53,6 +53,8 @@ def test_what_was_proposed_is_met_by_itself_and_not_by_what_was_there_before() -
         {"overlay": "---\nresources:\n    - ../../bundles/eso/\n    - ../common\n    - ./another\n"},
         {"overlay": BEFORE, "common": "resources:\n- ../../bundles/eso\n"},
         {"namespace": "# reordered\nresources: [../base, more.yaml]\nnamespace: web\n"},
+        {"namespace": "kind: Kustomization\nnamespace: web\nresources: [../base]\n"},
+        {"overlay": "commonLabels: {by: us}\nresources: [../common, ../../bundles/eso]\n"},
     ],
 )
 def test_another_way_to_write_the_same_is_met(changes: dict[str, str]) -> None:
@@ -73,6 +75,11 @@ def test_another_way_to_write_the_same_is_met(changes: dict[str, str]) -> None:
             {"namespace": "namespace: api\nresources: [../base]\n"},
             NAMESPACE,
             "is for the namespace api, not web",
+        ),
+        (
+            {"namespace": "namePrefix: x-\nnamespace: web\nresources: [../base]\npatches: [{path: a}]\n"},
+            NAMESPACE,
+            "has other settings than were proposed: namePrefix, patches",
         ),
         ({"namespace": "namespace: web\n"}, NAMESPACE, "does not build upon overlays/ember/secret-mgmt/base"),
         ({"overlay": "{ no yaml"}, OVERLAY, "does not build upon bundles/eso"),
