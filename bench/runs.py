@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ import psutil
 
 from bench.stage import Stage
 from bench.traffic import Traffic
+from deployments.sandbox.environment import CHECKOUT
 
 _SAMPLE_SECONDS = 0.05
 _OF_THE_WORKER = ("prefect.flow_runs.worker", "prefect.flow_runs.runner")
@@ -37,6 +40,20 @@ class Figures:
     running: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
+
+
+def import_seconds(stage: Stage) -> float:
+    """How long a fresh process takes to import the flow, and Prefect with it."""
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", "import prefect.engine, flows.enable_cluster"],
+        cwd=CHECKOUT,
+        env=stage.prefect.environment,
+        stdin=subprocess.DEVNULL,
+        check=True,
+        timeout=120,
+    )
+    return time.perf_counter() - began
 
 
 class _PeakMemory:
