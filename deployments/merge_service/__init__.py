@@ -9,6 +9,8 @@ under it.
     deliveries     which deliveries were seen already, across restarts
     payloads       what a delivery may say, and whether it concerns us
     webhook        the HTTP side: takes a delivery or says why not; health
+    clients        slow and idle clients, which must not keep others out
+    quiet_log      what strangers cause, as one line a minute
     repositories   the repositories that the connections name
     schedule       when to look next, at what
     loop           the one thread that looks

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
 import time
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import uvicorn
 
+from deployments.merge_service.clients import MOST_CONNECTIONS, Clients, PatientProtocol
 from deployments.merge_service.deliveries import SeenDeliveries
 from deployments.merge_service.loop import Loop, Watcher
 from deployments.merge_service.settings import Settings
@@ -19,8 +22,6 @@ from deployments.merge_service.webhook import application
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5
-# Times the largest body: what all that is not yet checked may take of the memory.
-_MOST_CONNECTIONS = 128
 _KEEP_ALIVE_SECONDS = 15
 
 
@@ -55,16 +56,21 @@ class MergeService:
             pause=settings.pause,
             log=log,
         )
+        protocol = partial(PatientProtocol, Clients(settings.patience, log))
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application(settings.secret, self._seen, self.loop, log),
+                http=cast("type[asyncio.Protocol]", protocol),
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 server_header=False,
                 # The proxy in front may say who the client is; nothing here depends on it.
                 proxy_headers=False,
-                limit_concurrency=_MOST_CONNECTIONS,
+                # 503 only if so many wait for us; those that we wait for are closed before.
+                limit_concurrency=2 * MOST_CONNECTIONS,
+                # As many are accepted in one go, before the first of them can be closed.
+                backlog=MOST_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )

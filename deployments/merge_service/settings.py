@@ -34,6 +34,8 @@ class Settings:
         interval: seconds between two looks that nobody asked for.
         pending_limit: seconds after which a run in Pending counts as abandoned.
         pause: seconds between two looks at least, so that a burst of deliveries is one look. No flag sets it.
+        patience: seconds that a client has for the head of a request, and again for all else; well above
+            what a slow body may take. No flag sets it.
     """
 
     secret: bytes = field(repr=False)
@@ -43,6 +45,7 @@ class Settings:
     interval: float = 60.0
     pending_limit: float = 120.0
     pause: float = 0.5
+    patience: float = 20.0
 
 
 def read_settings(

@@ -12,7 +12,6 @@ import hmac
 import logging
 import re
 import sqlite3
-import time
 from dataclasses import asdict
 
 from fastapi import FastAPI, Request
@@ -22,12 +21,12 @@ from starlette.requests import ClientDisconnect
 from deployments.merge_service.deliveries import SeenDeliveries
 from deployments.merge_service.loop import Loop
 from deployments.merge_service.payloads import MalformedPayloadError, what_to_look_at
+from deployments.merge_service.quiet_log import QuietLog
 
 MAX_BODY = 2 * 2**20
 """Bytes. The events we read have 10 to 30 KiB; a push of thousands of commits is found by the next poll."""
 _BODY_SECONDS = 10.0
 """As long as GitHub waits for an answer."""
-_LOG_AGAIN_SECONDS = 60.0
 
 _EVENTS = ("pull_request", "push")
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -43,29 +42,6 @@ class DeliveryRefusedError(Exception):
         super().__init__(reason)
 
 
-class _RefusalLog:
-    """One line a reason and minute, however many deliveries are refused."""
-
-    def __init__(self, log: logging.Logger) -> None:
-        self._log = log
-        self._next: dict[str, float] = {}
-        self._left_out: dict[str, int] = {}
-
-    def add(self, refusal: DeliveryRefusedError) -> None:
-        now = time.monotonic()
-        if now < self._next.get(refusal.reason, now):
-            self._left_out[refusal.reason] = self._left_out.get(refusal.reason, 0) + 1
-            return
-        self._next[refusal.reason] = now + _LOG_AGAIN_SECONDS
-        more = self._left_out.pop(refusal.reason, 0)
-        self._log.warning(
-            "A delivery was refused with %d: %s.%s",
-            refusal.status,
-            refusal.reason,
-            f" So were {more} more before." if more else "",
-        )
-
-
 def application(secret: bytes, seen: SeenDeliveries, loop: Loop, log: logging.Logger) -> FastAPI:
     """The web application.
 
@@ -76,7 +52,7 @@ def application(secret: bytes, seen: SeenDeliveries, loop: Loop, log: logging.Lo
         log: for what happened to deliveries.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    refusals = _RefusalLog(log)
+    refusals = QuietLog(log)
 
     @app.post("/webhook")
     async def webhook(request: Request) -> JSONResponse:
@@ -113,7 +89,7 @@ def application(secret: bytes, seen: SeenDeliveries, loop: Loop, log: logging.Lo
 
     @app.exception_handler(DeliveryRefusedError)
     async def refused(_request: Request, refusal: DeliveryRefusedError) -> JSONResponse:
-        refusals.add(refusal)
+        refusals.warning(f"A delivery was refused with {refusal.status}: {refusal.reason}.")
         # Whatever is left of the body is not read: the connection is of no further use.
         headers = {"Connection": "close"} if refusal.status in {408, 413} else None
         return _answer(refusal.status, refusal.reason, headers)
