@@ -47,19 +47,8 @@ class Proposal:
     before: str | None = None
 
 
-def remote_head(
-    url: str, branch: str, token: SecretStr | None, *, ca_pem: str | None = None, timeout: float = 60.0
-) -> str | None:
-    """Commit at the head of ``branch`` on the server, without a clone; None if there is no such branch.
-
-    Raises:
-        EnablementError: as `GitOpsClone.open`.
-    """
-    with tempfile.TemporaryDirectory(prefix="gitops-") as home:
-        return _head(GitCommand(Path(home), timeout), Remote(url, token, ca_pem=ca_pem), branch)
-
-
 def _head(command: GitCommand, remote: Remote, branch: str) -> str | None:
+    """Commit at the head of ``branch`` on the server; None if there is no such branch."""
     wanted = f"refs/heads/{branch}"
     try:
         output = command.run("ls-remote", "--", remote.url, wanted, remote=remote)

@@ -61,8 +61,6 @@ class TokenReview:
 
     authenticated: bool
     username: str
-    uid: str
-    audiences: tuple[str, ...]
     error: str
 
 

@@ -1,7 +1,7 @@
 """What the pipeline asks an OpenShift (or plain Kubernetes) cluster, one method a question.
 
 Nothing in here changes the cluster: what the cluster shall have comes through the GitOps repository. The only
-things created are reviews and tokens (TokenReview, access reviews, TokenRequest), which leave no object.
+things created are access reviews and tokens (TokenRequest), which leave no object.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from systems.openshift.answers import (
     Infrastructure,
     IssuedToken,
     SecretStoreState,
-    TokenReview,
     TokenSecret,
 )
 from systems.openshift.fields import condition, items, mapping
 from systems.openshift.kubeconfig import read_kubeconfig
-from systems.openshift.reviews import review
 from systems.openshift.token_secrets import metadata_of, read_token_secret
 from systems.openshift.transport import SYSTEM, Api
 
@@ -161,14 +159,6 @@ class OpenShift:
                 SYSTEM, subject, "the answer holds no token", "Ask the cluster's operators."
             )
         return IssuedToken(SecretStr(issued.token), issued.expiration_timestamp.astimezone(UTC))
-
-    def review_token(self, token: SecretStr, audiences: Sequence[str] = ()) -> TokenReview:
-        """The cluster's verdict on a token, asked with our own credentials.
-
-        Raises:
-            AccessDenied: we may not create TokenReviews.
-        """
-        return review(self._api, token, audiences)
 
     def served_versions(self, crd: str) -> tuple[str, ...]:
         """Versions that a CRD serves, such as ``("v1", "v1beta1")``, in the CRD's own order.

@@ -1,4 +1,4 @@
-"""TokenReview: asking a cluster whether it believes a token, with our credentials or with the reviewer's.
+"""TokenReview: asking a cluster whether it believes a token, with the reviewer's credentials.
 
 Nobody checks Vault's configuration of the auth method when it is written: a garbage reviewer JWT, a CA that
 is no PEM or a dead host are accepted, and a login afterwards may still pass over a pooled connection with the
@@ -6,8 +6,6 @@ old CA. `review_with` makes the very request that Vault will make, over a connec
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from kubernetes import client as models
 from pydantic import SecretStr
@@ -18,36 +16,12 @@ from systems.openshift.kubeconfig import Login, check_server
 from systems.openshift.transport import SYSTEM, Api
 
 
-def review(api: Api, token: SecretStr, audiences: Sequence[str] = ()) -> TokenReview:
-    """The verdict on ``token``; for the API server's own audience when ``audiences`` is empty."""
-
-    def call() -> models.V1TokenReview:
-        # Made here, so that no traceback of the error that the caller gets has the token in clear.
-        body = models.V1TokenReview(
-            spec=models.V1TokenReviewSpec(token=token.get_secret_value(), audiences=list(audiences) or None)
-        )
-        return models.AuthenticationV1Api(api.client).create_token_review(body)
-
-    answer = api.ask("TokenReview", call)
-    status = answer.status
-    user = status.user if status else None
-    return TokenReview(
-        authenticated=bool(status and status.authenticated),
-        username=(user.username or "") if user else "",
-        uid=(user.uid or "") if user else "",
-        audiences=tuple(status.audiences or ()) if status else (),
-        error=(status.error or "") if status else "",
-    )
-
-
 def review_with(
     host: str,
     ca_pem: str | None,
     reviewer_jwt: SecretStr,
     token: SecretStr,
     timeout: float = 10,
-    *,
-    audiences: Sequence[str] = (),
 ) -> TokenReview:
     """Review ``token`` as Vault will: at ``host``, trusting ``ca_pem`` alone, with the reviewer's JWT.
 
@@ -63,7 +37,7 @@ def review_with(
     )
     api = Api(login, timeout)
     try:
-        return review(api, token, audiences)
+        return _review(api, token)
     except AccessDenied as error:
         if error.answer.startswith("401"):
             remedy = (
@@ -76,3 +50,19 @@ def review_with(
         ) from None
     finally:
         api.close()
+
+
+def _review(api: Api, token: SecretStr) -> TokenReview:
+    def call() -> models.V1TokenReview:
+        # Made here, so that no traceback of the error that the caller gets has the token in clear.
+        body = models.V1TokenReview(spec=models.V1TokenReviewSpec(token=token.get_secret_value()))
+        return models.AuthenticationV1Api(api.client).create_token_review(body)
+
+    answer = api.ask("TokenReview", call)
+    status = answer.status
+    user = status.user if status else None
+    return TokenReview(
+        authenticated=bool(status and status.authenticated),
+        username=(user.username or "") if user else "",
+        error=(status.error or "") if status else "",
+    )

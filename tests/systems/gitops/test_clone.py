@@ -22,7 +22,7 @@ from runbook.errors import (
     TransientError,
     Unreachable,
 )
-from systems.gitops import GitOpsClone, remote_head
+from systems.gitops import GitOpsClone
 
 if TYPE_CHECKING:
     from tests.systems.gitops.conftest import GitServer
@@ -103,13 +103,6 @@ def test_the_clone_is_private_and_is_gone_afterwards(
     assert not list(temporary.iterdir())
 
 
-def test_the_head_of_a_branch_is_told_without_a_clone(server: GitServer, token: SecretStr) -> None:
-    server.git("-C", "gitops.git", "branch", "other/main")
-
-    assert remote_head(server.url(), "main", token) == server.head("main")
-    assert remote_head(server.url(), "nowhere", token) is None
-
-
 Break = Callable[["GitServer"], None]
 
 
@@ -177,17 +170,17 @@ def test_a_clone_that_fails_says_why_and_leaves_nothing(
 
 def test_a_closed_port_is_unreachable(token: SecretStr) -> None:
     with pytest.raises(Unreachable, match=r"Failed to connect|Connection refused"):
-        remote_head("http://127.0.0.1:9/gitops.git", "main", token)
+        GitOpsClone.open("http://127.0.0.1:9/gitops.git", "main", token)
 
 
 def test_a_name_that_does_not_resolve_is_unreachable(token: SecretStr) -> None:
     with pytest.raises(Unreachable, match="Could not resolve"):
-        remote_head("https://git.invalid/gitops.git", "main", token)
+        GitOpsClone.open("https://git.invalid/gitops.git", "main", token)
 
 
 def test_a_server_that_never_answers_is_given_up(server: GitServer, token: SecretStr) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TransientError, match="timed out"):
-        remote_head(f"http://127.0.0.1:{silent.getsockname()[1]}/a.git", "main", token, timeout=0.5)
+        GitOpsClone.open(f"http://127.0.0.1:{silent.getsockname()[1]}/a.git", "main", token, timeout=0.5)
 
 
 def test_a_certificate_of_the_given_authority_is_trusted(
@@ -213,7 +206,7 @@ def test_an_authority_that_is_no_certificate_is_told_as_such(
     secure_server: GitServer, token: SecretStr
 ) -> None:
     with pytest.raises(CertificateNotTrusted):
-        remote_head(secure_server.url(), "main", token, ca_pem="not a certificate")
+        GitOpsClone.open(secure_server.url(), "main", token, ca_pem="not a certificate")
 
 
 @pytest.mark.parametrize(
@@ -230,6 +223,6 @@ def test_an_authority_that_is_no_certificate_is_told_as_such(
 )
 def test_an_address_with_credentials_or_of_another_kind_is_refused_unquoted(url: str) -> None:
     with pytest.raises(InvalidInput) as raised:
-        remote_head(url, "main", None)
+        GitOpsClone.open(url, "main", None)
 
     assert "ghp_secret" not in str(raised.value)

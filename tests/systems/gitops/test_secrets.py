@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from runbook.errors import AccessDenied, Conflict, EnablementError, TransientError
 from runbook.gitops import FileEdit
-from systems.gitops import GitOpsClone, remote_head
+from systems.gitops import GitOpsClone
 
 if TYPE_CHECKING:
     from tests.systems.gitops.conftest import GitServer
@@ -89,7 +89,7 @@ def test_the_persons_git_plays_no_part(
 
     _run(server, token)
     with pytest.raises(AccessDenied):
-        remote_head(server.url(), "main", SecretStr("wrong"))
+        GitOpsClone.open(server.url(), "main", SecretStr("wrong"))
 
     assert not asked.exists()
     assert not trace.exists()
@@ -140,7 +140,7 @@ def test_a_server_that_we_are_sent_on_to_does_not_get_the_token(
     server.answers["GET git-upload-pack"] = 302
 
     with pytest.raises(AccessDenied):
-        remote_head(server.url(), "main", token)
+        GitOpsClone.open(server.url(), "main", token)
 
     assert told
     assert set(told) == {None}
@@ -165,7 +165,7 @@ def test_a_fork_on_another_server_does_not_get_the_repositorys_token(
 def test_no_process_is_left_over(server: GitServer, token: SecretStr) -> None:
     _run(server, token)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TransientError):
-        remote_head(f"http://127.0.0.1:{silent.getsockname()[1]}/a.git", "main", token, timeout=0.5)
+        GitOpsClone.open(f"http://127.0.0.1:{silent.getsockname()[1]}/a.git", "main", token, timeout=0.5)
 
     children = psutil.Process().children(recursive=True)
     assert not [child.cmdline() for child in children if child.name().startswith("git")]
