@@ -58,9 +58,7 @@ class RepositoryAccess:
     full_name: str
     default_branch: str
     can_push: bool
-    can_pull: bool
     archived: bool
-    is_fork: bool
     clone_url: str
     html_url: str
 
@@ -180,7 +178,6 @@ class Permissions(BaseModel):
     """What the token's owner may do; left out for some tokens."""
 
     push: bool = False
-    pull: bool = True
 
 
 class RepositoryAnswer(BaseModel):
@@ -207,9 +204,7 @@ class RepositoryAnswer(BaseModel):
             full_name=self.full_name,
             default_branch=self.default_branch,
             can_push=self.permissions.push,
-            can_pull=self.permissions.pull,
             archived=self.archived,
-            is_fork=self.fork,
             clone_url=self.clone_url,
             html_url=self.html_url,
         )

@@ -17,7 +17,7 @@ from tests.systems.github.conftest import Scripted, client_of, http
 def test_access_tells_what_the_owner_of_the_token_may_do(stand_in: GitHubApi, github: GitHub) -> None:
     access = github.access()
     assert (access.full_name, access.default_branch) == ("sandbox/gitops", "main")
-    assert (access.can_push, access.can_pull, access.archived, access.is_fork) == (True, True, False, False)
+    assert (access.can_push, access.archived) == (True, False)
     assert access.clone_url == stand_in.clone_url("sandbox/gitops")
     assert access.html_url == f"{stand_in.url}/sandbox/gitops"
     assert github.login() == "pipeline"
@@ -55,7 +55,7 @@ def test_an_apps_token_belongs_to_nobody(scripted: Scripted) -> None:
 def test_a_fork_is_made_and_filled_before_it_is_handed_out(stand_in: GitHubApi, tmp_path: Path) -> None:
     with client_of(stand_in, "contributor") as github:
         fork = github.ensure_fork("contributor", 20)
-        assert (fork.full_name, fork.is_fork, fork.can_push) == ("contributor/gitops", True, True)
+        assert (fork.full_name, fork.can_push) == ("contributor/gitops", True)
         checkout = Checkout(tmp_path, token=stand_in.token_of("contributor")).clone(fork.clone_url)
         checkout.propose("topic", "One", one_txt="1\n")
         made = github.open_pull_request(
