@@ -41,7 +41,11 @@ def words(
     """
     title = f"Enable Vault secrets on {cluster}"
     listed = "\n".join(f"- `{path}`" for path in files)
-    run = f"Flow run: {run_url}" if run_url else "The flow run's page is not known (no UI address is set)."
+    run = (
+        f"[Flow run in Prefect]({run_url})"
+        if run_url
+        else "The flow run's page is not known (no UI address is set)."
+    )
     body = f"""\
 {_BEGIN}
 Installs the External Secrets Operator on `{cluster}` and lets the cluster read its secrets from Vault.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from prefect.client.schemas.objects import TaskRunResult
 
@@ -106,4 +108,4 @@ async def test_the_pull_request_says_what_why_and_what_follows(world: World) -> 
     assert "`cluster-scope/overlays/prod/emea/ember/kustomization.yaml`" in body
     assert "| `auth/ember-k8s` | **is created** |" in body
     assert 'path "k8s_secrets/data/emea/*"' in body
-    assert f"/runs/flow-run/{run.id}" in body or f"/flow-runs/flow-run/{run.id}" in body
+    assert re.search(rf"^\[Flow run in Prefect\]\(http\S+/flow-run/{run.id}\)$", body, re.MULTILINE)

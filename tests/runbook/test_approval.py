@@ -197,7 +197,7 @@ def test_the_hash_covers_every_field_and_what_is_stored_gives_the_same_changes()
 
 def test_the_pull_requests_text_gives_the_hash_back() -> None:
     sha256 = "0123456789abcdef" * 4
-    text = words(EMBER, ["a.yaml"], "table", sha256, None)
+    text = words(EMBER, ["a.yaml"], "table", sha256, "http://prefect/runs/flow-run/1")
     assert plan_of(text.body) == plan_of(text.body.replace("\n", "\r\n")) == sha256
     assert f"Enablement-Plan: {sha256}" in text.commit_message
     assert plan_of("Somebody's own words") is None
