@@ -159,7 +159,7 @@ def verify_login(request: EnableRequest) -> dict[str, Any]:
             f"a person in the identity provider's group {request.target.admin_group} gets "
             f"{request.target.write_policy}",
             None,
-            "user login was not tried; it needs a person",
+            "left to people: no run can log in at the identity provider for them",
         )
     )
     return {"proofs": [asdict(proof) for proof in proofs]}

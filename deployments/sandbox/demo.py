@@ -81,7 +81,7 @@ def _demo(directory: Path, options: DemoOptions, outcome: _Outcome) -> int:
 def _tell_success(installation: Installation, options: DemoOptions, run: DemoRun) -> bool:
     _say(f"\n{run.report() or 'The run published no report.'}\n")
     if installation.vault is None:
-        _say("User login was not tried: the Vault is yours.")
+        _say("User login was not tried by the demo either: the Vault is yours.")
         return True
     proof = prove_user_login(installation.vault, options.env)
     _say(proof.sentence)

@@ -37,7 +37,9 @@ def prove_user_login(vault: VaultServer, env: str) -> LoginProof:
     stranger = identity_policies(vault, ["somebody-else"], "mallory")
     if member == [policy] and not stranger:
         return LoginProof(
-            True, f"User login proved: a member of {group} gets {policy}, another user does not."
+            True,
+            "User login proved, which the run leaves to people, at the sandbox's own identity provider: "
+            f"a member of {group} gets {policy}, another user does not.",
         )
     return LoginProof(
         False,
