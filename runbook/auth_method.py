@@ -13,6 +13,9 @@ from runbook.policies import role_policy
 from runbook.request import EnableRequest, seconds
 
 REVIEWER_JWT = "token_reviewer_jwt"
+_JWT_BEFORE: Mapping[Any, str | None] = {True: "the token that Vault holds, not shown", False: None}
+"""Of ``token_reviewer_jwt_set``, which Vault before 1.16 does not tell."""
+
 _READ_ONLY = {"token_reviewer_jwt_set"}
 """Fields of the config's read that a write does not take."""
 
@@ -77,12 +80,12 @@ def compare_config(
         if key not in {*wanted, *_READ_ONLY} and value not in (None, "", [], False, *_DEFAULTS.get(key, ()))
     )
     note = f"also set: {', '.join(others)}; kept" if others else ""
-    holds_jwt = there.get("token_reviewer_jwt_set", "not known")
+    holds_jwt = there.get("token_reviewer_jwt_set")
     if not differences and login_works and holds_jwt is not False:
         found: Found = "same or more" if others else "same"
         return Change(subject, found, "none", subject, note=note, conditional=(REVIEWER_JWT,))
     carried = {key: value for key, value in there.items() if key not in _READ_ONLY}
-    before = None if current is None else holds_jwt
+    before = None if current is None else _JWT_BEFORE.get(holds_jwt, "not known")
     differences += (Difference(REVIEWER_JWT, before, "the reviewer's token, not shown"),)
     payload = {**carried, **wanted}
     if current is None:

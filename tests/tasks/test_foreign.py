@@ -136,6 +136,20 @@ def test_the_config_is_classed_and_what_others_set_in_it_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("held", "before"),
+    [
+        pytest.param({"token_reviewer_jwt_set": True}, "the token that Vault holds, not shown", id="one"),
+        pytest.param({"token_reviewer_jwt_set": False}, None, id="none"),
+        pytest.param({}, "not known", id="a Vault that does not tell"),
+    ],
+)
+def test_the_reviewers_token_before_is_told_in_words(held: dict[str, Any], before: str | None) -> None:
+    current = {"kubernetes_host": "https://a", "kubernetes_ca_cert": "x", "disable_local_ca_jwt": True} | held
+    change = compare_config(request().target, current, "https://a", "x", login_works=False)
+    assert [(part.field, part.before) for part in change.differences] == [("token_reviewer_jwt", before)]
+
+
+@pytest.mark.parametrize(
     ("text", "difference"),
     [
         pytest.param(OTHER_RULES, "k8s_secrets/data/emea/* lacks list", id="a capability lacks"),
