@@ -23,6 +23,7 @@ from deployments.merge_service.webhook import application
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 15
+_SEND_BUFFER = 32 * 2**10
 
 
 class MergeService:
@@ -124,6 +125,8 @@ def _listen(host: str, port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only where the protocol is named.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Each connection's: an answer has some hundred bytes. By default whoever takes none fills megabytes.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     try:
         listener.bind((host, port))
     except OSError:

@@ -184,7 +184,6 @@ def test_a_byte_now_and_then_buys_no_time(serve: Serve, sent: bytes) -> None:
         eventually(is_closed_while_sending, lambda: "still open")
 
 
-@pytest.mark.long
 def test_a_client_that_takes_no_answer_is_hung_up_on(serve: Serve) -> None:
     with serve(patience=0.2) as served, Crowd(served.service.url) as crowd:
         (connection,) = crowd.join(1)
