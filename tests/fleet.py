@@ -38,6 +38,7 @@ def fleet_at(directory: Path, vault: VaultServer, clusters: Sequence[str]) -> It
         ]
         for world in worlds:
             world.suffix = worlds[0].suffix
+        stack.callback(worlds[0].forget_runs_under_way)
         yield worlds
 
 

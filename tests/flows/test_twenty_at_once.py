@@ -236,4 +236,3 @@ async def test_a_run_that_is_killed_among_others_leaves_nothing_that_stops_them_
         assert await errors([killed, *others]) == []
         enabled_as_one_environment(vault, worlds)
         assert await proved(killed, clusters[0])
-        worlds[0].forget_runs_under_way()
