@@ -44,10 +44,10 @@ REPOSITORY = "sandbox/gitops"
 SEED = Path(__file__).parents[1] / "deployments" / "sandbox" / "repository"
 
 
-def seed_repository(directory: Path) -> Path:
-    """The fixture repository as a Git repository with one commit on ``main``."""
+def seed_repository(directory: Path, folder: Path = SEED) -> Path:
+    """The fixture repository, or another folder, as a Git repository with one commit on ``main``."""
     work = directory / "seed"
-    shutil.copytree(SEED, work)
+    shutil.copytree(folder, work)
     environment = clean_environment(directory / "home")
     for arguments in (
         ["init", "--quiet", "--initial-branch=main"],
@@ -66,33 +66,33 @@ class World:
     kubernetes: KubernetesApi
     github: GitHubApi
     agent: GitOpsAgent
+    cluster: str = "ember"
     suffix: str = field(default_factory=lambda: uuid4().hex[:8])
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Parameters of a run for the fixture's cluster."""
+        """Parameters of a run for the cluster."""
         return {
-            "cluster": "ember",
+            "cluster": self.cluster,
             "env": "emea",
             "namespaces": ["payments", "web"],
             "sync_timeout": "1s",
             "vault": f"vault-{self.suffix}",
             "gitops": f"gitops-{self.suffix}",
-            "cluster_connection": f"ember-{self.suffix}",
+            "cluster_connection": f"{self.cluster}-{self.suffix}",
         }
 
     def connect(self, **changes: Any) -> None:
         """Save the connections, with fields changed by ``<block>__<field>``: ``vault__token=...``."""
+        self.connect_what_is_shared(**changes)
+        self.connect_cluster(**changes)
 
-        def changed(block: str, **values: Any) -> dict[str, Any]:
-            prefix = f"{block}__"
-            return values | {
-                key.removeprefix(prefix): value for key, value in changes.items() if key.startswith(prefix)
-            }
-
+    def connect_what_is_shared(self, **changes: Any) -> None:
+        """Save the connections that runs for other clusters use too."""
         vault = VaultConnection.model_validate(
-            changed(
+            _changed(
                 "vault",
+                changes,
                 address=self.vault.address,
                 ca_cert=self.vault.ca_pem,
                 token=self.vault.pipeline_token,
@@ -100,8 +100,9 @@ class World:
         )
         _save(vault, f"vault-{self.suffix}")
         gitops = GitOpsRepository.model_validate(
-            changed(
+            _changed(
                 "gitops",
+                changes,
                 url=self.github.clone_url(REPOSITORY),
                 repository=REPOSITORY,
                 base_branch="main",
@@ -110,10 +111,12 @@ class World:
             )
         )
         _save(gitops, f"gitops-{self.suffix}")
-        cluster = ClusterConnection.model_validate(
-            changed("cluster", kubeconfig=Path(self.kubernetes.admin_kubeconfig).read_text())
-        )
-        _save(cluster, f"ember-{self.suffix}")
+
+    def connect_cluster(self, **changes: Any) -> None:
+        """Save the connection of the cluster."""
+        kubeconfig = Path(self.kubernetes.admin_kubeconfig).read_text()
+        cluster = ClusterConnection.model_validate(_changed("cluster", changes, kubeconfig=kubeconfig))
+        _save(cluster, f"{self.cluster}-{self.suffix}")
 
     def sync(self) -> None:
         """Let the GitOps agent bring the base branch to the cluster, until nothing is left to do."""
@@ -207,6 +210,13 @@ class World:
         return answer
 
 
+def _changed(block: str, changes: dict[str, Any], **values: Any) -> dict[str, Any]:
+    prefix = f"{block}__"
+    return values | {
+        key.removeprefix(prefix): value for key, value in changes.items() if key.startswith(prefix)
+    }
+
+
 def _save(block: Block, name: str) -> None:
     # In an async test `save` would hand back a coroutine; Prefect's types do not know the switch.
     block.save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
@@ -297,18 +307,26 @@ def _only(run: UUID) -> Any:
 
 
 async def enable(world: World, **changes: Any) -> Run:
-    """A run of `enable-cluster` for the fixture's cluster, created and not started."""
+    """A run of `enable-cluster` for the world's cluster, created and not started."""
     return await Run.create(enable_cluster, world.parameters | changes)
 
 
 @contextmanager
 def world_at(directory: Path, vault: VaultServer) -> Iterator[World]:
     """Start everything but Vault, which the session has."""
-    seed = seed_repository(directory)
     with (
-        KubernetesApi(state_dir=directory / "kubernetes", port=0, cluster_name="ember") as kubernetes,
-        GitHubApi(directory / "github", {REPOSITORY: seed}) as github,
+        GitHubApi(directory / "github", {REPOSITORY: seed_repository(directory)}) as github,
+        cluster_at(directory, vault, github) as world,
     ):
+        yield world
+
+
+@contextmanager
+def cluster_at(
+    directory: Path, vault: VaultServer, github: GitHubApi, cluster: str = "ember"
+) -> Iterator[World]:
+    """Start a cluster of emea and its GitOps agent, for a repository that has its folders."""
+    with KubernetesApi(directory / "kubernetes", cluster_name=cluster) as kubernetes:
         token = directory / "token"
         token.write_text(github.token_of("read-only"))
         options = Options(
@@ -316,10 +334,10 @@ def world_at(directory: Path, vault: VaultServer) -> Iterator[World]:
             branch="main",
             kubeconfig=Path(kubernetes.admin_kubeconfig),
             environment="emea",
-            cluster="ember",
+            cluster=cluster,
             state_dir=directory / "agent",
             token_file=token,
             operator_delay=0,
         )
         with GitOpsAgent(options, lambda line: None) as agent:
-            yield World(vault, kubernetes, github, agent)
+            yield World(vault, kubernetes, github, agent, cluster)
