@@ -6,7 +6,6 @@ stored; what is kept of it is a hash and the time when it ends.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from pydantic import SecretStr
 from runbook.auth_method import REVIEWER_JWT, compare_config
 from runbook.changes import Change, Difference
 from runbook.diagnosis.claims import claims_of
+from runbook.diagnosis.record import digest
 from runbook.errors import (
     CertificateNotTrusted,
     NotYetSynced,
@@ -55,9 +55,8 @@ class Reviewer:
     @property
     def record(self) -> dict[str, str]:
         """What may be kept of it."""
-        digest = hashlib.sha256(self.token.get_secret_value().encode()).hexdigest()
         return {
-            "sha256": digest,
+            "sha256": digest(self.token),
             "expires": self.expires_at.isoformat() if self.expires_at else "with its Secret",
             "service_account_uid": self.service_account_uid,
         }
@@ -93,7 +92,7 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Mandate 
     if request.reviewer_token == "token-request":  # noqa: S105 - a mode, not a token
         lifetime = seconds("reviewer_token_lifetime", request.reviewer_token_lifetime)
         issued = openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, lifetime)
-        claims = claims_of(issued.token.get_secret_value())
+        claims = claims_of(issued.token)
         reviewer = Reviewer(issued.token, issued.expires_at, claims.uid if claims else "")
         given.record(_issued(reviewer), "OpenShift", token=reviewer.record["sha256"])
         return reviewer

@@ -1,7 +1,8 @@
 """Which deliveries were seen already, kept in a small SQLite file so that a restart forgets none.
 
 GitHub signs the body and not the headers: whoever caught a delivery can send it again under another id. So
-the body's hash is remembered beside the id, and either of them makes a delivery known.
+the body is remembered beside the id, and either of them makes a delivery known. Of both only a hash is kept:
+an id is whatever its sender made it.
 """
 
 from __future__ import annotations
@@ -51,10 +52,11 @@ class SeenDeliveries:
         Raises:
             sqlite3.Error: the file cannot be written.
         """
-        digest = hashlib.sha256(body).digest()
+        of_id = hashlib.sha256(delivery.encode()).hexdigest()
+        of_body = hashlib.sha256(body).digest()
         with self._lock:
             added = self._database.execute(
-                "insert or ignore into delivery (id, body) values (?, ?)", (delivery, digest)
+                "insert or ignore into delivery (id, body) values (?, ?)", (of_id, of_body)
             )
             if not added.rowcount:
                 return False

@@ -7,12 +7,13 @@ claims do: whose it is, for whom, until when.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic import SecretStr
 
 _LEGACY = "kubernetes.io/serviceaccount/"
 
@@ -37,9 +38,9 @@ class Claims:
     key_id: str
 
 
-def claims_of(token: str) -> Claims | None:
+def claims_of(token: SecretStr) -> Claims | None:
     """The claims of a token; None if it is not a JWT."""
-    parts = token.strip().split(".")
+    parts = token.get_secret_value().strip().split(".")
     if len(parts) != 3:
         return None
     header, body = _object(parts[0]), _object(parts[1])
@@ -59,12 +60,13 @@ def claims_of(token: str) -> Claims | None:
     )
 
 
-def is_base64_of_jwt(text: str) -> bool:
+def is_base64_of_jwt(token: SecretStr) -> bool:
     """Whether it becomes a JWT when it is decoded once more: the ``data`` of a Secret as it stands there."""
     try:
-        return claims_of(base64.b64decode(text.strip(), validate=True).decode("ascii")) is not None
-    except (binascii.Error, UnicodeDecodeError):
+        decoded = base64.b64decode(token.get_secret_value().strip(), validate=True).decode("ascii")
+    except ValueError:  # not ASCII, not base64, or what it encodes is not ASCII
         return False
+    return claims_of(SecretStr(decoded)) is not None
 
 
 def _object(part: str) -> Mapping[str, Any] | None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import SecretStr
 
-def digest(token: str) -> str:
+
+def digest(token: SecretStr) -> str:
     """What may be kept of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.get_secret_value().encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def _token(
     if known.value.token is None:
         findings.wrong(question, ReviewerSecretEmpty())
         return SECRET, None
-    reviewer.sha256 = digest(known.value.token.get_secret_value())
+    reviewer.sha256 = digest(known.value.token)
     findings.right(question, SYSTEM, f"yes; sha256 {reviewer.sha256[:16]}")
     return SECRET, known.value.token
 
@@ -145,10 +145,9 @@ def _fault(
     openshift: OpenShift, source: str, token: SecretStr, uid: str, ours: Claims | None
 ) -> Cause | str | None:
     """What is wrong with the token, as text where the cluster could not be asked; None if nothing is."""
-    text = token.get_secret_value()
-    claims = claims_of(text)
+    claims = claims_of(token)
     if claims is None:
-        return ReviewerTokenStillBase64(source) if is_base64_of_jwt(text) else ReviewerTokenGarbage(source)
+        return ReviewerTokenStillBase64(source) if is_base64_of_jwt(token) else ReviewerTokenGarbage(source)
     if claims.expires and claims.expires < datetime.now(UTC):
         return ReviewerTokenExpired(source, claims.expires)
     if claims.account != REVIEWER:

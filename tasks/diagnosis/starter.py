@@ -63,7 +63,7 @@ def ask_starter(
     except EnablementError as error:
         findings.unknown(question, "OpenShift", f"{error.subject}: {error.answer}")
         return Starter(namespace, account, None, None, f"{error.subject}: {error.answer}")
-    claims = claims_of(token.get_secret_value())
+    claims = claims_of(token)
     starter = Starter(namespace, account, token, claims)
     if claims is not None:
         _token(findings, starter, claims, uid, vault)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from deployments.sandbox.certificates import write_private
 from deployments.sandbox.environment import CHECKOUT
+from deployments.sandbox.github_api import Webhook
 from deployments.sandbox.ports import free_port
 from deployments.sandbox.prefect_server import PrefectServer
 from deployments.sandbox.processes import Supervisor, http_answers
@@ -14,28 +16,57 @@ SECRET = "the secret of GitHub and service"
 NEVER = 3600.0
 """Seconds between two looks that nobody asks for, or in Pending: longer than any test."""
 
+_NAME = "merge-service"
 _START_SECONDS = 180.0
 
 
 class Service:
-    """The process; may be stopped and started again on the same state."""
+    """The process; may be stopped and started again on the same state.
 
-    def __init__(self, server: PrefectServer, directory: Path) -> None:
+    Attributes:
+        directory: everything that it leaves behind.
+        secret: of the webhook.
+        secret_file: where it reads that from (0600); None where it gets it in its environment.
+        url: where it listens.
+        log_file: standard output and error.
+    """
+
+    def __init__(
+        self, server: PrefectServer, directory: Path, secret: str = SECRET, *, secret_in_file: bool = False
+    ) -> None:
+        self.directory = directory
+        self.secret = secret
+        self.secret_file: Path | None = None
         self._server = server
-        self._directory = directory
         self._port = free_port()
         self._supervisor = Supervisor(directory / "logs")
         self.url = f"http://127.0.0.1:{self._port}"
+        self.log_file = self._supervisor.logs / f"{_NAME}.log"
+        if secret_in_file:
+            self.secret_file = write_private(directory / "webhook-secret", f"{secret}\n")
+
+    @property
+    def webhook(self) -> Webhook:
+        """What GitHub is told."""
+        return Webhook(f"{self.url}/webhook", self.secret)
 
     def start(self, interval: float = NEVER, pending_limit: float = NEVER) -> None:
+        """Returns once it has looked for the first time."""
+        environment = dict(self._server.environment)
+        secret: tuple[str, ...] = ()
+        if self.secret_file:
+            secret = ("--webhook-secret-file", str(self.secret_file))
+        else:
+            environment["MERGE_SERVICE_WEBHOOK_SECRET"] = self.secret
         self._supervisor.start(
-            "merge-service",
+            _NAME,
             [
                 *(sys.executable, "-m", "deployments.merge_service", "--port", str(self._port)),
-                *("--state-directory", str(self._directory / "state")),
+                *("--state-directory", str(self.directory / "state")),
                 *("--interval", str(interval), "--pending-limit", str(pending_limit)),
+                *secret,
             ],
-            environment={**self._server.environment, "MERGE_SERVICE_WEBHOOK_SECRET": SECRET},
+            environment=environment,
             directory=CHECKOUT,
             ready=http_answers(f"{self.url}/healthz"),
             within=_START_SECONDS,
@@ -43,11 +74,11 @@ class Service:
         )
 
     def stop(self) -> None:
-        self._supervisor.stop("merge-service")
+        self._supervisor.stop(_NAME)
 
     def stop_all(self) -> None:
         self._supervisor.stop_all()
 
     @property
     def log(self) -> str:
-        return (self._supervisor.logs / "merge-service.log").read_text()
+        return self.log_file.read_text()

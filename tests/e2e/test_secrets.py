@@ -1,45 +1,62 @@
 """No secret comes to light anywhere: after a whole run, after a failure of each step, and after a crash.
 
-Before a search may say "nothing", each place shows that it finds what is planted in it.
+Before a search may say "nothing", each place shows that it finds what is planted in it, and a flow that leaks
+on purpose is caught.
 """
 
 from __future__ import annotations
 
 import secrets
 import signal
-import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from deployments.sandbox.github_api import Webhook
+from deployments.sandbox.environment import CHECKOUT
+from deployments.sandbox.prefect_server import WORK_POOL
 from deployments.sandbox.vault_seed import PIPELINE_POLICY
 from deployments.sandbox.vault_server import VaultServer
-from tests.deployments.sandbox.github_api.receiver import receiving
+from flows.diagnose_cluster import diagnose_cluster
 from tests.e2e.conftest import Engineer
+from tests.e2e.failing_run import FailingRun, Fault
+from tests.e2e.flow_processes import flow_processes
+from tests.e2e.merge_service import Service
 from tests.rights import EMBER, policy_of_the_tests
-from tests.secrets.installation import GIT_TOKEN, SearchedInstallation
+from tests.secrets.bad_deliveries import send_bad_deliveries
+from tests.secrets.faults import (
+    base_branch_gone_once_it_is_proposed,
+    everybody_reads_everything,
+    give_vault_a_reviewer_without_rights,
+    no_room_for_the_report,
+    pinned,
+    plan_not_named,
+    policy_of_the_pipeline,
+    pushes_refused,
+)
+from tests.secrets.installation import SearchedInstallation
+from tests.secrets.leaky_flow import LEAKS
+from tests.secrets.machine_places import GIT_TOKEN, meant_environments
 from tests.secrets.needles import Secret
-from tests.secrets.places import files, head_of, set_head
+from tests.secrets.places import files
 from tests.secrets.relay import Relay
 from tests.secrets.search import Searcher
-from tests.world import REPOSITORY, World, enable
+from tests.world import REPOSITORY, Run, World, enable
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads processes from Linux's /proc"),
 ]
 
-PLACES = 31
+PLACES = 36
 """How many are searched. Another number stands in the documentation as well."""
 
 ENABLE = "enable-cluster/enable-cluster"
+DIAGNOSE = "diagnose-cluster/diagnose-cluster"
+_PATIENCE = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -51,22 +68,35 @@ def clear_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServe
 
 
 @pytest.fixture
-def vault(clear_vault: VaultServer) -> VaultServer:
-    """Instead of the session's: one that tells, to this test, which tokens it was sent and handed out."""
+def vault(clear_vault: VaultServer) -> Iterator[VaultServer]:
+    """Instead of the session's: one that tells, to this test, which tokens it was sent and handed out.
+
+    Each test has a pipeline's token of its own: what leaked in one is not found in the next.
+    """
     clear_vault.reset()
-    return clear_vault
+    yield clear_vault
+    clear_vault.request("POST", "auth/token/revoke", {"token": clear_vault.pipeline_token})
+
+
+@contextmanager
+def searching(
+    engineer: Engineer, world: World, directory: Path, *, secret_in_file: bool
+) -> Iterator[SearchedInstallation]:
+    """Every place was seen to show what is planted in it; the connections are the pipeline's own."""
+    # As `openssl rand -hex 32` makes it.
+    service = Service(
+        engineer.server, directory / "service", secrets.token_hex(32), secret_in_file=secret_in_file
+    )
+    with SearchedInstallation(world, engineer.server, service, directory) as installation:
+        world.connect(cluster__kubeconfig=installation.kubeconfig)
+        assert installation.prove() == PLACES
+        yield installation
 
 
 @pytest.fixture
 def searched(engineer: Engineer, world: World, tmp_path: Path) -> Iterator[SearchedInstallation]:
-    """Every place was seen to show what is planted in it; the connections are the pipeline's own."""
-    secret = secrets.token_urlsafe(32)
-    with receiving() as receiver:
-        world.github.webhooks.append(Webhook(receiver.url, secret))
-        with SearchedInstallation(world, engineer.server, secret, tmp_path) as installation:
-            world.connect(cluster__kubeconfig=installation.kubeconfig)
-            assert installation.prove() == PLACES
-            yield installation
+    with searching(engineer, world, tmp_path, secret_in_file=True) as installation:
+        yield installation
 
 
 def assert_nothing_found(searched: SearchedInstallation, *expected: str) -> None:
@@ -76,12 +106,18 @@ def assert_nothing_found(searched: SearchedInstallation, *expected: str) -> None
         *("GitHub token", "Vault token", "key of the kubeconfig", "token of the kubeconfig"),
         *("webhook secret", *expected),
     }
+    wait_until_all_has_been_sent(searched)
     found = sorted(map(str, searched.findings()))
     assert not found, "\n".join(found)
     _assert_temporary_files_are_gone(searched)
     _assert_files_with_secrets_are_private(searched)
     _assert_git_was_seen_with_its_token(searched)
+    _assert_the_merge_service_was_seen(searched)
     _assert_vault_hides_them_in_its_audit_log(searched)
+    login = "AppRole secret id" if "AppRole secret id" in expected else "Vault token"
+    # They are in the database, and nothing but their encryption keeps the search from finding them.
+    of_blocks = {"GitHub token", "key of the kubeconfig", "token of the kubeconfig", login}
+    assert searched.decrypted() >= of_blocks
 
 
 def _assert_temporary_files_are_gone(searched: SearchedInstallation) -> None:
@@ -89,15 +125,26 @@ def _assert_temporary_files_are_gone(searched: SearchedInstallation) -> None:
 
 
 def _assert_files_with_secrets_are_private(searched: SearchedInstallation) -> None:
+    assert searched.service.secret_file in searched.meant()
     for path, reason in searched.meant().items():
         assert path.stat().st_mode & 0o777 == 0o600, f"{path}: {reason}"
 
 
 def _assert_git_was_seen_with_its_token(searched: SearchedInstallation) -> None:
     token = searched.world.github.token_of("pipeline").encode()
-    seen = dict(searched.meant_environments())
+    seen = dict(meant_environments(searched.processes))
     assert f"{GIT_TOKEN} of git clone" in seen
     assert set(seen.values()) == {token}
+
+
+def _assert_the_merge_service_was_seen(searched: SearchedInstallation) -> None:
+    """It took the merge that GitHub delivered and woke the run; its command line was searched."""
+    service = searched.service
+    assert service.secret_file
+    arguments = {argument for _, argument in searched.processes.arguments}
+    assert {b"deployments.merge_service", str(service.secret_file).encode()} <= arguments
+    assert {delivery.status for delivery in searched.world.github.deliveries} == {202}, service.log
+    assert "enable emea/ember was woken: " in service.log, service.log
 
 
 def _assert_vault_hides_them_in_its_audit_log(searched: SearchedInstallation) -> None:
@@ -111,115 +158,104 @@ def _assert_vault_hides_them_in_its_audit_log(searched: SearchedInstallation) ->
     assert b"hmac-sha256:" in vault.audit_log.read_bytes()
 
 
+def deploy(engineer: Engineer, name: str, entrypoint: str) -> str:
+    """Deploy a flow of the tests beside those of the project; returns the deployment's name."""
+    step = {"prefect.deployments.steps.set_working_directory": {"directory": str(CHECKOUT)}}
+    body = {
+        "name": name,
+        "flow_id": engineer.api.request("POST", "/flows/", {"name": name})["id"],
+        "entrypoint": entrypoint,
+        "pull_steps": [step],
+        "work_pool_name": WORK_POOL,
+        "job_variables": {"command": "python -m prefect.engine"},
+    }
+    engineer.api.request("POST", "/deployments/", body)
+    return f"{name}/{name}"
+
+
+def test_leaks_on_purpose_are_found(engineer: Engineer, world: World, tmp_path: Path) -> None:
+    # The merge service gets its secret in its environment: the documented way that is not the better one.
+    with searching(engineer, world, tmp_path, secret_in_file=False) as searched:
+        until = tmp_path / "until"
+        leaky = deploy(engineer, "leaky", "tests/secrets/leaky_flow.py:leaky")
+        names = {name: world.parameters[name] for name in ("vault", "gitops")}
+        parameters = {
+            "cluster": world.parameters["cluster_connection"],
+            "webhook_secret": searched.service.secret,
+            "until": str(until),
+        }
+        run = engineer.start(leaky, {**names, **parameters})
+        wait_until_seen(searched, f"--token={world.vault.pipeline_token}", lambda: engineer.log(run))
+        until.touch()
+        assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
+        wait_until_all_has_been_sent(searched)
+        wait_until_a_task_has_failed(engineer, run)
+        found = {(finding.secret, finding.place) for finding in searched.findings()}
+        assert found >= LEAKS | {("webhook secret", "environments of child processes")}
+        assert not [place for _, place in found if place == "audit log of Vault"]
+
+
+def wait_until_all_has_been_sent(searched: SearchedInstallation) -> None:
+    """A run is Completed before its process has sent the last of its logs and events, and ends."""
+    deadline = time.monotonic() + _PATIENCE
+    while left := flow_processes(searched.server):
+        assert time.monotonic() < deadline, f"{left} do not end"
+        time.sleep(0.1)
+    searched.events.catch_up()
+
+
+def wait_until_a_task_has_failed(engineer: Engineer, run: str) -> None:
+    """The server makes task runs from events, a little later."""
+    deadline = time.monotonic() + _PATIENCE
+    while "Failed" not in {task["state"]["name"] for task in engineer.api.task_runs(run)}:
+        assert time.monotonic() < deadline, engineer.log(run)
+        time.sleep(0.1)
+
+
+def wait_until_seen(searched: SearchedInstallation, argument: str, log: Callable[[], str]) -> None:
+    """Return once some child had this argument, and all that there was with it has been looked at."""
+    deadline = time.monotonic() + _PATIENCE
+    while argument.encode() not in {seen for _, seen in list(searched.processes.arguments)}:
+        assert time.monotonic() < deadline, log()
+        time.sleep(0.1)
+    searched.processes.catch_up()
+    searched.temporary.catch_up()
+
+
 def test_a_whole_run_and_a_retried_one_leave_no_secret(
     engineer: Engineer, world: World, searched: SearchedInstallation
 ) -> None:
     run = engineer.start(ENABLE, world.parameters)
     assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
-    world.merge()
-    world.sync()
+    searched.answers += send_bad_deliveries(searched.service)
+    let_the_github_token_end(searched)
     # The step that holds the reviewer's token fails in the worker: its traceback is logged.
     with pinned(world.vault, f"auth/{EMBER.mount}/config", "kubernetes_host"):
-        assert engineer.api.resume(run) == "ACCEPT"
-        assert engineer.await_state(run, "Failed") == "Failed"
+        world.merge()
+        world.sync()
+        assert engineer.await_state(run, "Failed") == "Failed", searched.service.log
     assert engineer.api.retry(run) == "ACCEPT"
     assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
-    assert_nothing_found(searched, "reviewer JWT", "starter JWT")
+    diagnosis = engineer.start(DIAGNOSE, parameters_of_a_diagnosis(world))
+    assert engineer.await_state(diagnosis, "Completed", "Failed") == "Completed", engineer.log(diagnosis)
+    assert_nothing_found(searched, "reviewer JWT", "starter JWT", "GitHub token that has ended")
 
 
-@contextmanager
-def pinned(vault: VaultServer, path: str, field: str) -> Iterator[None]:
-    """Vault's administrators allow one other value only; a token's capabilities do not show that."""
-    before, rule, after = policy_of_the_tests().partition(f'path "{path}" {{\n')
-    block, end, rest = after.partition("\n}\n")
-    opening = "  allowed_parameters = {\n"
-    assert opening in block, f"nothing is pinned at {path}"
-    # Our own value may be pinned already; it makes room for theirs.
-    others = "\n".join(line for line in block.split("\n") if not line.startswith(f'    "{field}" = '))
-    theirs = others.replace(opening, f'{opening}    "{field}" = ["theirs"]\n')
-    policy = f"{before}{rule}{theirs}{end}{rest}"
-    with policy_of_the_pipeline(vault, policy):
-        yield
+def let_the_github_token_end(searched: SearchedInstallation) -> None:
+    """The merge service looks with a token that GitHub does not know any more, and complains about it."""
+    ended = f"ghp_{secrets.token_hex(18)}"
+    searched.former.append(Secret.token("GitHub token that has ended", ended))
+    service, world = searched.service, searched.world
+    service.stop()
+    world.connect(cluster__kubeconfig=searched.kubeconfig, gitops__token=ended)
+    service.start()
+    assert "problems: GitHub, " in service.log, service.log
+    world.connect(cluster__kubeconfig=searched.kubeconfig)
 
 
-@contextmanager
-def policy_of_the_pipeline(vault: VaultServer, policy: str) -> Iterator[None]:
-    write = f"sys/policies/acl/{PIPELINE_POLICY}"
-    vault.request("PUT", write, {"policy": policy})
-    try:
-        yield
-    finally:
-        vault.request("PUT", write, {"policy": policy_of_the_tests()})
-
-
-@contextmanager
-def everybody_reads_everything(vault: VaultServer) -> Iterator[None]:
-    """Somebody was generous in the policy that every session has: what must not be read, may be."""
-    before = vault.request("GET", "sys/policies/acl/default")["data"]["policy"]
-    generous = f'{before}\npath "k8s_secrets/*" {{ capabilities = ["read"] }}'
-    vault.request("PUT", "sys/policies/acl/default", {"policy": generous})
-    try:
-        yield
-    finally:
-        vault.request("PUT", "sys/policies/acl/default", {"policy": before})
-
-
-@contextmanager
-def pushes_refused(world: World) -> Iterator[None]:
-    """A server-side rule of the repository, which says in its refusal whatever it was told."""
-    config = world.github.path_of(REPOSITORY) / "config"
-    before = config.read_text()
-    hooks = config.parent / "rules"
-    hooks.mkdir()
-    hook = hooks / "pre-receive"
-    hook.write_text("#!/bin/sh\necho 'commits must be signed off' >&2\nexit 1\n")
-    hook.chmod(0o755)
-    config.write_text(f"{before}[core]\n\thooksPath = {hooks}\n")
-    try:
-        yield
-    finally:
-        config.write_text(before)
-
-
-@contextmanager
-def base_branch_gone_once_it_is_proposed(world: World, relay: Relay) -> Iterator[None]:
-    """Somebody renames the base branch between the pull request and the look at it."""
-    repository = world.github.path_of(REPOSITORY)
-    head = head_of(repository, "main")
-    gone = threading.Event()
-
-    def hold(chunk: bytes) -> bool:
-        if b"git-upload-pack" in chunk and not gone.is_set() and world.pulls("open"):
-            gone.set()
-            set_head(repository, "main", None)
-        return False
-
-    relay.hold = hold
-    try:
-        yield
-    finally:
-        relay.hold = lambda _chunk: False
-        set_head(repository, "main", head)
-
-
-@contextmanager
-def no_room_for_the_report(searched: SearchedInstallation) -> Iterator[None]:
-    """Prefect's database refuses the report."""
-    database = Path(searched.server.environment["PREFECT_HOME"]) / "prefect.db"
-
-    def execute(statement: str) -> None:
-        with closing(sqlite3.connect(database, timeout=30)) as connection:
-            connection.execute(statement)
-            connection.commit()
-
-    execute(
-        "create trigger no_room before insert on artifact when new.key like 'report-%' "
-        "begin select raise(abort, 'disk full'); end"
-    )
-    try:
-        yield
-    finally:
-        execute("drop trigger no_room")
+def parameters_of_a_diagnosis(world: World) -> dict[str, Any]:
+    names = ("cluster", "env", "namespaces", "vault", "cluster_connection")
+    return {name: world.parameters[name] for name in names}
 
 
 def app_role(vault: VaultServer) -> dict[str, Any]:
@@ -234,75 +270,53 @@ def app_role(vault: VaultServer) -> dict[str, Any]:
     }
 
 
-Fault = Callable[[], Any]
-
-
 async def test_a_failure_of_each_step_leaves_no_secret(
     engineer: Engineer, world: World, searched: SearchedInstallation, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with ExitStack() as stack:
         git = stack.enter_context(Relay(world.github.clone_url(REPOSITORY)))
         world.connect(cluster__kubeconfig=searched.kubeconfig, gitops__url=git.url, **app_role(world.vault))
-        run = await enable(world)
+        enabling = await enable(world)
+        run = FailingRun(engineer, enabling, searched.errors)
         vault = world.vault
         without_mounts = policy_of_the_tests().replace('path "sys/mounts"', 'path "sys/no-mounts"')
 
-        async def fails(step: str, fault: Fault) -> None:
-            if (await run.read()).state_name == "Failed":
-                assert engineer.api.retry(str(run.id)) == "ACCEPT"
-            with fault():
-                assert await run.go() == "Failed"
-            assert run.error is not None
-            searched.errors.append(run.error)
-            failed = [task.name for task in await run.tasks() if task.state_name == "Failed"]
-            assert failed[-1:] == [step], run.error
+        def others_pin(path: str, field: str) -> Fault:
+            return lambda: pinned(vault, path, field)
 
-        await fails("preflight", lambda: policy_of_the_pipeline(vault, without_mounts))
-        await fails("open the pull request", lambda: pushes_refused(world))
-        await fails("check the merge", lambda: base_branch_gone_once_it_is_proposed(world, git))
-        assert engineer.api.retry(str(run.id)) == "ACCEPT"
-        assert await run.go() == "Suspended", run.error
+        await run.fails("preflight", lambda: policy_of_the_pipeline(vault, without_mounts))
+        await run.fails("open the pull request", lambda: pushes_refused(world))
+        await run.fails("check the merge", lambda: base_branch_gone_once_it_is_proposed(world, git))
+        await run.comes_to("Suspended")
         world.merge()
-        await run.resume()
-        await fails("wait until synced", ExitStack)
+        await run.is_woken(searched.service)
+        await run.fails("find the approved plan", lambda: plan_not_named(world))
+        await run.fails("wait until synced", ExitStack)
         world.sync()
-        await fails(
-            "write policies", lambda: pinned(vault, f"sys/policies/acl/{EMBER.read_policy}", "policy")
-        )
-        await fails(
-            "write group and alias",
-            lambda: pinned(vault, f"identity/group/name/{EMBER.admin_group}", "policies"),
-        )
-        await fails("enable auth method", lambda: pinned(vault, f"sys/auth/{EMBER.mount}", "type"))
-        await fails(
-            "configure auth method", lambda: pinned(vault, f"auth/{EMBER.mount}/config", "kubernetes_host")
-        )
-        await fails(
-            "write role", lambda: pinned(vault, f"auth/{EMBER.mount}/role/{EMBER.role}", "token_policies")
-        )
-        await fails("verify the login", lambda: everybody_reads_everything(vault))
-        await fails("publish the report", lambda: no_room_for_the_report(searched))
-        assert engineer.api.retry(str(run.id)) == "ACCEPT"
-        assert await run.go() == "Completed", run.error
-    assert len(searched.errors) > 10
-    await run.logs()
+        group, config = f"identity/group/name/{EMBER.admin_group}", f"auth/{EMBER.mount}/config"
+        role = f"auth/{EMBER.mount}/role/{EMBER.role}"
+        await run.fails("write policies", others_pin(f"sys/policies/acl/{EMBER.read_policy}", "policy"))
+        await run.fails("write group and alias", others_pin(group, "policies"))
+        await run.fails("enable auth method", others_pin(f"sys/auth/{EMBER.mount}", "type"))
+        await run.fails("configure auth method", others_pin(config, "kubernetes_host"))
+        await run.fails("write role", others_pin(role, "token_policies"))
+        await run.fails("verify the login", lambda: everybody_reads_everything(vault))
+        await run.fails("publish the report", lambda: no_room_for_the_report(engineer.server))
+        await run.comes_to("Completed")
+        diagnosing = await Run.create(diagnose_cluster, parameters_of_a_diagnosis(world))
+        give_vault_a_reviewer_without_rights(world)
+        diagnosis = FailingRun(engineer, diagnosing, searched.errors)
+        await diagnosis.fails("diagnose the login", ExitStack)
+    assert "Vault's reviewer JWT is not accepted" in str(diagnosing.error)
+    assert len(searched.errors) == 1 + 12 + 1, "the planted one, one of each step, and the diagnosis"
+    await enabling.logs()
     searched.console.append("\n".join(capfd.readouterr()))
     assert_nothing_found(searched, "AppRole secret id", "reviewer JWT", "starter JWT")
 
 
-def flow_process(run: str) -> psutil.Process:
-    """The process that executes a run for the worker."""
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("PREFECT__FLOW_RUN_ID") == run and "prefect.engine" in process.cmdline():
-                return process
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    raise AssertionError(f"nobody executes {run}")
-
-
 def crash(engineer: Engineer, run: str) -> None:
-    flow_process(run).send_signal(signal.SIGKILL)
+    (process,) = flow_processes(engineer.server, run)
+    process.send_signal(signal.SIGKILL)
     assert engineer.await_state(run, "Crashed") == "Crashed", engineer.log(run)
 
 
@@ -324,12 +338,11 @@ def test_a_crash_in_the_middle_of_a_step_that_holds_secrets_leaves_none(
 
         run = engineer.start(ENABLE, world.parameters)
         assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
-        world.merge()
-        world.sync()
         # While the reviewer's token is tried out, just before it is written to Vault.
         cluster.hold = lambda _chunk: "ember-k8s/" in world.vault.request("GET", "sys/auth")["data"]
-        assert engineer.api.resume(run) == "ACCEPT"
-        assert cluster.held.wait(120), engineer.log(run)
+        world.merge()
+        world.sync()
+        assert cluster.held.wait(120), f"{engineer.log(run)}\n{searched.service.log}"
         crash(engineer, run)
         cluster.hold = lambda _chunk: False
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,19 +15,17 @@ from typing import Any, Self
 import yaml
 
 from deployments.sandbox.certificates import CertificateAuthority
-from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.prefect_server import PrefectServer
+from tests.e2e.merge_service import Service
 from tests.rights import cluster_account
-from tests.secrets.exceptions import said
+from tests.secrets.machine_places import WorkingDirectory, of_children, of_temporary_files, of_this_process
 from tests.secrets.needles import Secret
-from tests.secrets.places import Place, appended, branched, committed, files, grow_branch, new_file, objects
-from tests.secrets.prefect_places import Subscription, announced, shown_by_the_api, stored
-from tests.secrets.search import Finding, Searcher, Stream
+from tests.secrets.places import Place
+from tests.secrets.prefect_places import Subscription, announced, decrypted_blocks, shown_by_the_api, stored
+from tests.secrets.search import Finding, Searcher
+from tests.secrets.system_places import of_the_merge_service, of_the_pull_request, of_the_stand_ins
 from tests.secrets.watch import FolderWatch, ProcessWatch
-from tests.world import REPOSITORY, World
-
-GIT_TOKEN = "GITOPS_TOKEN"
-"""The one variable of the one kind of child that is meant to have a secret: git hands it to askpass."""
+from tests.world import World
 
 _OF_VAULT = {
     "client_token": "Vault token",
@@ -42,21 +37,27 @@ _OF_VAULT = {
 
 
 class SearchedInstallation:
-    """A world with a worker, from before its first run on.
+    """A world with a worker and a merge service, from before its first run on.
 
     Attributes:
         errors: what runs in this process raised; a test adds it.
         console: what this process printed; a test adds it.
+        answers: what the merge service answered; a test adds it.
+        former: secrets that the connections had before; a test adds them.
         places: all of them.
     """
 
-    def __init__(self, world: World, server: PrefectServer, webhook_secret: str, directory: Path) -> None:
+    def __init__(self, world: World, server: PrefectServer, service: Service, directory: Path) -> None:
+        """Args: service: not started yet."""
         self.world = world
         self.server = server
+        self.service = service
         self.errors: list[BaseException] = []
         self.console: list[str] = []
+        self.answers: list[bytes] = []
+        self.former: list[Secret] = []
         self._directory = directory
-        self._webhook_secret = webhook_secret
+        self._audited = world.vault.raw_audit_log.stat().st_size
         self._key = CertificateAuthority("the cluster's clients").issue("pipeline")
         self.kubeconfig = self._kubeconfig()
         self._stack = ExitStack()
@@ -67,7 +68,7 @@ class SearchedInstallation:
         self.processes = ProcessWatch(os.getpid())
         self.temporary = FolderWatch(worker_temporary, self._temporary)
         self.events = Subscription(server.api)
-        self._before = {path: path.stat().st_mtime_ns for path in self._working_directory()}
+        self._working_directory = WorkingDirectory(self._temporary / "planted")
         self.places = tuple(self._places())
         self._proved = False
 
@@ -75,6 +76,9 @@ class SearchedInstallation:
         tempfile.tempdir = str(self._temporary)
         for watch in (self.processes, self.temporary, self.events):
             self._stack.enter_context(watch)
+        self._stack.callback(self.service.stop_all)
+        self.service.start()
+        self.world.github.webhooks.append(self.service.webhook)
         return self
 
     def __exit__(
@@ -103,24 +107,30 @@ class SearchedInstallation:
         searcher = Searcher(self.secrets())
         return [finding for place in self.places for finding in searcher.find(place.name, place.read())]
 
+    def decrypted(self) -> set[str]:
+        """The secrets that the same search finds in Prefect's database once its Blocks are decrypted."""
+        blocks = decrypted_blocks(self.server)
+        return {found.secret for found in Searcher(self.secrets()).find("decrypted Blocks", blocks)}
+
     def secrets(self) -> list[Secret]:
         """All that there are by now: those of the connections, and those that the systems handed out."""
         found = {
             Secret.token("GitHub token", self.world.github.token_of("pipeline")),
-            Secret.token("webhook secret", self._webhook_secret),
+            Secret.token("webhook secret", self.service.secret),
             Secret.jwt("token of the kubeconfig", self._user()["token"]),
             Secret.pem("key of the kubeconfig", self._key.key_pem),
             Secret.token("Vault token", self.world.vault.pipeline_token),
+            *self.former,
         }
         for name, value in self.values_in_vault():
             found.add((Secret.jwt if value.count(".") == 2 else Secret.token)(name, value))
         return sorted(found, key=lambda secret: secret.name)
 
     def values_in_vault(self) -> set[tuple[str, str]]:
-        """Secrets that were sent to Vault or came from it, by name: from its audit log in clear."""
+        """Secrets that were sent to Vault or came from it since, by name: from its audit log in clear."""
         root = self.world.vault.root_token
         values = set()
-        for line in self.world.vault.raw_audit_log.read_text().splitlines():
+        for line in self.world.vault.raw_audit_log.read_bytes()[self._audited :].splitlines():
             for name, value in _fields(json.loads(line)):
                 if name in _OF_VAULT and value and value != root:
                     values.add((_OF_VAULT[name], value))
@@ -131,7 +141,7 @@ class SearchedInstallation:
         vault = self.world.vault.audit_log.parent
         github = self.world.github.state_dir
         kubernetes = self.world.kubernetes.ca_file.parent
-        return {
+        meant = {
             vault / "root-token": "the sandbox hands it to whoever looks around in its Vault",
             vault / "unseal-key": "the same",
             vault / "pipeline-token": "what an operator puts into the VaultConnection",
@@ -142,6 +152,9 @@ class SearchedInstallation:
             kubernetes / "admin.kubeconfig": "the administrator of the cluster",
             kubernetes / "server.key": "the TLS key of its API server",
         }
+        if self.service.secret_file:
+            meant[self.service.secret_file] = "where the merge service reads the webhook's secret"
+        return meant
 
     def _kubeconfig(self) -> str:
         """Of the pipeline's own narrow account; with a client certificate beside the token, as some have."""
@@ -158,143 +171,17 @@ class SearchedInstallation:
         return user
 
     def _places(self) -> Iterator[Place]:
+        meant = self.meant()
         yield from stored(self.server)
         yield from shown_by_the_api(self.server.api)
-        yield from announced(self.server.api, self.events)
-        yield from self._of_the_machine()
-        yield from self._of_the_pull_request()
-        yield from self._of_the_stand_ins()
-
-    def _of_the_machine(self) -> Iterator[Place]:
-        processes, temporary = self.processes, self.temporary
-
-        def start(arguments: Sequence[str], variables: Sequence[str]) -> None:
-            environment = {f"PLANTED_{number}": text for number, text in enumerate(variables)}
-            command = [sys.executable, "-c", "import time; time.sleep(600)", *arguments]
-            with subprocess.Popen(command, env=environment) as child:
-                processes.catch_up()
-                child.kill()
-
-        def temporary_file(name: str, texts: Sequence[str]) -> None:
-            folder = Path(tempfile.mkdtemp(dir=self._temporary))
-            (folder / name).write_text("\n".join(texts))
-            temporary.catch_up()
-            (folder / name).unlink()
-            folder.rmdir()
-
-        def configurations() -> Iterator[Stream]:
-            return ((where, text) for where, text in temporary.streams if Path(where).name == "config")
-
-        def others() -> Iterator[Stream]:
-            return ((where, text) for where, text in temporary.streams if Path(where).name != "config")
-
-        yield Place(
-            "command lines of child processes",
-            lambda: iter(list(processes.arguments)),
-            lambda texts: start(texts, ()),
-        )
-        yield Place("environments of child processes", self._environments, lambda texts: start((), texts))
-        yield Place(".git/config of clones", configurations, lambda texts: temporary_file("config", texts))
-        yield Place("temporary files", others, lambda texts: temporary_file("file", texts))
-        yield Place("working directory", self._changed, new_file(self._temporary / "planted"))
-        yield Place(
-            "exceptions: texts, tracebacks, local variables, pickles",
-            lambda: (stream for error in self.errors for stream in said(error)),
-            lambda texts: self.errors.append(_raised(texts)),
-        )
-        yield Place(
-            "console of this process",
-            lambda: iter([("console", "\n".join(self.console).encode())]),
-            self.console.extend,
-        )
-
-    def _environments(self) -> Iterator[Stream]:
-        for process, variable, value in list(self.processes.variables):
-            if not self._is_meant(process, variable):
-                yield f"{variable} of {process}", value
-
-    @staticmethod
-    def _is_meant(process: str, variable: str) -> bool:
-        """Git, its own helpers, and the script that answers its questions."""
-        command = process.split(maxsplit=1)[0]
-        is_git = command == "git" or command.startswith("git-remote-") or "askpass.sh" in process
-        return variable == GIT_TOKEN and is_git
-
-    def meant_environments(self) -> Iterator[Stream]:
-        """What the search leaves out of the environments."""
-        for process, variable, value in list(self.processes.variables):
-            if self._is_meant(process, variable):
-                yield f"{variable} of {process}", value
-
-    @staticmethod
-    def _working_directory() -> Iterator[Path]:
-        for top in CHECKOUT.iterdir():
-            if top.name not in {".git", ".venv"}:
-                yield from (path for path in [top, *top.rglob("*")] if path.is_file())
-
-    def _changed(self) -> Iterator[Stream]:
-        """Files that appeared or changed where the worker runs."""
-        for path in (*self._working_directory(), *files_below(self._temporary / "planted")):
-            if self._before.get(path) != path.stat().st_mtime_ns:
-                yield str(path), path.read_bytes()
-
-    def _of_the_pull_request(self) -> Iterator[Place]:
-        repository = self.world.github.path_of(REPOSITORY)
-
-        def pulls() -> Iterator[Stream]:
-            for pull in self.world.pulls():
-                number = pull["number"]
-                for path in (f"/pulls/{number}", f"/pulls/{number}/commits", f"/pulls/{number}/files",
-                             f"/issues/{number}/comments"):  # fmt: skip
-                    yield path, self.world.as_reviewer("GET", path).content
-
-        def pull(texts: Sequence[str]) -> None:
-            head = f"planted-{len(self.world.pulls())}"
-            grow_branch(repository, head)
-            title, *body = texts
-            made = self.world.as_reviewer(
-                "POST", "/pulls", json={"title": title, "body": body[0], "head": head, "base": "main"}
-            ).json()
-            number = made["number"]
-            for text in body[1:]:
-                self.world.as_reviewer("POST", f"/issues/{number}/comments", json={"body": text})
-            self.world.as_reviewer("PATCH", f"/pulls/{number}", json={"state": "closed"})
-
-        yield Place("pull requests: title, body, comments, commits", pulls, pull)
-        yield Place("Git objects: commits, files", lambda: objects(repository), committed(repository))
-        yield Place("Git refs: branches", lambda: objects(repository), branched(repository))
-
-    def _of_the_stand_ins(self) -> Iterator[Place]:
-        vault = self.world.vault.audit_log
-        logs = {
-            "log of Vault": vault.with_name("openbao.log"),
-            "log of the GitHub stand-in": self.world.github.state_dir / "requests.log",
-            "log of the Kubernetes stand-in": self.world.kubernetes.request_log,
-        }
-        for name, log in logs.items():
-            yield Place(name, partial(files, log), appended(log))
-        yield Place(
-            "audit log of Vault",
-            lambda: files(vault),
-            appended(vault, lambda text: json.dumps({"type": "planted", "text": text})),
-        )
-        meant = self.meant()
-        for name, directory in {
-            "Vault": vault.parent,
-            "the GitHub stand-in": self.world.github.state_dir,
-            "the Kubernetes stand-in": self.world.kubernetes.ca_file.parent,
-            "the GitOps agent": self._directory / "agent",
-        }.items():
-            yield Place(
-                f"files of {name}",
-                partial(files, directory, meant=meant),
-                new_file(directory / "planted"),
-            )
-
-
-def files_below(folder: Path) -> list[Path]:
-    """All files in a folder, which need not be there."""
-    return [path for path in folder.rglob("*") if path.is_file()]
+        yield from announced(self.events)
+        yield from of_children(self.processes)
+        yield from of_temporary_files(self.temporary)
+        yield self._working_directory.place()
+        yield from of_this_process(self.errors, self.console)
+        yield from of_the_pull_request(self.world)
+        yield from of_the_stand_ins(self.world, self._directory / "agent", meant)
+        yield from of_the_merge_service(self.service, self.answers, meant)
 
 
 def _fields(document: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -306,17 +193,3 @@ def _fields(document: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield from _fields(value, name)
     elif isinstance(document, str):
         yield name, document
-
-
-def _raised(texts: Sequence[str]) -> BaseException:
-    """An exception with the texts in its message, its hidden context and a local variable of it."""
-    message, hidden, *local = texts
-    try:
-        try:
-            credentials = {"tokens": local}
-            raise ValueError(hidden)
-        except ValueError:
-            assert credentials
-            raise RuntimeError(message) from None
-    except RuntimeError as error:
-        return error

@@ -40,9 +40,12 @@ class Secret:
 
     @classmethod
     def jwt(cls, name: str, value: str) -> Self:
-        """A signed token: its head, which all tokens of one cluster share, its claims and its signature."""
-        head, claims, signature = value.encode().split(b".")
-        return cls(name, (head + b".", claims[-_PIECE:], signature[:_PIECE], signature[-_PIECE:]))
+        """A signed token: its head, which all tokens of one cluster share, and its signature.
+
+        Not its claims, which are public without the signature: all accounts of one name end theirs alike.
+        """
+        head, _claims, signature = value.encode().split(b".")
+        return cls(name, (head + b".", signature[:_PIECE], signature[-_PIECE:]))
 
     @classmethod
     def pem(cls, name: str, value: str) -> Self:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+from cryptography.fernet import Fernet
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -20,16 +23,20 @@ from websockets.sync.client import connect
 from connections import GitOpsRepository
 from deployments.sandbox.prefect_api import PrefectApi
 from deployments.sandbox.prefect_server import PrefectServer
+from runbook.gate import LABEL
 from tests.secrets.places import Place, appended, files, new_file, rows
 from tests.secrets.search import Stream
 
 _PAGE = 200
+_RECORDS = "records-"
+"""How the keys of the artifacts begin that `tasks.records` publishes."""
 
 
 class Subscription:
     """Every event that the server announces on its websocket."""
 
     def __init__(self, api: PrefectApi) -> None:
+        self._api = api
         self._socket = connect(f"ws{api.url.removeprefix('http')}/events/out", max_size=None)
         # Where nothing is said, those until now are meant.
         until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -59,12 +66,25 @@ class Subscription:
         """The messages so far."""
         yield f"{len(self.messages)} messages", b"\n".join(self.messages)
 
-    def wait_for(self, text: str) -> None:
-        """Return once a message holds ``text``."""
+    def announce(self, texts: Sequence[str]) -> None:
+        """Have an event announced with texts in it, and return once it has arrived here."""
+        mark = uuid4().hex
+        body = {
+            "id": str(uuid4()),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": "planted",
+            "resource": {"prefect.resource.id": f"planted.{mark}"},
+            "payload": {"texts": list(texts)},
+        }
+        self._api.request("POST", "/events", [body])
         deadline = time.monotonic() + 60
-        while not any(text.encode() in message for message in self.messages):
+        while not any(mark.encode() in message for message in self.messages):
             assert time.monotonic() < deadline, f"not in {len(self.messages)} messages"
             time.sleep(0.05)
+
+    def catch_up(self) -> None:
+        """Return once everything has arrived that the server was told before."""
+        self.announce(())
 
 
 def _pages(api: PrefectApi, path: str, **body: Any) -> Iterator[Stream]:
@@ -85,9 +105,23 @@ def shown_by_the_api(api: PrefectApi) -> Iterator[Place]:
         body = {"key": f"planted-{uuid4().hex}", "type": "markdown", "data": "\n".join(texts)}
         api.request("POST", "/artifacts/", body)
 
+    def record(texts: Sequence[str]) -> None:
+        body = {"key": f"{_RECORDS}planted-{uuid4().hex}", "type": "json", "data": [{"changed": texts}]}
+        api.request("POST", "/artifacts/", body)
+
     def run(texts: Sequence[str]) -> None:
         flow = api.request("POST", "/flows/", {"name": "planted"})["id"]
         api.request("POST", "/flow_runs/", {"flow_id": flow, "parameters": {"texts": list(texts)}})
+
+    def label(texts: Sequence[str]) -> None:
+        flow = api.request("POST", "/flows/", {"name": "planted"})["id"]
+        labelled = api.request("POST", "/flow_runs/", {"flow_id": flow})["id"]
+        api.request("PATCH", f"/flow_runs/{labelled}/labels", {LABEL: json.dumps({"head": texts})})
+
+    def labels() -> Iterator[Stream]:
+        for where, runs in _pages(api, "/flow_runs/filter"):
+            for one in json.loads(runs):
+                yield f"{where}, {one['name']}", json.dumps(one["labels"]).encode()
 
     def task(texts: Sequence[str]) -> None:
         flow = api.request("POST", "/flows/", {"name": "planted"})["id"]
@@ -110,7 +144,13 @@ def shown_by_the_api(api: PrefectApi) -> Iterator[Place]:
     # Logs below INFO, too.
     yield Place("logs of flows", lambda: _pages(api, "/logs/filter", logs={"level": {"ge_": 0}}), log)
     yield Place("artifacts", lambda: _pages(api, "/artifacts/filter"), artifact)
+    yield Place(
+        "records of changes",
+        lambda: _pages(api, "/artifacts/filter", artifacts={"key": {"like_": _RECORDS}}),
+        record,
+    )
     yield Place("flow runs: parameters, states", lambda: _pages(api, "/flow_runs/filter"), run)
+    yield Place("labels of flow runs: what the gate keeps", labels, label)
     yield Place("task runs: names, states", lambda: _pages(api, "/task_runs/filter"), task)
     yield Place(
         "connections as the API shows them", lambda: _pages(api, "/block_documents/filter"), connection
@@ -122,22 +162,21 @@ def _log(message: str) -> dict[str, Any]:
     return {"name": "planted", "level": 20, "message": message, "timestamp": now}
 
 
-def announced(api: PrefectApi, events: Subscription) -> Iterator[Place]:
+def announced(events: Subscription) -> Iterator[Place]:
     """What goes to everybody who listens. (Logs are not announced unless the server is told to.)"""
+    yield Place("events, as they are announced", events.read, events.announce)
 
-    def event(texts: Sequence[str]) -> None:
-        mark = uuid4().hex
-        body = {
-            "id": str(uuid4()),
-            "occurred": datetime.now(UTC).isoformat(),
-            "event": "planted",
-            "resource": {"prefect.resource.id": f"planted.{mark}"},
-            "payload": {"texts": list(texts)},
-        }
-        api.request("POST", "/events", [body])
-        events.wait_for(mark)
 
-    yield Place("events, as they are announced", events.read, event)
+def decrypted_blocks(server: PrefectServer) -> Iterator[Stream]:
+    """The Blocks in the database, decrypted as the server does it: with the key that lies beside them."""
+    database = Path(server.environment["PREFECT_HOME"]) / "prefect.db"
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
+        (kept,) = connection.execute(
+            "select value from configuration where key = 'ENCRYPTION_KEY'"
+        ).fetchone()
+        fernet = Fernet(json.loads(kept)["fernet_key"])
+        for name, data in connection.execute("select name, data from block_document").fetchall():
+            yield f"Block {name}", fernet.decrypt(json.loads(data).encode())
 
 
 def stored(server: PrefectServer) -> Iterator[Place]:

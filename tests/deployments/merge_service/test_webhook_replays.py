@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from deployments.merge_service.deliveries import SeenDeliveries
@@ -65,3 +66,14 @@ def test_the_memory_is_private(tmp_path: Path) -> None:
     SeenDeliveries(file).close()
     assert file.stat().st_mode & 0o077 == 0
     assert file.parent.stat().st_mode & 0o077 == 0
+
+
+def test_of_a_delivery_only_hashes_are_kept(tmp_path: Path) -> None:
+    seen = SeenDeliveries(tmp_path / "deliveries.sqlite")
+    assert seen.remember("id-of-a-careless-sender", b"what it sent")
+    assert not seen.remember("id-of-a-careless-sender", b"something else")
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    seen.close()
+    assert hashlib.sha256(b"what it sent").digest() in kept
+    assert b"careless" not in kept
+    assert b"what it sent" not in kept

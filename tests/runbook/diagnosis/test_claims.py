@@ -7,13 +7,15 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import SecretStr
 
-from runbook.diagnosis.claims import claims_of
+from runbook.diagnosis.claims import claims_of, is_base64_of_jwt
 
 
-def token(body: str) -> str:
+def token(body: str) -> SecretStr:
     parts = ('{"kid": "k"}', body, "signature")
-    return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+    encoded = (base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+    return SecretStr(".".join(encoded))
 
 
 def test_what_a_token_says_is_read() -> None:
@@ -50,3 +52,15 @@ def test_what_is_no_text_is_no_audience(audience: str) -> None:
 @pytest.mark.parametrize("body", ["[" * 100_000, "{", "[]", "no JSON", ""])
 def test_what_is_no_object_is_no_token(body: str) -> None:
     assert claims_of(token(body)) is None
+
+
+def test_a_token_that_was_not_decoded_is_recognised() -> None:
+    text = token("{}").get_secret_value()
+    assert is_base64_of_jwt(SecretStr(base64.b64encode(text.encode()).decode() + "\n"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "garbage", "gärbage", "Z2FyYmFnZQ==", "//79", token("{}").get_secret_value()]
+)
+def test_other_text_is_no_token_that_was_not_decoded(text: str) -> None:
+    assert not is_base64_of_jwt(SecretStr(text))

@@ -85,7 +85,7 @@ def jwt_of(scene: Scene, namespace: str, name: str, **changes: object) -> str:
 
 def noted(scene: Scene, token: str) -> str:
     """The token, whose end the expected line has."""
-    claims = claims_of(token)
+    claims = claims_of(SecretStr(token))
     assert claims
     assert claims.expires
     scene.values["ended"] = f"{claims.expires:%Y-%m-%d %H:%M:%S}"

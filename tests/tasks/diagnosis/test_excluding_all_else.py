@@ -51,7 +51,7 @@ def test_a_jwt_that_only_vault_holds_is_found_by_excluding_all_else(scene: Scene
 def test_our_record_tells_what_became_of_that_jwt(scene: Scene, what: str) -> None:
     scene.reviewer_jwt_of_nobody()
     uid = scene.uid(ESO, "eso-vault-auth")
-    sha = digest(scene.reviewer_token())
+    sha = digest(SecretStr(scene.reviewer_token()))
     ended = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     at = "our record: written at 2026-01-02 03:04 UTC, sha256 "
     records = {

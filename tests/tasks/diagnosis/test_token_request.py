@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 import pytest
+from pydantic import SecretStr
 
 from deployments.sandbox.certificates import CertificateAuthority
 from runbook.diagnosis import (
@@ -73,15 +74,15 @@ def test_whatever_is_wrong_with_the_jwt_in_vault_is_found_by_excluding_all_else_
     token = OF_VAULT[what](scene)
     scene.change_config(token_reviewer_jwt=token)
     now = datetime.now(UTC).replace(microsecond=0)
-    claims = claims_of(token)
+    claims = claims_of(SecretStr(token))
     ends = claims.expires if claims and claims.expires else now + timedelta(hours=1)
-    scene.record = ReviewerRecord(digest(token), ends, uid, WRITTEN, "")
+    scene.record = ReviewerRecord(digest(SecretStr(token)), ends, uid, WRITTEN, "")
     anew = f", which was made anew since: now {scene.values['new']}" if "new" in scene.values else ""
     cause = scene.diagnose().causes[0]
     assert isinstance(cause, ReviewerJwtNotAccepted)
     assert cause.line == (
         "Vault, auth/ember-k8s/config: Vault's reviewer JWT is not accepted by the API server; all else is "
-        f"right; our record: written at 2026-01-02 03:04 UTC, sha256 {digest(token)[:16]}, "
+        f"right; our record: written at 2026-01-02 03:04 UTC, sha256 {digest(SecretStr(token))[:16]}, "
         f"{'ended' if ends < now else 'ends'} at {ends:%Y-%m-%d %H:%M} UTC, of ServiceAccount uid {uid}{anew}"
     )
 
@@ -157,7 +158,7 @@ def test_a_new_token_that_is_bad_is_the_clusters_fault_and_no_secret_is_to_be_de
     issue(gateway, token)
     findings = Findings()
     with OpenShift(gateway.kubeconfig()) as openshift:
-        ask_reviewer(findings, openshift, WANTED, claims_of(issued(uid="starter")))
+        ask_reviewer(findings, openshift, WANTED, claims_of(SecretStr(issued(uid="starter"))))
     (cause,) = findings.faults
     assert type(cause) is kind
     assert cause.line == f"{SOURCE}: {answer}"
