@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, LogFilter, TaskRunFilter
+from prefect.logging.handlers import APILogHandler
 
 from deployments.sandbox.prefect_server import PrefectServer
 from deployments.sandbox.vault_server import VaultServer
@@ -116,7 +117,8 @@ async def to_the_merge(worlds: Sequence[World]) -> list[Run]:
 
 
 async def errors(runs: Sequence[Run]) -> list[str]:
-    """What the runs have logged as errors."""
+    """What the runs have logged as errors, here and in other processes."""
+    await APILogHandler.aflush()
     wanted = {"flow_run_id": {"any_": [run.id for run in runs]}, "level": {"ge_": 40}}
     async with get_client() as asked:
         entries = await asked.read_logs(LogFilter.model_validate(wanted))
