@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+
+import requests
 
 from deployments.sandbox.certificates import write_private
 from deployments.sandbox.environment import CHECKOUT
@@ -50,9 +53,14 @@ class Service:
         """What GitHub is told."""
         return Webhook(f"{self.url}/webhook", self.secret)
 
-    def start(self, interval: float = NEVER, pending_limit: float = NEVER) -> None:
-        """Returns once it has looked for the first time."""
-        environment = dict(self._server.environment)
+    def start(self, interval: float = NEVER, pending_limit: float = NEVER, **variables: str) -> None:
+        """Returns once it has looked for the first time.
+
+        Args:
+            interval, pending_limit: of the options of the same names, in seconds.
+            variables: of its environment, which it has otherwise than the server's other processes.
+        """
+        environment = {**self._server.environment, **variables}
         secret: tuple[str, ...] = ()
         if self.secret_file:
             secret = ("--webhook-secret-file", str(self.secret_file))
@@ -78,6 +86,11 @@ class Service:
 
     def stop_all(self) -> None:
         self._supervisor.stop_all()
+
+    def has_looked_since(self, moment: float) -> bool:
+        """Whether a look has ended well since a moment of `time.monotonic`."""
+        health = requests.get(f"{self.url}/healthz", timeout=30).json()
+        return time.monotonic() - float(health["last_success"]) > moment
 
     @property
     def log(self) -> str:
