@@ -158,18 +158,23 @@ class PrefectServer:
         """Raise `SandboxError` if the server or a worker has ended by itself."""
         self._supervisor.check()
 
-    def start_worker(self, name: str = "worker", *, wait: bool = True, **environment: str) -> None:
+    def start_worker(
+        self, name: str = "worker", *, wait: bool = True, limit: int | None = None, **environment: str
+    ) -> None:
         """Start a process worker of the pool.
 
         Args:
             name: of the worker.
             wait: until the server sees it online.
+            limit: how many runs it executes at once; any number if not given.
             environment: variables that it and its flow runs have otherwise than `environment` says.
 
         Raises:
             SandboxError: it is not online in time.
         """
         command = [self._prefect, "worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", name]
+        if limit is not None:
+            command += ["--limit", str(limit)]
         # A flow run that ends by SIGTERM needs a moment to say so.
         changed = {**self.environment, **environment}
         self._supervisor.start(name, command, environment=changed, directory=CHECKOUT, grace=10.0)

@@ -1,6 +1,7 @@
-"""A wire between a worker and its Prefect server, which tells when something in particular passes.
+"""A wire between a process and its Prefect server, which does something when something in particular passes.
 
-For tests that end a process at one moment of its talk with the server. Bytes pass unchanged.
+For tests that end a process at one moment of its talk with the server, or let something else happen in that
+moment, or have the server be busy. Bytes pass unchanged.
 """
 
 from __future__ import annotations
@@ -15,6 +16,13 @@ from typing import Self
 from deployments.sandbox.ports import LOOPBACK
 
 _CHUNK = 65536
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+    b"Connection: close\r\n\r\n{}"
+)
+
+Strike = Callable[[socket.socket, socket.socket, bytes], bool]
+"""What is done with a request: client, server, and the last bytes; returns whether the connection goes on."""
 
 
 class Wire:
@@ -24,9 +32,11 @@ class Wire:
         self._server = (LOOPBACK, server_port)
         self._listener = socket.create_server((LOOPBACK, 0))
         self.api_url = f"http://{LOOPBACK}:{self._listener.getsockname()[1]}/api"
-        self._sign: tuple[bytes, ...] = ()
-        self._act: Callable[[], None] | None = None
+        self._signs: tuple[bytes, ...] = ()
+        self._strike: Strike | None = None
+        self._times = 0
         self._lock = threading.Lock()
+        self._released = threading.Event()
         self.struck = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -37,18 +47,55 @@ class Wire:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._listener.close()
+        self._released.set()
 
     def once(self, *signs: bytes, act: Callable[[], None], pass_on: bool) -> None:
-        """Act when a request carries all signs.
+        """Act when a request carries all signs; it is never answered.
 
         Args:
             signs: parts of one request: ``b"set_state"``, ``b'"PENDING"'``.
             act: what to do, once.
             pass_on: whether the request still reaches the server, before ``act``.
         """
-        self._pass_on = pass_on
-        self._act = act
-        self._sign = signs
+
+        def strike(_client: socket.socket, server: socket.socket, chunk: bytes) -> bool:
+            if pass_on:
+                server.sendall(chunk)
+                server.recv(_CHUNK)  # answered, so it was carried out
+            act()
+            self.struck.set()
+            return False
+
+        self._when(signs, strike)
+
+    def hold(self, *signs: bytes) -> None:
+        """Keep back the first request that carries all signs until `release`; ``struck``: it has come."""
+
+        def strike(_client: socket.socket, server: socket.socket, chunk: bytes) -> bool:
+            self.struck.set()
+            self._released.wait()
+            server.sendall(chunk)
+            return True
+
+        self._when(signs, strike)
+
+    def release(self) -> None:
+        """Let the request go on that is held."""
+        self._released.set()
+
+    def refuse(self, *signs: bytes, times: int) -> None:
+        """Answer the first requests that carry all signs with 503, as a busy server does."""
+
+        def strike(client: socket.socket, _server: socket.socket, _chunk: bytes) -> bool:
+            client.sendall(_BUSY)
+            self.struck.set()
+            return False
+
+        self._when(signs, strike, times)
+
+    def _when(self, signs: tuple[bytes, ...], strike: Strike, times: int = 1) -> None:
+        with self._lock:
+            self._signs, self._strike, self._times = signs, strike, times
 
     def _accept(self) -> None:
         while True:
@@ -69,27 +116,20 @@ class Wire:
         before = b""
         with contextlib.suppress(OSError):
             while chunk := source.recv(_CHUNK):
-                if asking and self._is_it(before + chunk):
-                    self._strike(target, chunk)
+                strike = self._of(before + chunk) if asking else None
+                if strike is None:
+                    target.sendall(chunk)
+                elif not strike(source, target, chunk):
                     break
-                target.sendall(chunk)
                 before = chunk
         for each in (source, target):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
 
-    def _is_it(self, request: bytes) -> bool:
+    def _of(self, request: bytes) -> Strike | None:
         with self._lock:
-            if self._act is None or not all(sign in request for sign in self._sign):
-                return False
-            self._sign = (b"\0 never again",)
-            return True
-
-    def _strike(self, target: socket.socket, chunk: bytes) -> None:
-        assert self._act is not None
-        if self._pass_on:
-            target.sendall(chunk)
-            target.recv(_CHUNK)  # answered, so it was carried out
-        self._act()
-        self.struck.set()
+            if self._times == 0 or not all(sign in request for sign in self._signs):
+                return None
+            self._times -= 1
+            return self._strike

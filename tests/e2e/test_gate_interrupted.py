@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,8 +18,9 @@ import pytest
 from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.github_api import Webhook
 from deployments.sandbox.prefect_server import PrefectServer
+from runbook.gate import LABEL
 from tests.e2e.conftest import Engineer
-from tests.e2e.merge_service import SECRET, Service
+from tests.e2e.merge_service import Service
 from tests.e2e.prefect_wire import Wire
 from tests.e2e.waiting import AtTheGate
 from tests.traffic import Traffic
@@ -47,6 +52,16 @@ def without_worker(engineer: Engineer) -> Iterator[PrefectServer]:
     engineer.server.stop_worker()
     yield engineer.server
     engineer.server.start_worker()
+
+
+@contextlib.contextmanager
+def worker(server: PrefectServer, name: str, **options: Any) -> Iterator[None]:
+    """A worker of the test's own, which is gone at its end, however that is."""
+    server.start_worker(name, **options)
+    try:
+        yield
+    finally:
+        server.stop_worker(name)
 
 
 def each_step_ran_once(waiting: AtTheGate) -> bool:
@@ -85,9 +100,68 @@ def test_a_run_that_waits_has_no_process(waiting: AtTheGate) -> None:
     assert waiting.run()["state"]["name"] == "Suspended"
 
 
+def test_a_run_that_waits_holds_no_slot_of_its_worker(
+    without_worker: PrefectServer, engineer: Engineer, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "people").mkdir()
+    with worker(without_worker, "one-at-a-time", limit=1):
+        first = AtTheGate(engineer, world, tmp_path / "people")
+        assert first.rest() == "Suspended", first.log()
+        waits = first.run()["state"]["id"]
+        second = AtTheGate(engineer, world, tmp_path / "people")
+        assert second.rest() == "Suspended", second.log()
+        assert first.run()["state"]["id"] == waits, "nothing was taken from the first"
+
+
+def only_of_pull_requests(service: Service) -> Webhook:
+    """So that a merge is announced once: its push to the base branch would have the service look again."""
+    return replace(service.webhook, events=("pull_request",))
+
+
+def test_a_merge_that_is_announced_between_a_runs_look_and_its_suspension_is_not_lost(
+    without_worker: PrefectServer, engineer: Engineer, world: World, service: Service, tmp_path: Path
+) -> None:
+    service.start()
+    with (
+        Wire(without_worker.port) as wire,
+        worker(without_worker, "held", PREFECT_API_URL=wire.api_url),
+    ):
+        wire.hold(b"/set_state", b'"PAUSED"')
+        (tmp_path / "people").mkdir()
+        run = AtTheGate(engineer, world, tmp_path / "people", sync_timeout="10m")
+        assert wire.struck.wait(180)
+        world.github.webhooks.append(only_of_pull_requests(service))
+        before = time.monotonic()
+        world.merge()
+        run.eventually(lambda: service.has_looked_since(before))
+        assert run.run()["state"]["name"] == "Running"
+        assert "was woken" not in service.log
+        wire.release()
+        world.sync()
+        assert engineer.await_state(run.id, "Completed", "Failed") == "Completed", run.log()
+    assert "enable emea/ember was woken: pull request #1 is not open any more" in service.log
+    assert each_step_ran_once(run)
+
+
+def test_a_merge_that_is_announced_while_the_server_is_busy_is_not_lost(
+    waiting: AtTheGate, service: Service
+) -> None:
+    with Wire(waiting.engineer.server.port) as wire:
+        service.start(PREFECT_API_URL=wire.api_url)
+        waiting.world.github.webhooks.append(only_of_pull_requests(service))
+        wire.refuse(b"/resume", b'"run_input"', times=2)  # Prefect's client asks a second time by itself
+        waiting.world.merge()
+        waiting.world.sync()
+        state = waiting.engineer.await_state(waiting.id, "Completed", "Failed")
+        assert state == "Completed", waiting.log() + service.log
+    assert "(pull request #1 is not open any more); Prefect answered 503" in service.log
+    assert service.log.count("enable emea/ember was woken") == 1
+    assert each_step_ran_once(waiting)
+
+
 def test_the_same_merge_announced_by_all_at_once_goes_on_once(waiting: AtTheGate, service: Service) -> None:
     api, traffic = waiting.engineer.api, Traffic(waiting.world)
-    waiting.world.github.webhooks.append(Webhook(f"{service.url}/webhook", SECRET))
+    waiting.world.github.webhooks.append(service.webhook)
     service.start(interval=1.0)
 
     def announce() -> None:
@@ -104,22 +178,42 @@ def test_the_same_merge_announced_by_all_at_once_goes_on_once(waiting: AtTheGate
     assert set(written.values()) == {1}, written
 
 
-def test_newer_code_takes_over_a_run_that_waits(
+def newer_code(folder: Path) -> Path:
+    """A checkout of a version that keeps more of a waiting run than this one."""
+    shutil.copytree(
+        CHECKOUT, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "bench")
+    )
+    module = folder / "runbook" / "gate.py"
+    field = "    passed: bool = False\n"
+    text = module.read_text()
+    assert text.count(field) == 1
+    module.write_text(text.replace(field, f'{field}    written_by: str = "the newer version"\n'))
+    return folder
+
+
+def record_of(waiting: AtTheGate) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(waiting.run()["labels"][LABEL])
+    return found
+
+
+def test_newer_code_takes_over_a_run_that_waits_whether_or_not_it_can_read_its_record(
     waiting: AtTheGate, without_worker: PrefectServer, tmp_path: Path
 ) -> None:
-    newer = tmp_path / "newer"
-    shutil.copytree(
-        CHECKOUT, newer, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "bench")
-    )
-    step = newer / "tasks" / "policies.py"
-    marked = step.read_text().replace("    log_changes(changes)\n", "    log_changes(changes)  # newer\n", 1)
-    assert "# newer" in marked
-    step.write_text(marked)
-    without_worker.start_worker("newer", ENABLEMENT_CHECKOUT=str(newer))
-    waiting.world.merge()
-    waiting.go_on()
-    assert each_step_ran_once(waiting)
-    without_worker.stop_worker("newer")
+    older = record_of(waiting)
+    with worker(without_worker, "newer", ENABLEMENT_CHECKOUT=str(newer_code(tmp_path / "newer"))):
+        waiting.push_to_base(lambda text: f"{text}# said by somebody\n")
+        assert waiting.woken() == "Suspended", waiting.log()
+        newer = record_of(waiting)
+        assert newer["written_by"] == "the newer version"
+        assert newer["since"] == older["since"], "it has waited as long as before"
+        assert waiting.look().woken == (), "the watcher of the older version reads what the newer one kept"
+        # As by a version that keeps something else altogether.
+        waiting.engineer.api.request("PATCH", f"/flow_runs/{waiting.id}/labels", {LABEL: "{}"})
+        waiting.world.merge()
+        waiting.go_on()
+        assert waiting.said("Resumed: it left no record that this version can read"), waiting.log()
+        assert each_step_ran_once(waiting)
+        assert len(waiting.world.pulls()) == 1
 
 
 @pytest.mark.parametrize("reached", [False, True])
