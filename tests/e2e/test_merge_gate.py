@@ -77,6 +77,24 @@ def test_another_pull_request_with_the_same_content_opens_it(waiting: AtTheGate)
     assert f"| as | `{head}` |" in page
 
 
+@pytest.mark.parametrize("is_branch_gone", [False, True])
+def test_a_pull_request_closed_because_its_content_landed_by_hand_does_not_end_it(
+    waiting: AtTheGate, is_branch_gone: bool
+) -> None:
+    checkout = waiting.checkout(branch=BRANCH)
+    checkout.git("commit", "--quiet", "--amend", "--reset-author", "--message", "All of it, and by me")
+    checkout.git("push", "--quiet", "origin", "HEAD:main")
+    waiting.world.as_reviewer("PATCH", "/pulls/1", json={"state": "closed"})
+    if is_branch_gone:
+        checkout.git("push", "--quiet", "origin", "--delete", BRANCH)
+    waiting.go_on()
+    page = waiting.artifact("merge")
+    assert "another way than [pull request #1]" in page
+    assert "which is closed" in page
+    assert f"| as | `{checkout.git('rev-parse', 'HEAD')}` |" in page
+    assert [pull["state"] for pull in waiting.world.pulls()] == ["closed"], "nothing was proposed again"
+
+
 def test_a_merge_that_was_reverted_does_not_open_it_until_it_lands_again(
     waiting: AtTheGate, tmp_path: Path
 ) -> None:
@@ -122,6 +140,12 @@ def test_a_closed_pull_request_ends_it_and_once_reopened_and_merged_a_retry_goes
 
 
 def test_resume_without_a_merge_three_times_in_a_row_only_makes_it_look(waiting: AtTheGate) -> None:
+    description, fields = waiting.form()
+    assert waiting.pull()["html_url"] in description
+    assert set(fields["properties"]) == {"note", "landed_elsewhere"}
+    # An automation, or whoever sends no form, fills nothing in.
+    assert all("default" in field for field in fields["properties"].values())
+    assert "required" not in fields
     for count in range(1, 4):
         answer = {"note": f"go on, {count}", "landed_elsewhere": count == 3}
         assert waiting.rest(partial(waiting.engineer.api.resume, waiting.id, answer)) == "Suspended"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -106,6 +107,21 @@ class AtTheGate:
     def artifact(self, kind: str) -> str:
         """The newest version of one of its artifacts: ``merge``, ``report``, ``plan``."""
         return self.engineer.artifact(self.id, f"{kind}-emea-ember")
+
+    def form(self) -> tuple[str, dict[str, Any]]:
+        """The form of its Resume: the description, and the JSON schema of the fields."""
+        keys = self.run()["state"]["state_details"]["run_input_keyset"]
+        found: dict[str, Any] = {}
+
+        def is_there() -> bool:
+            # Prefect suspends the run first, and saves the form then.
+            body = {"prefix": "", "limit": 50}
+            inputs = self.engineer.api.request("POST", f"/flow_runs/{self.id}/input/filter", body)
+            found.update({each["key"]: json.loads(each["value"]) for each in inputs})
+            return {keys["description"], keys["schema"]} <= set(found)
+
+        self.eventually(is_there)
+        return found[keys["description"]], found[keys["schema"]]
 
     def task_states(self, name: str) -> list[str]:
         """States of the task runs of one step, the oldest first."""
