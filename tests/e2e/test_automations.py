@@ -16,7 +16,10 @@ import pytest
 
 from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.prefect_server import PrefectServer
+from tests.e2e.conftest import Engineer
 from tests.e2e.merge_service import Service
+from tests.e2e.waiting import AtTheGate
+from tests.world import World
 
 pytestmark = pytest.mark.e2e
 
@@ -54,6 +57,7 @@ pull:
   - prefect.deployments.steps.set_working_directory:
       directory: "{{ $ENABLEMENT_CHECKOUT }}"
 """
+RESOURCE = "github.com/operate-first/apps"
 HEARTBEAT_SECONDS = 30  # Prefect sends none more often
 SILENCE_SECONDS = 35
 SECONDS = 240.0
@@ -87,6 +91,12 @@ def command(server: PrefectServer, *arguments: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr + done.stdout
+
+
+def emit(server: PrefectServer) -> None:
+    """Say as a CI does that something has landed."""
+    prefect = os.fspath(Path(sys.executable).with_name("prefect"))
+    command(server, prefect, "event", "emit", "gitops.change.landed", "--resource-id", RESOURCE)
 
 
 def until(condition: Callable[[], bool], what: Callable[[], object]) -> None:
@@ -144,19 +154,45 @@ def test_an_event_of_a_ci_that_knows_no_run_makes_the_watcher_look(server: Prefe
         return found
 
     assert runs() == []
-    prefect = os.fspath(Path(sys.executable).with_name("prefect"))
-    resource = "github.com/operate-first/apps"
-    command(server, prefect, "event", "emit", "gitops.change.landed", "--resource-id", resource)
+    emit(server)
     until(lambda: [run["state_type"] for run in runs()] == ["COMPLETED"], runs)
     # Without Prefect's command, as a CI may send it.
     event = {
         "event": "gitops.change.landed",
         "id": str(uuid.uuid4()),
         "occurred": datetime.now(UTC).isoformat(),
-        "resource": {"prefect.resource.id": resource},
+        "resource": {"prefect.resource.id": RESOURCE},
     }
     server.api.request("POST", "/events", [event])
     until(lambda: [run["state_type"] for run in runs()] == ["COMPLETED"] * 2, runs)
+
+
+@pytest.fixture
+def automations(engineer: Engineer) -> Iterator[None]:
+    """Ours, on the server to which everything is deployed."""
+    command(engineer.server, sys.executable, "-m", "deployments.automations")
+    yield
+    for automation in engineer.api.request("POST", "/automations/filter", {}):
+        engineer.api.request("DELETE", f"/automations/{automation['id']}")
+
+
+@pytest.mark.usefixtures("automations")
+def test_an_event_wakes_the_run_whose_change_has_landed(
+    engineer: Engineer, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "people").mkdir()
+    waiting = AtTheGate(engineer, world, tmp_path / "people")
+    assert waiting.rest() == "Suspended", waiting.log()
+    world.merge()
+    world.sync()
+    emit(engineer.server)
+    assert engineer.await_state(waiting.id, "Completed", "Failed") == "Completed", waiting.log()
+    # Not by the watcher's own schedule.
+    body = {"flows": {"name": {"any_": ["watch-merges"]}}, "sort": "EXPECTED_START_TIME_DESC"}
+    watchers = engineer.api.request("POST", "/flow_runs/filter", body)
+    (watcher,) = [run["id"] for run in watchers if (run["created_by"] or {}).get("type") == "AUTOMATION"]
+    said = "1 runs wait for their merge; woken: enable emea/ember"
+    until(lambda: said in engineer.log(watcher), lambda: engineer.log(watcher))
 
 
 def test_a_killed_run_is_crashed_and_a_waiting_one_is_left_alone_or_put_back(
