@@ -114,6 +114,10 @@ class Crowd:
         """Name of the state of a run."""
         return str(self._api.flow_run(run)["state"]["name"])
 
+    def state_id(self, run: str) -> str:
+        """Id of the state of a run: another one after each transition."""
+        return str(self._api.flow_run(run)["state"]["id"])
+
     def set_state(self, run: str, kind: str, name: str) -> None:
         """Put a run into a state, whatever Prefect thinks of that."""
         self._set(run, {"type": kind, "name": name})

@@ -13,10 +13,6 @@ from tests.deployments.merge_service.payloads import encoded, pull_request, push
 MARK = "fuzz-mark"
 """In every body: must be in no log."""
 
-_PAYLOADS = {
-    "push": push("refs/heads/master") | {"mark": MARK},
-    "pull_request": pull_request("closed", merged=True) | {"mark": MARK},
-}
 _NO_JSON = (
     b"",
     b"null",
@@ -48,7 +44,12 @@ _NO_VALUE: tuple[Any, ...] = (
 class Malformed:
     """Makes them. Each is wrong in one way at least, so none may cause a look."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, repository: str, base_branch: str) -> None:
+        """Args: repository, base_branch: what they would be about, were they right."""
+        self._payloads = {
+            "push": push(f"refs/heads/{base_branch}", full_name=repository) | {"mark": MARK},
+            "pull_request": pull_request("closed", merged=True, full_name=repository) | {"mark": MARK},
+        }
         self._random = random.Random(seed)  # noqa: S311 - to be the same each time
         self._kinds: tuple[Callable[[], bytes], ...] = (
             self._signed_nonsense,
@@ -73,7 +74,7 @@ class Malformed:
             yield self._kinds[number % len(self._kinds)]()
 
     def _event(self) -> str:
-        return self._random.choice(list(_PAYLOADS))
+        return self._random.choice(list(self._payloads))
 
     def _bytes(self, most: int) -> bytes:
         return self._random.randbytes(self._random.randrange(most))
@@ -100,7 +101,7 @@ class Malformed:
             ["repository", "ref", "before"] if event == "push" else ["action", "number"]
         )
         wrong = [value for value in _NO_VALUE if not isinstance(value, str | int) or isinstance(value, bool)]
-        return self._request(encoded(_PAYLOADS[event] | {field: self._random.choice(wrong)}), event)
+        return self._request(encoded(self._payloads[event] | {field: self._random.choice(wrong)}), event)
 
     def _signed_depth(self) -> bytes:
         depth = self._random.randrange(300, 50_000)
@@ -109,28 +110,28 @@ class Malformed:
 
     def _signed_number(self) -> bytes:
         digits = self._random.choice(["9" * 5000, "1e400", "-0.0", "1" * 30 + ".5", "0x10", "١"])
-        text = encoded(_PAYLOADS["pull_request"]).decode().replace('"number":2', f'"number":{digits}')
+        text = encoded(self._payloads["pull_request"]).decode().replace('"number":2', f'"number":{digits}')
         return self._request(text.encode(), "pull_request")
 
     def _signed_twice(self) -> bytes:
         event = self._event()
         again = f',"repository":{json.dumps(self._random.choice(_NO_VALUE))}}}'
-        return self._request(encoded(_PAYLOADS[event])[:-1] + again.encode(), event)
+        return self._request(encoded(self._payloads[event])[:-1] + again.encode(), event)
 
     def _signed_no_utf8(self) -> bytes:
         event = self._event()
-        text = encoded(_PAYLOADS[event]).decode()
+        text = encoded(self._payloads[event]).decode()
         if self._random.random() < 0.5:
             return self._request(text.encode(self._random.choice(["utf-16", "utf-32", "utf-16-be"])), event)
         return self._request(text.replace(MARK, "@").encode().replace(b"@", b"\xc3\x28"), event)
 
     def _cut_off(self) -> bytes:
         event = self._event()
-        body = encoded(_PAYLOADS[event])
+        body = encoded(self._payloads[event])
         return self._request(body[: self._random.randrange(len(body))], event)
 
     def _flipped(self) -> bytes:
-        body = bytearray(encoded(_PAYLOADS[self._event()]))
+        body = bytearray(encoded(self._payloads[self._event()]))
         right = sign(bytes(body)).encode()
         for _ in range(self._random.randrange(1, 20)):
             body[self._random.randrange(len(body))] ^= self._random.randrange(1, 256)
@@ -139,7 +140,7 @@ class Malformed:
 
     def _bad_signature(self) -> bytes:
         event = self._event()
-        body = encoded(_PAYLOADS[event])
+        body = encoded(self._payloads[event])
         right = sign(body).encode()
         wrong = [
             *(None, b"", b"sha256=", right[:-1], right[:-1] + b"g", right.upper(), b"sha1=" + right[7:47]),
@@ -163,7 +164,7 @@ class Malformed:
             {"x_odd": b"y" * 70_000, "x_hub_signature_256": b"sha256="},
             {"bad header": b"1"},
         ]
-        return self._request(encoded(_PAYLOADS[event]), event, **self._random.choice(wrong))
+        return self._request(encoded(self._payloads[event]), event, **self._random.choice(wrong))
 
     def _bad_length(self) -> bytes:
         length = self._random.choice(
@@ -179,7 +180,7 @@ class Malformed:
                 b"1, 2",
             ]
         )
-        return self._request(encoded(_PAYLOADS["push"]), "push", content_length=length)
+        return self._request(encoded(self._payloads["push"]), "push", content_length=length)
 
     def _bad_chunks(self) -> bytes:
         chunks = self._random.choice(

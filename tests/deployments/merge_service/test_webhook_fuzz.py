@@ -1,4 +1,4 @@
-"""Ten thousand malformed deliveries to the service as a process: no 5xx, no look, no growth."""
+"""Ten thousand malformed deliveries to the service as a process: no 5xx, no look, no resume, no growth."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from prefect.client.orchestration import get_client
 
 from deployments.sandbox.environment import CHECKOUT
 from deployments.sandbox.ports import free_port
 from deployments.sandbox.prefect_server import PrefectServer
 from deployments.sandbox.processes import Supervisor, http_answers
+from deployments.sandbox.vault_server import VaultServer
+from flows.enable_cluster import enable_cluster
+from tests.crowd import Crowd
 from tests.deployments.merge_service.conftest import SECRET, Looks, Sender, eventually
 from tests.deployments.merge_service.malformed import MARK, Malformed
 from tests.deployments.merge_service.payloads import pull_request
 from tests.deployments.merge_service.wire import Wire
+from tests.world import REPOSITORY, World, world_at
 
 pytestmark = pytest.mark.long
 
@@ -57,6 +62,23 @@ class Process:
 
 
 @pytest.fixture
+def world(prefect_harness: PrefectServer, vault: VaultServer, tmp_path: Path) -> Iterator[World]:
+    """Its connections are saved before the service starts, which reads them then."""
+    with world_at(tmp_path / "world", vault) as made:
+        made.connect()
+        yield made
+
+
+@pytest.fixture
+def crowd(prefect_harness: PrefectServer, world: World, tmp_path: Path) -> Iterator[Crowd]:
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(client.create_flow(enable_cluster), name="crowd")
+    made = Crowd(world, prefect_harness.api, str(deployment), tmp_path)
+    yield made
+    made.leave()
+
+
+@pytest.fixture
 def process(connected: None, prefect_harness: PrefectServer, tmp_path: Path) -> Iterator[Process]:
     port, state = free_port(), tmp_path / "state"
     url = f"http://127.0.0.1:{port}"
@@ -76,12 +98,17 @@ def process(connected: None, prefect_harness: PrefectServer, tmp_path: Path) -> 
         yield Process(url, command.pid, child.log, state)
 
 
-def test_ten_thousand_malformed_deliveries_do_nothing(process: Process) -> None:
+def test_ten_thousand_malformed_deliveries_do_nothing(crowd: Crowd, world: World, process: Process) -> None:
+    # A run waits whose change has landed since the service looked: one more look wakes it.
+    crowd.grow_to(1)
+    ((run, number),) = crowd.runs
+    world.as_reviewer("PUT", f"/pulls/{number}/merge", json={})
+    waits = crowd.state_id(run)
     address = urlsplit(process.url)
     wire = Wire(address.hostname or "", address.port or 0)
     answers: Counter[int] = Counter()
     before = 0
-    for number, request in enumerate(Malformed(SEED).requests(COUNT)):
+    for number, request in enumerate(Malformed(SEED, REPOSITORY, "main").requests(COUNT)):
         if number == WARM_UP:
             before = process.memory
         answers[wire.ask(request)] += 1
@@ -95,11 +122,13 @@ def test_ten_thousand_malformed_deliveries_do_nothing(process: Process) -> None:
     assert "announced" not in log
     assert "Traceback" not in log
     assert MARK not in log
+    assert crowd.state_id(run) == waits
 
     sender = Sender(process.url, Looks())
-    answer = sender.send("pull_request", pull_request("closed", merged=True))
+    answer = sender.send("pull_request", pull_request("closed", merged=True, full_name=REPOSITORY))
     assert answer.json() == {"message": "looking"}
-    eventually(lambda: "looking at operate-first/apps" in process.log, lambda: process.log)
+    eventually(lambda: "enable emea/ember was woken" in process.log, lambda: process.log)
+    assert crowd.state_id(run) != waits
     assert process.remembered == 1
     assert sender.client.get("/healthz").status_code == 200
 
