@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from runbook.bound_names import is_bound
 from runbook.diagnosis import (
     AudienceNotInToken,
     ClientTokenExpired,
@@ -128,17 +129,3 @@ def _bound(findings: Findings, starter: Starter, request: EnableRequest, role: M
         findings.unknown(question, "Vault", "the namespace is bound by its labels, if at all")
     else:
         findings.wrong(question, NamespaceNotBound(path, starter.namespace, namespaces), only)
-
-
-def is_bound(name: str, bound: tuple[str, ...]) -> bool:
-    """As Vault matches: ``*`` stands for anything at the beginning and at the end, nowhere else."""
-
-    def matches(pattern: str) -> bool:
-        inner = pattern.strip("*")
-        if pattern.startswith("*") and pattern.endswith("*"):
-            return inner in name
-        if pattern.startswith("*"):
-            return name.endswith(inner)
-        return name.startswith(inner) if pattern.endswith("*") else name == pattern
-
-    return any(map(matches, bound))
