@@ -10,6 +10,8 @@ import base64
 import hashlib
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,16 +62,26 @@ class ServiceAccountClaims:
 
 
 class TokenSigner:
-    """The cluster's signing key, and the issuer name that it stands for."""
+    """The cluster's signing key, and the issuer name that it stands for.
+
+    Attributes:
+        clock: the cluster's, by which its tokens begin and end; seconds since the epoch.
+    """
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        public = self._key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        digest = hashlib.sha256(public).digest()
-        self.key_id = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        self.clock: Callable[[], float] = time.time
+        self._key = self._issuing_key = _new_key()
+        self.key_id = _key_id(self._key)
+
+    @contextmanager
+    def issuing_with_another_key(self) -> Iterator[None]:
+        """Sign the tokens of TokenRequest with a key that this very cluster does not believe."""
+        self._issuing_key = _new_key()
+        try:
+            yield
+        finally:
+            self._issuing_key = self._key
 
     def bound_token(
         self, account: Object, audiences: list[str], lifetime: int, secret: Object | None
@@ -86,7 +98,7 @@ class TokenSigner:
             The token, and when it expires (seconds since the epoch).
         """
         metadata = account["metadata"]
-        now = int(time.time())
+        now = int(self.clock())
         private: dict[str, Any] = {
             "namespace": metadata["namespace"],
             "serviceaccount": {"name": metadata["name"], "uid": metadata["uid"]},
@@ -103,21 +115,20 @@ class TokenSigner:
             "nbf": now,
             "sub": _subject(metadata),
         }
-        return self._sign(claims), now + lifetime
+        return _signed(claims, self._issuing_key), now + lifetime
 
     def legacy_token(self, account: Object, secret_name: str) -> str:
         """The token of a Secret of type ``kubernetes.io/service-account-token``."""
         metadata = account["metadata"]
-        return self._sign(
-            {
-                "iss": LEGACY_ISSUER,
-                _LEGACY_CLAIMS + "namespace": metadata["namespace"],
-                _LEGACY_CLAIMS + "secret.name": secret_name,
-                _LEGACY_CLAIMS + "service-account.name": metadata["name"],
-                _LEGACY_CLAIMS + "service-account.uid": metadata["uid"],
-                "sub": _subject(metadata),
-            }
-        )
+        claims = {
+            "iss": LEGACY_ISSUER,
+            _LEGACY_CLAIMS + "namespace": metadata["namespace"],
+            _LEGACY_CLAIMS + "secret.name": secret_name,
+            _LEGACY_CLAIMS + "service-account.name": metadata["name"],
+            _LEGACY_CLAIMS + "service-account.uid": metadata["uid"],
+            "sub": _subject(metadata),
+        }
+        return _signed(claims, self._key)
 
     def read(self, token: str) -> ServiceAccountClaims:
         """Check issuer and signature, and read the claims. Times and audiences are left to the caller.
@@ -161,9 +172,21 @@ class TokenSigner:
             ]
         }
 
-    def _sign(self, claims: dict[str, Any]) -> str:
-        # Kubernetes sends no `typ`.
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self.key_id, "typ": None})
+
+def _new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _key_id(key: rsa.RSAPrivateKey) -> str:
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return base64.urlsafe_b64encode(hashlib.sha256(public).digest()).rstrip(b"=").decode()
+
+
+def _signed(claims: dict[str, Any], key: rsa.RSAPrivateKey) -> str:
+    # Kubernetes sends no `typ`.
+    return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _key_id(key), "typ": None})
 
 
 def _subject(metadata: Object) -> str:
