@@ -79,7 +79,9 @@ class ReviewerSecretEmpty(Cause):
 
     @property
     def remedy(self) -> str:
-        return f"Check that ServiceAccount {REVIEWER} is there, wait some seconds, and run again."
+        return (
+            f"Check that ServiceAccount {REVIEWER} is there, wait some seconds, and run enable-cluster again."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from runbook.request import EnableRequest
 from systems.openshift import Access, OpenShift, review_with
 from tasks.auth_config import SHORTEST_TOKEN, ApiServer
 from tasks.diagnosis.asking import ask
+from tasks.diagnosis.starter import Starter, became_of
 
 SYSTEM = "OpenShift"
 _REVIEW = Access("create", "tokenreviews", group="authentication.k8s.io")
@@ -174,15 +175,22 @@ def _refused(source: str, claims: Claims, uid: str, ours: Claims | None, words: 
 
 
 def review_as_vault(
-    findings: Findings, openshift: OpenShift, api: ApiServer, reviewer: SecretStr, token: SecretStr, who: str
+    findings: Findings,
+    openshift: OpenShift,
+    request: EnableRequest,
+    api: ApiServer,
+    reviewer: SecretStr,
+    starter: Starter,
 ) -> None:
     """The very request that Vault makes at a login, with the reviewer's token that we would write.
 
     Asked only where that token is accepted at the cluster's own address.
     """
-    question = f"Does {api.host} accept reviewer and token of {who}, asked as Vault asks?"
+    if starter.token is None:
+        return
+    question = f"Does {api.host} accept reviewer and token of {starter.account}, asked as Vault asks?"
     try:
-        review = review_with(api.host, api.ca_pem, reviewer, token)
+        review = review_with(api.host, api.ca_pem, reviewer, starter.token)
     except AccessDenied as error:
         if error.answer.startswith("401"):
             findings.wrong(question, HostOfAnotherCluster(api.host, openshift.host))
@@ -194,4 +202,6 @@ def review_as_vault(
         if review.authenticated:
             findings.right(question, SYSTEM, f"yes, as {review.username}")
         else:
-            findings.wrong(question, ClientTokenRefused(who, review.error), who.partition("/")[0])
+            cause = became_of(findings, openshift, request, starter)
+            refused = cause or ClientTokenRefused(starter.account, review.error)
+            findings.wrong(question, refused, starter.namespace)
