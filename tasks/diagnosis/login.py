@@ -56,7 +56,16 @@ def try_login(findings: Findings, vault: Vault, request: EnableRequest, starter:
     except EnablementError as error:
         findings.unknown(f"What may the session of {starter.account} read?", "Vault", str(error))
     finally:
+        _end(findings, session, starter)
+
+
+def _end(findings: Findings, session: Vault, starter: Starter) -> None:
+    try:
         session.revoke_own_token()
+    except EnablementError as error:
+        # A batch token, one without the policy `default`, or one whose uses are counted.
+        why = f"no, it ends by itself: {error.answer}"
+        findings.unknown(f"Is the session of {starter.account} ended?", "Vault", why, matters=False)
 
 
 def _what_it_may(
