@@ -189,9 +189,10 @@ class Scene:
         self.sync()
         self.enable()
 
-    def take_right(self, namespace: str, resource: str) -> None:
-        """Take a right in a namespace from the pipeline's account, for now."""
-        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles/{ROLE_OF_ACCOUNT}"
+    def take_right(self, resource: str, namespace: str = "") -> None:
+        """Take a right from the pipeline's account, for now: in a namespace, or cluster-wide."""
+        where = f"namespaces/{namespace}/roles" if namespace else "clusterroles"
+        path = f"/apis/rbac.authorization.k8s.io/v1/{where}/{ROLE_OF_ACCOUNT}"
         rules = self.cluster.send("GET", path)["rules"]
 
         def put(rules: list[Any]) -> None:

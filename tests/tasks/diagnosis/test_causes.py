@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.diagnosis import CAUSES, RoleMissing
+from runbook.diagnosis import CAUSES
 from tests.tasks.diagnosis.cases import CASES, Case
-from tests.tasks.diagnosis.scene import MOUNT, ROLE, Scene
+from tests.tasks.diagnosis.scene import Scene
 
 COUNT = f"{len(CAUSES)} causes in {len(CASES)} cases, {sum(1 for case in CASES if case.mend)} of them mended"
 
@@ -36,13 +36,3 @@ def test_the_one_thing_that_is_broken_is_what_is_said_and_the_remedy_mends_it(
         assert ("enable-cluster" in found.remedy) == (scene.runs > runs), found.remedy
         again = scene.diagnose()
         assert again.line == "the login works", "\n".join(map(str, again.rows))
-
-
-@pytest.mark.long
-def test_whoever_may_list_the_roles_is_told_which_there_are(scene: Scene) -> None:
-    role = {"bound_service_account_names": ["app"], "bound_service_account_namespaces": ["payments"]}
-    scene.admin.write(f"auth/{MOUNT}/role/EMEA-Operators", role)
-    scene.delete(ROLE)
-    scene.pipeline = scene.admin
-    cause = scene.diagnose().causes[0]
-    assert cause == RoleMissing(MOUNT, "emea-ops", ("emea-operators",)), "the server lower-cases names"

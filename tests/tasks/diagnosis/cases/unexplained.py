@@ -28,7 +28,7 @@ UNEXPLAINED = [
     Case(
         "the pipeline may ask for no token",
         LoginNotTried,
-        lambda scene: scene.take_right("payments", "serviceaccounts/token"),
+        lambda scene: scene.take_right("serviceaccounts/token", "payments"),
         f"OpenShift, token of payments/{STARTER}: could not be had, so the login was not tried: "
         f'token of ServiceAccount payments/{STARTER}: serviceaccounts "{STARTER}" is forbidden: User '
         '"system:serviceaccount:vault-enablement:pipeline" cannot create resource "serviceaccounts/token" in '
