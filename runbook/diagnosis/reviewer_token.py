@@ -149,8 +149,8 @@ class ReviewerTokenOfAnotherCluster(_OfTheTokenToWrite):
     @property
     def answer(self) -> str:
         return (
-            f"was not signed by this cluster (issuer {self.issuer}, with another key than that of the "
-            "tokens it issues now), which refuses it"
+            f"was not signed by this cluster (issuer {self.issuer}, with a key that is none of the cluster's "
+            "own), which refuses it"
         )
 
 

@@ -157,21 +157,37 @@ def _fault(
         review = review_with(openshift.host, openshift.ca_pem, token, token)
     except AccessDenied as error:
         # 403: it is believed and has no right to review, which is a fault of its own.
-        return _refused(source, claims, uid, ours, error.answer) if error.answer.startswith("401") else None
+        words = error.answer if error.answer.startswith("401") else None
     except EnablementError as error:
         return f"{error.subject}: {error.answer}"
-    return None if review.authenticated else _refused(source, claims, uid, ours, review.error)
+    else:
+        words = None if review.authenticated else review.error
+    return None if words is None else _refused(openshift, source, claims, uid, ours, words)
 
 
-def _refused(source: str, claims: Claims, uid: str, ours: Claims | None, words: str) -> Cause:
+def _refused(
+    openshift: OpenShift, source: str, claims: Claims, uid: str, ours: Claims | None, words: str
+) -> Cause:
     """Why the cluster refuses a token, which it does not say: by comparing with a token of today."""
-    if ours and claims.key_id != ours.key_id:
+    if _key_is_foreign(openshift, claims, ours):
         return ReviewerTokenOfAnotherCluster(source, claims.issuer)
     if ours and claims.audiences and not set(claims.audiences) & set(ours.audiences):
         return ReviewerTokenOfWrongAudience(source, claims.audiences, ours.audiences)
     if uid and claims.uid != uid:
         return ReviewerTokenOfFormerAccount(source, claims.uid, uid)
     return ReviewerTokenRefused(source, words)
+
+
+def _key_is_foreign(openshift: OpenShift, claims: Claims, ours: Claims | None) -> bool:
+    """Whether another cluster's key has signed a token."""
+    try:
+        keys = openshift.key_ids()
+    except EnablementError:
+        keys = None
+    if keys is not None:
+        return claims.key_id not in keys
+    # The token of a Secret names no audience; in its own cluster it may have another key than a new one.
+    return bool(ours and claims.audiences and claims.key_id != ours.key_id)
 
 
 def review_as_vault(

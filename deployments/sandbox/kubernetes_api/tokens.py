@@ -62,7 +62,10 @@ class ServiceAccountClaims:
 
 
 class TokenSigner:
-    """The cluster's signing key, and the issuer name that it stands for.
+    """The cluster's signing keys, and the issuer name that they stand for.
+
+    As in OpenShift there are two: the API server's, for the tokens of TokenRequest, and the controller
+    manager's, for those in Secrets. Both are believed and published.
 
     Attributes:
         clock: the cluster's, by which its tokens begin and end; seconds since the epoch.
@@ -72,7 +75,8 @@ class TokenSigner:
         self.issuer = issuer
         self.clock: Callable[[], float] = time.time
         self._key = self._issuing_key = _new_key()
-        self.key_id = _key_id(self._key)
+        self._key_of_secrets = _new_key()
+        self._believed = {_key_id(key): key for key in (self._key, self._key_of_secrets)}
 
     @contextmanager
     def issuing_with_another_key(self) -> Iterator[None]:
@@ -128,7 +132,7 @@ class TokenSigner:
             _LEGACY_CLAIMS + "service-account.uid": metadata["uid"],
             "sub": _subject(metadata),
         }
-        return _signed(claims, self._key)
+        return _signed(claims, self._key_of_secrets)
 
     def read(self, token: str) -> ServiceAccountClaims:
         """Check issuer and signature, and read the claims. Times and audiences are left to the caller.
@@ -143,32 +147,31 @@ class TokenSigner:
             raise TokenError from error
         if unverified.get("iss") not in (self.issuer, LEGACY_ISSUER):
             raise TokenError
-        if header.get("kid", self.key_id) != self.key_id:
-            raise TokenError("invalid signature, no keys found")
-        try:
-            claims = jwt.decode(
-                token,
-                self._key.public_key(),
-                algorithms=[_ALGORITHM],
-                options=_SIGNATURE_ONLY,
-            )
-        except jwt.InvalidTokenError as error:
-            raise TokenError("go-jose/go-jose: error in cryptographic primitive") from error
+        claims = self._verified(token, header.get("kid"))
         return _legacy_claims(claims) if claims["iss"] == LEGACY_ISSUER else _bound_claims(claims)
 
+    def _verified(self, token: str, key_id: str | None) -> dict[str, Any]:
+        """The claims, if one of the keys signed them: the named one, or any where none is named."""
+        keys = [key for name, key in self._believed.items() if key_id in {None, name}]
+        if not keys:
+            raise TokenError("invalid signature, no keys found")
+        failure: Exception | None = None
+        for key in keys:
+            try:
+                return jwt.decode(token, key.public_key(), [_ALGORITHM], _SIGNATURE_ONLY)
+            except jwt.InvalidTokenError as error:
+                failure = error
+        raise TokenError("go-jose/go-jose: error in cryptographic primitive") from failure
+
     def key_set(self) -> Object:
-        """The public key as a JSON Web Key Set."""
-        key = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        """The public keys as a JSON Web Key Set."""
+        keys = {
+            name: RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) for name, key in self._believed.items()
+        }
         return {
             "keys": [
-                {
-                    "use": "sig",
-                    "kty": "RSA",
-                    "kid": self.key_id,
-                    "alg": _ALGORITHM,
-                    "n": key["n"],
-                    "e": key["e"],
-                }
+                {"use": "sig", "kty": "RSA", "kid": name, "alg": _ALGORITHM, "n": key["n"], "e": key["e"]}
+                for name, key in keys.items()
             ]
         }
 

@@ -15,9 +15,9 @@ from runbook.diagnosis import (
     ReviewerTokenRefused,
     ReviewerTokenStillBase64,
 )
-from tests.kubernetes_objects import ESO
+from tests.kubernetes_objects import ESO, Cluster
 from tests.tasks.diagnosis.cases.case import API, REVIEWER, SECRET, STARTER, Case, jwt_of, noted
-from tests.tasks.diagnosis.scene import Scene
+from tests.tasks.diagnosis.scene import REVIEWER_SECRET, Scene
 
 
 def dead_reviewer_and_secret(token: Callable[[Scene], str]) -> Callable[[Scene], None]:
@@ -41,6 +41,21 @@ def otherwise_signed(token: str) -> str:
     """The same claims with a signature that does not fit them."""
     head, _, signature = token.rpartition(".")
     return f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+
+
+def of_secret_of_former_reviewer(scene: Scene) -> str:
+    """From a backup: what the Secret held, signed with the cluster's key for Secrets."""
+    old = scene.reviewer_token()
+    scene.remake_account(ESO, REVIEWER)
+    return old
+
+
+def of_secret_of_another_cluster(scene: Scene) -> str:
+    """From the manifests of another cluster: all clusters' Secrets have tokens of the same issuer."""
+    other = Cluster(scene.another_cluster())
+    scene.elsewhere.callback(other.close)
+    encoded = other.send("GET", REVIEWER_SECRET)["data"]["token"]
+    return base64.b64decode(encoded).decode()
 
 
 def new_secret(scene: Scene) -> None:
@@ -86,8 +101,8 @@ OF_THE_TOKEN_TO_WRITE = [
         dead_reviewer_and_secret(
             lambda scene: scene.another_cluster().sign_token(ESO, REVIEWER, lifetime=3600)
         ),
-        f"{TOKEN}: was not signed by this cluster (issuer {API}, with another key than that of the tokens "
-        "it issues now), which refuses it",
+        f"{TOKEN}: was not signed by this cluster (issuer {API}, with a key that is none of the "
+        "cluster's own), which refuses it",
         new_secret,
     ),
     Case(
@@ -103,6 +118,22 @@ OF_THE_TOKEN_TO_WRITE = [
         dead_reviewer_and_secret(token_of_former_reviewer),
         f"{TOKEN}: is of a deleted ServiceAccount: its uid is {{old}}, that of "
         f"{ESO}/{REVIEWER} now is {{new}}",
+        new_secret,
+    ),
+    Case(
+        "from a Secret of a deleted ServiceAccount",
+        ReviewerTokenOfFormerAccount,
+        dead_reviewer_and_secret(of_secret_of_former_reviewer),
+        f"{TOKEN}: is of a deleted ServiceAccount: its uid is {{old}}, that of "
+        f"{ESO}/{REVIEWER} now is {{new}}",
+        new_secret,
+    ),
+    Case(
+        "from a Secret of another cluster",
+        ReviewerTokenOfAnotherCluster,
+        dead_reviewer_and_secret(of_secret_of_another_cluster),
+        f"{TOKEN}: was not signed by this cluster (issuer kubernetes/serviceaccount, with a key that is none "
+        "of the cluster's own), which refuses it",
         new_secret,
     ),
     Case(
