@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from runbook.adoption import NOT_NEEDED, nothing_to_adopt
+from runbook.bound_names import is_bound
 from runbook.changes import Change, Difference, Found, difference, foreign, united
 from runbook.names import Cluster
 from runbook.policies import role_policy
@@ -177,7 +177,7 @@ def _adopted_policies(
 def _bound(current: Iterable[str] | None, wanted: Iterable[str]) -> tuple[str, ...]:
     """The union, where a glob that is there covers what it matches: Vault refuses ``*`` beside a name."""
     there = tuple(current or ())
-    missing = [name for name in wanted if not any(fnmatchcase(name, pattern) for pattern in there)]
+    missing = [name for name in wanted if not is_bound(name, there)]
     return united(there, missing)
 
 

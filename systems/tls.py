@@ -12,6 +12,7 @@ import ipaddress
 import socket
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -116,19 +117,21 @@ def check_certificate(url: str, ca_pem: str | None, timeout: float = 10) -> Cert
 
 
 def _address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    try:
-        port = parts.port or 443
-    except ValueError:
-        port = 0
-    if parts.scheme != "https" or not parts.hostname or not port:
+    scheme, host, port = "", "", 0
+    # Raised by a bracket that is not closed, a port that is none, and a host that is none (`a..b`).
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname or ""
+        host.encode("idna")
+        port = 443 if parts.port is None else parts.port
+    if scheme != "https" or not host or not port:
         raise InvalidInput(
             "input",
             "URL of a server",
             "is not https://host[:port]",
             "Give the address with its scheme, for example 'https://api.ember.example.com:6443'.",
         )
-    return parts.hostname, port
+    return host, port
 
 
 def _handshake(host: str, port: int, context: ssl.SSLContext, deadline: float) -> x509.Certificate:

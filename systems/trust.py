@@ -26,7 +26,7 @@ def trust(ca_pem: str | None, subject: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cadata=ca_pem)
-    except (ssl.SSLError, ValueError) as error:
+    except (ssl.SSLError, ValueError, TypeError) as error:  # a TypeError where it is not ASCII
         raise InvalidInput(
             "input",
             subject,

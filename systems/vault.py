@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 from pydantic import SecretStr
 
 from runbook.errors import AccessDenied, UnexpectedAnswer
+from runbook.moments import from_epoch
 from systems.vault_http import Answer, VaultHttp, refusal
 
 _NO_CONFIG = "could not load backend configuration"
@@ -136,7 +137,7 @@ class Vault:
             sealed=bool(body.get("sealed")),
             standby=bool(body.get("standby")),
             version=str(body.get("version", "")),
-            clock=_moment(body.get("server_time_utc")),
+            clock=from_epoch(body.get("server_time_utc")),
         )
 
     def own_token(self) -> Mapping[str, Any]:
@@ -253,10 +254,6 @@ class Vault:
     def revoke_own_token(self) -> None:
         """End the session that our token stands for."""
         self.http.write("auth/token/revoke-self", {})
-
-
-def _moment(seconds: object) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
 
 
 def _mounts(data: Mapping[str, Any] | None) -> dict[str, Mount]:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
 
+from runbook.moments import from_epoch
+
 _LEGACY = "kubernetes.io/serviceaccount/"
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
+"""Python's decoder drops what base64 does not have, and so would read a token with line breaks in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,10 @@ class Claims:
 
 def claims_of(token: SecretStr) -> Claims | None:
     """The claims of a token; None if it is not a JWT."""
-    parts = token.get_secret_value().strip().split(".")
-    if len(parts) != 3:
+    text = token.get_secret_value().strip()
+    if not _JWT.fullmatch(text):
         return None
-    header, body = _object(parts[0]), _object(parts[1])
+    header, body = map(_object, text.split(".")[:2])
     if header is None or body is None:
         return None
     bound = _mapping(body, "kubernetes.io")
@@ -55,7 +60,7 @@ def claims_of(token: SecretStr) -> Claims | None:
         uid=str(account.get("uid") or body.get(f"{_LEGACY}service-account.uid") or ""),
         audiences=_audiences(body.get("aud")),
         issuer=str(body.get("iss") or ""),
-        expires=_moment(body.get("exp")),
+        expires=from_epoch(body.get("exp")),
         key_id=str(header.get("kid") or ""),
     )
 
@@ -81,16 +86,6 @@ def _audiences(claim: object) -> tuple[str, ...]:
     """A text or a list of texts; anything else is no audience."""
     claims = claim if isinstance(claim, list) else [claim]
     return tuple(each for each in claims if isinstance(each, str) and each)
-
-
-def _moment(claim: object) -> datetime | None:
-    """Seconds since 1970; None for what is no moment that a calendar has."""
-    if isinstance(claim, bool) or not isinstance(claim, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(claim, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None
 
 
 def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import SecretStr
@@ -80,6 +80,8 @@ def words_of(record: ReviewerRecord | None, now: datetime, uid_now: str, sha256_
 
 def _moment(kept: Any) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(kept))
+        moment = datetime.fromisoformat(str(kept))
     except ValueError:  # also "with its Secret"
         return None
+    # We write UTC; a moment without its zone could not be compared with today.
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -79,7 +79,9 @@ class ReviewerSecretEmpty(Cause):
 
     @property
     def remedy(self) -> str:
-        return f"Check that ServiceAccount {REVIEWER} is there, wait some seconds, and run again."
+        return (
+            f"Check that ServiceAccount {REVIEWER} is there, wait some seconds, and run enable-cluster again."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,8 @@ class ReviewerTokenOfAnotherCluster(_OfTheTokenToWrite):
     @property
     def answer(self) -> str:
         return (
-            f"was not signed by this cluster (issuer {self.issuer}, with another key than that of the "
-            "tokens it issues now), which refuses it"
+            f"was not signed by this cluster (issuer {self.issuer}, with a key that is none of the cluster's "
+            "own), which refuses it"
         )
 
 

@@ -27,6 +27,7 @@ from systems.openshift.kubeconfig import read_kubeconfig
 from systems.openshift.token_secrets import metadata_of, read_token_secret
 from systems.openshift.transport import SYSTEM, Api
 
+_KEYS = "/openid/v1/jwks"
 _OPERATOR_LABEL = "app.kubernetes.io/name=external-secrets"
 
 
@@ -159,6 +160,30 @@ class OpenShift:
                 SYSTEM, subject, "the answer holds no token", "Ask the cluster's operators."
             )
         return IssuedToken(SecretStr(issued.token), issued.expiration_timestamp.astimezone(UTC))
+
+    def key_ids(self) -> frozenset[str] | None:
+        """Ids of all keys whose ServiceAccount tokens the cluster believes; None if it does not tell us.
+
+        A cluster may have several: in OpenShift the tokens in Secrets are signed with another key than those
+        of TokenRequest. ServiceAccounts may look (``system:service-account-issuer-discovery``).
+        """
+
+        def call() -> Any:
+            # The library's own method returns the text of a Python dict.
+            client = self._api.client
+            accept = {"Accept": "application/jwk-set+json"}
+            request = client.param_serialize(
+                "GET", _KEYS, header_params=accept, auth_settings=["BearerToken"]
+            )
+            return client.response_deserialize(client.call_api(*request), {"200": "object"}).data
+
+        try:
+            found = self._api.find("keys of its tokens", call, kind_may_be_missing=True)
+        except AccessDenied as error:
+            if _is_expired(error):
+                raise
+            return None
+        return frozenset(str(key.get("kid")) for key in items(found, "keys")) or None
 
     def served_versions(self, crd: str) -> tuple[str, ...]:
         """Versions that a CRD serves, such as ``("v1", "v1beta1")``, in the CRD's own order.

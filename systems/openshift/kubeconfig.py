@@ -12,6 +12,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -188,14 +189,18 @@ def check_server(server: str, subject: str) -> str:
     Raises:
         InvalidInput: it is not; credentials in it are not repeated.
     """
-    parts = urlsplit(server)
-    if parts.username or parts.password:
-        _refuse(subject, "holds a user name or password", "Give the address alone.")
-    try:
-        usable = parts.port is None or parts.port > 0
-    except ValueError:
-        usable = False
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or not usable:
+    usable = False
+    with suppress(ValueError):  # a bracket that is not closed, a port that is none
+        parts = urlsplit(server)
+        if parts.username or parts.password:
+            _refuse(subject, "holds a user name or password", "Give the address alone.")
+        usable = (
+            parts.scheme == "https"
+            and bool(parts.hostname)
+            and not (parts.query or parts.fragment)
+            and (parts.port is None or parts.port > 0)
+        )
+    if not usable:
         _refuse(subject, f"{server!r} is not https://host[:port]", "Give the address that `oc` uses.")
     return server.rstrip("/")
 

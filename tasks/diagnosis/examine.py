@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import SecretStr
-
 from runbook.diagnosis.examination import Examination, Findings
 from runbook.diagnosis.record import ReviewerRecord, words_of
 from runbook.request import EnableRequest
 from systems.openshift import OpenShift
 from systems.vault import Vault
-from tasks.auth_config import SHORTEST_TOKEN
 from tasks.diagnosis.login import explain_the_rest, try_login
 from tasks.diagnosis.reviewer import ask_reviewer, review_as_vault
-from tasks.diagnosis.starter import TokenOf, ask_starter
+from tasks.diagnosis.starter import ask_starter
 from tasks.diagnosis.store import ask_stores
 from tasks.diagnosis.vault import ask_policies, ask_vault
 from tasks.diagnosis.way import ask_the_way
@@ -34,29 +31,18 @@ class Asked:
     patience: float = 10
 
 
-def examine(
-    asked: Asked,
-    request: EnableRequest,
-    record: ReviewerRecord | None = None,
-    token_of: TokenOf | None = None,
-) -> Examination:
+def examine(asked: Asked, request: EnableRequest, record: ReviewerRecord | None = None) -> Examination:
     """Find out why the login does not work, or prove that it does. Changes nothing; raises nothing.
 
     Args:
         asked: the systems.
         request: whose login.
         record: what we kept of the reviewer's token.
-        token_of: the token with which a namespace's ServiceAccount logs in; a new one by default.
     """
-
-    def new_token(namespace: str) -> SecretStr:
-        return asked.openshift.request_token(namespace, request.service_account, SHORTEST_TOKEN).token
-
     findings = Findings()
     vault = ask_vault(findings, asked.vault, request)
     starters = [
-        ask_starter(findings, asked.openshift, request, vault, namespace, token_of or new_token)
-        for namespace in request.namespaces
+        ask_starter(findings, asked.openshift, request, vault, namespace) for namespace in request.namespaces
     ]
     api = None
     if vault.config is not None:
@@ -65,14 +51,14 @@ def examine(
     ours = with_token.claims if with_token else None
     reviewer = ask_reviewer(findings, asked.openshift, request, ours)
     for starter in starters:
-        if api and reviewer.token and starter.token:
-            review_as_vault(findings, asked.openshift, api, reviewer.token, starter.token, starter.account)
+        if api and reviewer.token:
+            review_as_vault(findings, asked.openshift, request, api, reviewer.token, starter)
     ask_policies(findings, asked.vault, request, vault)
     if vault.answers:
         for starter in starters:
             try_login(findings, asked.vault, request, starter)
     said = words_of(record, datetime.now(UTC), reviewer.uid, reviewer.sha256)
     for starter, tried in zip(starters, list(findings.tried), strict=False):
-        explain_the_rest(findings, request, starter, tried, said)
+        explain_the_rest(findings, asked.openshift, request, starter, tried, said)
     ask_stores(findings, asked.openshift, request.namespaces)
     return findings.conclude()

@@ -17,8 +17,9 @@ from runbook.errors import EnablementError
 from runbook.names import SECRETS_MOUNT
 from runbook.policies import role_policy
 from runbook.request import EnableRequest
+from systems.openshift import OpenShift
 from systems.vault import Login, Refused, Vault
-from tasks.diagnosis.starter import Starter
+from tasks.diagnosis.starter import Starter, became_of
 from tasks.diagnosis.vault import role_path
 
 PROBE = "enablement-probe"
@@ -55,7 +56,16 @@ def try_login(findings: Findings, vault: Vault, request: EnableRequest, starter:
     except EnablementError as error:
         findings.unknown(f"What may the session of {starter.account} read?", "Vault", str(error))
     finally:
+        _end(findings, session, starter)
+
+
+def _end(findings: Findings, session: Vault, starter: Starter) -> None:
+    try:
         session.revoke_own_token()
+    except EnablementError as error:
+        # A batch token, one without the policy `default`, or one whose uses are counted.
+        why = f"no, it ends by itself: {error.answer}"
+        findings.unknown(f"Is the session of {starter.account} ended?", "Vault", why, matters=False)
 
 
 def _what_it_may(
@@ -86,7 +96,12 @@ def _what_it_may(
 
 
 def explain_the_rest(
-    findings: Findings, request: EnableRequest, starter: Starter, tried: LoginTried, record: str
+    findings: Findings,
+    openshift: OpenShift,
+    request: EnableRequest,
+    starter: Starter,
+    tried: LoginTried,
+    record: str,
 ) -> None:
     """What to say of a login that failed although nothing that was looked at is wrong."""
     if tried.works or findings.suspects(tried.namespace):
@@ -94,6 +109,10 @@ def explain_the_rest(
     question = f"Why is {starter.account} refused?"
     if tried.works is None:
         findings.wrong(question, LoginNotTried(starter.account, tried.words), tried.namespace)
+        return
+    cause = became_of(findings, openshift, request, starter)
+    if cause is not None:
+        findings.wrong(question, cause, tried.namespace)
     elif findings.not_known or tried.words != _REFUSED_BY_REVIEW:
         words = f"is refused with {tried.words}"
         cause = CauseNotFound(starter.account, words, tuple(findings.not_known))

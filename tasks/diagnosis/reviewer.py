@@ -35,6 +35,7 @@ from runbook.request import EnableRequest
 from systems.openshift import Access, OpenShift, review_with
 from tasks.auth_config import SHORTEST_TOKEN, ApiServer
 from tasks.diagnosis.asking import ask
+from tasks.diagnosis.starter import Starter, became_of
 
 SYSTEM = "OpenShift"
 _REVIEW = Access("create", "tokenreviews", group="authentication.k8s.io")
@@ -156,15 +157,19 @@ def _fault(
         review = review_with(openshift.host, openshift.ca_pem, token, token)
     except AccessDenied as error:
         # 403: it is believed and has no right to review, which is a fault of its own.
-        return _refused(source, claims, uid, ours, error.answer) if error.answer.startswith("401") else None
+        words = error.answer if error.answer.startswith("401") else None
     except EnablementError as error:
         return f"{error.subject}: {error.answer}"
-    return None if review.authenticated else _refused(source, claims, uid, ours, review.error)
+    else:
+        words = None if review.authenticated else review.error
+    return None if words is None else _refused(openshift, source, claims, uid, ours, words)
 
 
-def _refused(source: str, claims: Claims, uid: str, ours: Claims | None, words: str) -> Cause:
+def _refused(
+    openshift: OpenShift, source: str, claims: Claims, uid: str, ours: Claims | None, words: str
+) -> Cause:
     """Why the cluster refuses a token, which it does not say: by comparing with a token of today."""
-    if ours and claims.key_id != ours.key_id:
+    if _key_is_foreign(openshift, claims, ours):
         return ReviewerTokenOfAnotherCluster(source, claims.issuer)
     if ours and claims.audiences and not set(claims.audiences) & set(ours.audiences):
         return ReviewerTokenOfWrongAudience(source, claims.audiences, ours.audiences)
@@ -173,16 +178,35 @@ def _refused(source: str, claims: Claims, uid: str, ours: Claims | None, words: 
     return ReviewerTokenRefused(source, words)
 
 
+def _key_is_foreign(openshift: OpenShift, claims: Claims, ours: Claims | None) -> bool:
+    """Whether another cluster's key has signed a token."""
+    try:
+        keys = openshift.key_ids()
+    except EnablementError:
+        keys = None
+    if keys is not None:
+        return claims.key_id not in keys
+    # The token of a Secret names no audience; in its own cluster it may have another key than a new one.
+    return bool(ours and claims.audiences and claims.key_id != ours.key_id)
+
+
 def review_as_vault(
-    findings: Findings, openshift: OpenShift, api: ApiServer, reviewer: SecretStr, token: SecretStr, who: str
+    findings: Findings,
+    openshift: OpenShift,
+    request: EnableRequest,
+    api: ApiServer,
+    reviewer: SecretStr,
+    starter: Starter,
 ) -> None:
     """The very request that Vault makes at a login, with the reviewer's token that we would write.
 
     Asked only where that token is accepted at the cluster's own address.
     """
-    question = f"Does {api.host} accept reviewer and token of {who}, asked as Vault asks?"
+    if starter.token is None:
+        return
+    question = f"Does {api.host} accept reviewer and token of {starter.account}, asked as Vault asks?"
     try:
-        review = review_with(api.host, api.ca_pem, reviewer, token)
+        review = review_with(api.host, api.ca_pem, reviewer, starter.token)
     except AccessDenied as error:
         if error.answer.startswith("401"):
             findings.wrong(question, HostOfAnotherCluster(api.host, openshift.host))
@@ -194,4 +218,6 @@ def review_as_vault(
         if review.authenticated:
             findings.right(question, SYSTEM, f"yes, as {review.username}")
         else:
-            findings.wrong(question, ClientTokenRefused(who, review.error), who.partition("/")[0])
+            cause = became_of(findings, openshift, request, starter)
+            refused = cause or ClientTokenRefused(starter.account, review.error)
+            findings.wrong(question, refused, starter.namespace)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from pydantic import SecretStr
 
+from runbook.bound_names import is_bound
 from runbook.diagnosis import (
     AudienceNotInToken,
+    Cause,
     ClientTokenExpired,
     NameNotBound,
     NamespaceMissing,
@@ -23,11 +25,9 @@ from runbook.diagnosis.examination import Findings
 from runbook.errors import EnablementError
 from runbook.request import EnableRequest
 from systems.openshift import OpenShift
+from tasks.auth_config import SHORTEST_TOKEN
 from tasks.diagnosis.asking import ask
 from tasks.diagnosis.vault import VaultAnswers, role_path
-
-TokenOf = Callable[[str], SecretStr]
-"""A token of the starter ServiceAccount of a namespace, as the operator would ask for it."""
 
 CLOCK_SKEW = timedelta(seconds=60)
 """What Vault forgives at ``exp`` and ``nbf``."""
@@ -50,60 +50,80 @@ def ask_starter(
     request: EnableRequest,
     vault: VaultAnswers,
     namespace: str,
-    token_of: TokenOf,
 ) -> Starter:
-    """The starter of a namespace, its token, and what the role says of both."""
+    """The starter of a namespace, a new token of it, and what the role says of both."""
     account = f"{namespace}/{request.service_account}"
-    uid = _uid(findings, openshift, request, namespace)
-    if uid == "":
+    if not _is_there(findings, openshift, request, namespace):
         return Starter(namespace, account, None, None, "there is no such ServiceAccount")
     question = f"Does the cluster issue a token of {account}?"
     try:
-        token = token_of(namespace)
+        token = openshift.request_token(namespace, request.service_account, SHORTEST_TOKEN).token
     except EnablementError as error:
         findings.unknown(question, "OpenShift", f"{error.subject}: {error.answer}")
         return Starter(namespace, account, None, None, f"{error.subject}: {error.answer}")
     claims = claims_of(token)
     starter = Starter(namespace, account, token, claims)
     if claims is not None:
-        _token(findings, starter, claims, uid, vault)
+        _token(findings, starter, claims, vault)
     if vault.role is not None:
         _bound(findings, starter, request, vault.role)
     return starter
 
 
-def _uid(findings: Findings, openshift: OpenShift, request: EnableRequest, namespace: str) -> str | None:
-    """Uid of the ServiceAccount; empty if it is not there, None if not known."""
+def _is_there(findings: Findings, openshift: OpenShift, request: EnableRequest, namespace: str) -> bool:
+    """Whether to go on: a token is asked for even where we may not look at the ServiceAccount."""
     name = request.service_account
     account = f"{namespace}/{name}"
     question = f"Is ServiceAccount {account} there?"
     there = ask(findings, question, "OpenShift", lambda: openshift.namespace_exists(namespace))
     if there is None:
-        return None
+        return True
     if not there.value:
         findings.wrong(question, NamespaceMissing(namespace), namespace)
-        return ""
+        return False
     known = ask(findings, question, "OpenShift", lambda: openshift.service_account_uid(namespace, name))
+    if known is None:
+        return True
+    if known.value is None:
+        findings.wrong(question, StarterMissing(account), namespace)
+        return False
+    findings.right(question, "OpenShift", f"uid {known.value}")
+    return True
+
+
+def _token(findings: Findings, starter: Starter, claims: Claims, vault: VaultAnswers) -> None:
+    question = f"Is the token of {starter.account} of today?"
+    # The difference of two moments always is one; a moment near the calendar's end plus a minute is none.
+    if claims.expires and vault.clock and vault.clock - claims.expires > CLOCK_SKEW:
+        expired = ClientTokenExpired(starter.account, claims.expires, vault.clock)
+        findings.wrong(question, expired, starter.namespace)
+    else:
+        until = f"until {claims.expires:%Y-%m-%d %H:%M} UTC" if claims.expires else "without an end"
+        findings.right(question, "OpenShift", until)
+
+
+def became_of(
+    findings: Findings, openshift: OpenShift, request: EnableRequest, starter: Starter
+) -> Cause | None:
+    """Asked where a new token is refused: what has become of its ServiceAccount since it was issued.
+
+    None if it is still the same, or if that is not known, which is a row then.
+    """
+    if starter.claims is None or not starter.claims.uid:
+        return None
+    question = f"Is {starter.account} still the one that its token is of?"
+    name = request.service_account
+    known = ask(
+        findings, question, "OpenShift", lambda: openshift.service_account_uid(starter.namespace, name)
+    )
     if known is None:
         return None
     if known.value is None:
-        findings.wrong(question, StarterMissing(account), namespace)
-        return ""
+        return StarterMissing(starter.account)
+    if known.value != starter.claims.uid:
+        return StarterRemade(starter.account, starter.claims.uid, known.value)
     findings.right(question, "OpenShift", f"uid {known.value}")
-    return known.value
-
-
-def _token(
-    findings: Findings, starter: Starter, claims: Claims, uid: str | None, vault: VaultAnswers
-) -> None:
-    question = f"Is the token of {starter.account} of today?"
-    if claims.expires and vault.clock and claims.expires + CLOCK_SKEW < vault.clock:
-        expired = ClientTokenExpired(starter.account, claims.expires, vault.clock)
-        findings.wrong(question, expired, starter.namespace)
-    elif uid and claims.uid and claims.uid != uid:
-        findings.wrong(question, StarterRemade(starter.account, claims.uid, uid), starter.namespace)
-    else:
-        findings.right(question, "OpenShift", f"until {claims.expires:%Y-%m-%d %H:%M} UTC, of this uid")
+    return None
 
 
 def _bound(findings: Findings, starter: Starter, request: EnableRequest, role: Mapping[str, Any]) -> None:
@@ -128,17 +148,3 @@ def _bound(findings: Findings, starter: Starter, request: EnableRequest, role: M
         findings.unknown(question, "Vault", "the namespace is bound by its labels, if at all")
     else:
         findings.wrong(question, NamespaceNotBound(path, starter.namespace, namespaces), only)
-
-
-def is_bound(name: str, bound: tuple[str, ...]) -> bool:
-    """As Vault matches: ``*`` stands for anything at the beginning and at the end, nowhere else."""
-
-    def matches(pattern: str) -> bool:
-        inner = pattern.strip("*")
-        if pattern.startswith("*") and pattern.endswith("*"):
-            return inner in name
-        if pattern.startswith("*"):
-            return name.endswith(inner)
-        return name.startswith(inner) if pattern.endswith("*") else name == pattern
-
-    return any(map(matches, bound))

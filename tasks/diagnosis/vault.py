@@ -125,8 +125,16 @@ def _addresses(findings: Findings, vault: Vault, path: str, role: Mapping[str, A
     if known is None:
         return
     ours = ipaddress.ip_address(known.value)
-    if any(ours in ipaddress.ip_network(network, strict=False) for network in allowed):
+    networks, others = [], []
+    for one in allowed:
+        try:
+            networks.append(ipaddress.ip_network(one, strict=False))
+        except ValueError:  # Vault also takes an address with a port, and the path of a socket
+            others.append(one)
+    if any(ours in network for network in networks):
         findings.right(question, SYSTEM, f"{ours} is in {', '.join(allowed)}")
+    elif others:
+        findings.unknown(question, SYSTEM, f"whether {ours} is in {', '.join(others)} only Vault can tell")
     else:
         findings.wrong(question, AddressNotAllowed(path, allowed, str(ours)))
 

@@ -35,7 +35,7 @@ def ask_the_way(
     host = str(config.get("kubernetes_host") or "")
     ca_pem = str(config.get("kubernetes_ca_cert") or "")
     question = f"Does {host or 'the config'} answer from here, with a certificate of the config's CA?"
-    if not host.startswith("https://"):
+    if not host.lower().startswith("https://"):
         findings.wrong(question, HostWithoutScheme(request.target.mount, host or "''"))
         return None
     if not ca_pem:

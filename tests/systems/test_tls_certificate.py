@@ -131,7 +131,18 @@ def test_silence_is_unreachable() -> None:
         check_certificate(f"https://127.0.0.1:{silent.getsockname()[1]}", None, timeout=0.3)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:6443", "https://", "https://h:port"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1",
+        "127.0.0.1:6443",
+        "https://",
+        "https://h:port",
+        "https://h:0",
+        "https://[::1",
+        "https://a..b",
+    ],
+)
 def test_what_is_no_https_address_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput):
         check_certificate(url, None)

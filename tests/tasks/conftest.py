@@ -14,8 +14,9 @@ from systems.vault import Vault
 from systems.vault_http import VaultHttp
 
 
-def client(server: VaultServer, token: str) -> Vault:
-    return Vault(VaultHttp(server.address, SecretStr(token), ca_pem=server.ca_pem))
+def client(server: VaultServer, token: str, address: str = "", ca_pem: str | None = None) -> Vault:
+    """Vault as a token's owner; elsewhere than where it is, if an address is given."""
+    return Vault(VaultHttp(address or server.address, SecretStr(token), ca_pem=ca_pem or server.ca_pem))
 
 
 @pytest.fixture

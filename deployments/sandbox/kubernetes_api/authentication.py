@@ -101,7 +101,7 @@ class Authenticator:
         ), common
 
     def _check_alive(self, claims: ServiceAccountClaims, token: str) -> None:
-        now = time.time()
+        now = self._signer.clock()
         if claims.expires is not None and now > claims.expires + _CLOCK_LEEWAY_SECONDS:
             raise TokenError("service account token has expired")
         if claims.not_before is not None and now < claims.not_before - _CLOCK_LEEWAY_SECONDS:

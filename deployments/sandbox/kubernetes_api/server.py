@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime
 import json
 import secrets
 import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -186,6 +187,23 @@ class KubernetesApi:
             yield
         finally:
             self._controllers.at_rest = False
+
+    @contextmanager
+    def clock_at(self, moment: datetime.datetime) -> Iterator[None]:
+        """As where a cluster's clock is wrong: by it, tokens begin and end. It stands still there."""
+        self._signer.clock = moment.timestamp
+        try:
+            yield
+        finally:
+            self._signer.clock = time.time
+
+    def issuing_with_another_key(self) -> AbstractContextManager[None]:
+        """As with a ``--service-account-signing-key-file`` that is in no ``--service-account-key-file``.
+
+        New tokens are issued, and refused by the server that issued them; those of Secrets, which the
+        kube-controller-manager signs, are accepted as ever.
+        """
+        return self._signer.issuing_with_another_key()
 
     def sign_token(
         self, namespace: str, service_account: str, *, lifetime: int, audiences: Sequence[str] = (ISSUER,)

@@ -10,6 +10,8 @@ import base64
 import hashlib
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,16 +62,30 @@ class ServiceAccountClaims:
 
 
 class TokenSigner:
-    """The cluster's signing key, and the issuer name that it stands for."""
+    """The cluster's signing keys, and the issuer name that they stand for.
+
+    As in OpenShift there are two: the API server's, for the tokens of TokenRequest, and the controller
+    manager's, for those in Secrets. Both are believed and published.
+
+    Attributes:
+        clock: the cluster's, by which its tokens begin and end; seconds since the epoch.
+    """
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        public = self._key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        digest = hashlib.sha256(public).digest()
-        self.key_id = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        self.clock: Callable[[], float] = time.time
+        self._key = self._issuing_key = _new_key()
+        self._key_of_secrets = _new_key()
+        self._believed = {_key_id(key): key for key in (self._key, self._key_of_secrets)}
+
+    @contextmanager
+    def issuing_with_another_key(self) -> Iterator[None]:
+        """Sign the tokens of TokenRequest with a key that this very cluster does not believe."""
+        self._issuing_key = _new_key()
+        try:
+            yield
+        finally:
+            self._issuing_key = self._key
 
     def bound_token(
         self, account: Object, audiences: list[str], lifetime: int, secret: Object | None
@@ -86,7 +102,7 @@ class TokenSigner:
             The token, and when it expires (seconds since the epoch).
         """
         metadata = account["metadata"]
-        now = int(time.time())
+        now = int(self.clock())
         private: dict[str, Any] = {
             "namespace": metadata["namespace"],
             "serviceaccount": {"name": metadata["name"], "uid": metadata["uid"]},
@@ -103,21 +119,20 @@ class TokenSigner:
             "nbf": now,
             "sub": _subject(metadata),
         }
-        return self._sign(claims), now + lifetime
+        return _signed(claims, self._issuing_key), now + lifetime
 
     def legacy_token(self, account: Object, secret_name: str) -> str:
         """The token of a Secret of type ``kubernetes.io/service-account-token``."""
         metadata = account["metadata"]
-        return self._sign(
-            {
-                "iss": LEGACY_ISSUER,
-                _LEGACY_CLAIMS + "namespace": metadata["namespace"],
-                _LEGACY_CLAIMS + "secret.name": secret_name,
-                _LEGACY_CLAIMS + "service-account.name": metadata["name"],
-                _LEGACY_CLAIMS + "service-account.uid": metadata["uid"],
-                "sub": _subject(metadata),
-            }
-        )
+        claims = {
+            "iss": LEGACY_ISSUER,
+            _LEGACY_CLAIMS + "namespace": metadata["namespace"],
+            _LEGACY_CLAIMS + "secret.name": secret_name,
+            _LEGACY_CLAIMS + "service-account.name": metadata["name"],
+            _LEGACY_CLAIMS + "service-account.uid": metadata["uid"],
+            "sub": _subject(metadata),
+        }
+        return _signed(claims, self._key_of_secrets)
 
     def read(self, token: str) -> ServiceAccountClaims:
         """Check issuer and signature, and read the claims. Times and audiences are left to the caller.
@@ -132,38 +147,49 @@ class TokenSigner:
             raise TokenError from error
         if unverified.get("iss") not in (self.issuer, LEGACY_ISSUER):
             raise TokenError
-        if header.get("kid", self.key_id) != self.key_id:
-            raise TokenError("invalid signature, no keys found")
-        try:
-            claims = jwt.decode(
-                token,
-                self._key.public_key(),
-                algorithms=[_ALGORITHM],
-                options=_SIGNATURE_ONLY,
-            )
-        except jwt.InvalidTokenError as error:
-            raise TokenError("go-jose/go-jose: error in cryptographic primitive") from error
+        claims = self._verified(token, header.get("kid"))
         return _legacy_claims(claims) if claims["iss"] == LEGACY_ISSUER else _bound_claims(claims)
 
+    def _verified(self, token: str, key_id: str | None) -> dict[str, Any]:
+        """The claims, if one of the keys signed them: the named one, or any where none is named."""
+        keys = [key for name, key in self._believed.items() if key_id in {None, name}]
+        if not keys:
+            raise TokenError("invalid signature, no keys found")
+        failure: Exception | None = None
+        for key in keys:
+            try:
+                return jwt.decode(token, key.public_key(), [_ALGORITHM], _SIGNATURE_ONLY)
+            except jwt.InvalidTokenError as error:
+                failure = error
+        raise TokenError("go-jose/go-jose: error in cryptographic primitive") from failure
+
     def key_set(self) -> Object:
-        """The public key as a JSON Web Key Set."""
-        key = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        """The public keys as a JSON Web Key Set."""
+        keys = {
+            name: RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) for name, key in self._believed.items()
+        }
         return {
             "keys": [
-                {
-                    "use": "sig",
-                    "kty": "RSA",
-                    "kid": self.key_id,
-                    "alg": _ALGORITHM,
-                    "n": key["n"],
-                    "e": key["e"],
-                }
+                {"use": "sig", "kty": "RSA", "kid": name, "alg": _ALGORITHM, "n": key["n"], "e": key["e"]}
+                for name, key in keys.items()
             ]
         }
 
-    def _sign(self, claims: dict[str, Any]) -> str:
-        # Kubernetes sends no `typ`.
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM, headers={"kid": self.key_id, "typ": None})
+
+def _new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _key_id(key: rsa.RSAPrivateKey) -> str:
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return base64.urlsafe_b64encode(hashlib.sha256(public).digest()).rstrip(b"=").decode()
+
+
+def _signed(claims: dict[str, Any], key: rsa.RSAPrivateKey) -> str:
+    # Kubernetes sends no `typ`.
+    return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _key_id(key), "typ": None})
 
 
 def _subject(metadata: Object) -> str:

@@ -54,6 +54,13 @@ def test_what_is_no_object_is_no_token(body: str) -> None:
     assert claims_of(token(body)) is None
 
 
+@pytest.mark.parametrize("between", ["\n", "\n\n\n\n", " ", "\u00e9", "="])
+def test_a_token_with_what_no_token_has_is_none(between: str) -> None:
+    text = token('{"exp": 1}').get_secret_value()
+    assert claims_of(SecretStr(text)) is not None
+    assert claims_of(SecretStr(f"{text[:8]}{between}{text[8:]}")) is None
+
+
 def test_a_token_that_was_not_decoded_is_recognised() -> None:
     text = token("{}").get_secret_value()
     assert is_base64_of_jwt(SecretStr(base64.b64encode(text.encode()).decode() + "\n"))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jwt
 import kubernetes
 import pytest
 import yaml
@@ -184,6 +185,16 @@ def test_a_token_secret_is_filled_by_the_cluster_and_its_token_is_believed(
     verdict = review_with(cluster.host, cluster.ca_pem, secret.token, secret.token)
     assert verdict.authenticated
     assert verdict.username == f"system:serviceaccount:{namespace}:{reviewer}"
+    # A new token may be signed with another key, and the cluster publishes both.
+    new = cluster.request_token(namespace, reviewer, 600).token
+    keys = cluster.key_ids()
+    assert keys is not None
+    assert keys >= {key_id(secret.token), key_id(new)}
+    assert key_id(SecretStr(jwt.encode({}, "x" * 32, headers={"kid": "theirs"}))) not in keys
+
+
+def key_id(token: SecretStr) -> str:
+    return str(jwt.get_unverified_header(token.get_secret_value())["kid"])
 
 
 def test_a_requested_token_lives_as_long_as_asked_and_for_its_audience_only(

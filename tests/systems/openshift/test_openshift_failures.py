@@ -321,9 +321,11 @@ def test_a_token_for_a_service_account_that_is_not_there_misses_a_prerequisite(c
 def test_what_we_may_not_ask_is_unknown_rather_than_an_error(scripted: Scripted, cluster: OpenShift) -> None:
     scripted.answers["/apis/authorization.k8s.io/v1/subjectaccessreviews"] = Answer.refusal(403, "no")
     scripted.answers["/apis/apps/v1/deployments"] = Answer.refusal(403, "no")
+    scripted.answers["/openid/v1/jwks"] = Answer.refusal(403, "no")
     access = Access("create", "tokenreviews", "authentication.k8s.io")
     assert cluster.service_account_can("vault", "x", access) is None
     assert cluster.operator_running() is None
+    assert cluster.key_ids() is None
 
 
 def test_expired_credentials_are_an_error_even_where_a_missing_right_is_not(
@@ -331,10 +333,13 @@ def test_expired_credentials_are_an_error_even_where_a_missing_right_is_not(
 ) -> None:
     scripted.answers["/apis/authorization.k8s.io/v1/subjectaccessreviews"] = Answer.refusal(401, "no")
     scripted.answers["/apis/apps/v1/deployments"] = Answer.refusal(401, "no")
+    scripted.answers["/openid/v1/jwks"] = Answer.refusal(401, "no")
     with pytest.raises(AccessDenied):
         cluster.service_account_can("vault", "x", Access("get", "pods"))
     with pytest.raises(AccessDenied):
         cluster.operator_running()
+    with pytest.raises(AccessDenied):
+        cluster.key_ids()
 
 
 def test_the_state_of_a_secret_store_comes_with_its_events(scripted: Scripted, cluster: OpenShift) -> None:

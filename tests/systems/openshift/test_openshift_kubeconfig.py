@@ -77,6 +77,7 @@ def test_a_login_that_cannot_be_used_here_is_refused_by_its_field(field: str, va
         ({"server": ""}, "not https://"),
         ({"server": "http://api.ember.example.com"}, "not https://"),
         ({"server": "https://api.ember.example.com:port"}, "not https://"),
+        ({"server": "https://[::1:6443"}, "not https://"),
         ({"server": f"https://me:{SECRET}@api.ember.example.com"}, "user name or password"),
         ({"server": HOST, "insecure-skip-tls-verify": True}, "whoever answers"),
         ({"server": HOST, "certificate-authority": "/etc/ca.crt"}, "file of another machine"),

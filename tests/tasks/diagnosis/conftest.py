@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 
 from deployments.sandbox.kubernetes_api import KubernetesApi
+from deployments.sandbox.vault_server import VaultServer
 from systems.openshift import OpenShift
 from systems.vault import Vault
 from tests.kubernetes_objects import Cluster
@@ -34,12 +34,14 @@ def account(api: KubernetesApi) -> str:
 
 
 @pytest.fixture
-def scene(api: KubernetesApi, account: str, admin: Vault, pipeline: Vault, tmp_path: Path) -> Iterator[Scene]:
+def scene(
+    api: KubernetesApi, account: str, vault: VaultServer, admin: Vault, pipeline: Vault, tmp_path: Path
+) -> Iterator[Scene]:
     cluster = Cluster(api)
     clean(cluster)
     cluster.bring_onboarding()
     with OpenShift(yaml.safe_load(account)) as openshift:
-        made = Scene(api, admin, cluster, pipeline, openshift, tmp_path, ExitStack())
+        made = Scene(api, vault, admin, cluster, pipeline, openshift, account, tmp_path)
         with enabled(made):
             yield made
     cluster.close()

@@ -11,15 +11,17 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
+import yaml
 
+from deployments.openshift.account import ROLE as ROLE_OF_ACCOUNT
 from deployments.sandbox.certificates import ServerCertificate
 from deployments.sandbox.kubernetes_api import KubernetesApi
+from deployments.sandbox.vault_server import VaultServer
 from runbook.diagnosis.examination import Examination
 from runbook.diagnosis.record import ReviewerRecord
 from runbook.request import EnableRequest
@@ -30,9 +32,11 @@ from tasks.auth_method import realize_mount
 from tasks.diagnosis.examine import Asked, examine
 from tasks.policies import realize_policies
 from tasks.role import realize_role
+from tests.faults.faults import Point, Script
+from tests.faults.proxy import Proxy, Server
 from tests.kubernetes_objects import ESO, NAMESPACES, Cluster
 from tests.operator_by_hand import Operator
-from tests.tasks.conftest import request
+from tests.tasks.conftest import client, request
 
 MOUNT = "ember-k8s"
 ROLE = f"auth/{MOUNT}/role/emea-ops"
@@ -49,26 +53,31 @@ class Scene:
     Attributes:
         admin, cluster: as administrators.
         pipeline, openshift: as the pipeline.
+        kubeconfig: of the pipeline's account, as text.
         elsewhere: what a case starts, ended with it.
+        runs: how often the Vault steps were run.
         values: what a case learns for the line that it expects, by name.
-        token_of: the token with which a namespace logs in; a new one if None.
     """
 
     api: KubernetesApi
+    vault: VaultServer
     admin: Vault
     cluster: Cluster
     pipeline: Vault
     openshift: OpenShift
+    kubeconfig: str
     directory: Path
-    elsewhere: ExitStack
+    elsewhere: ExitStack = field(default_factory=ExitStack)
     wanted: EnableRequest = field(default_factory=request)
     record: ReviewerRecord | None = None
-    token_of: Callable[[str], SecretStr] | None = None
     patience: float = 10
     values: dict[str, Any] = field(default_factory=dict)
+    runs: int = 0
+    _for_now: ExitStack = field(default_factory=ExitStack)
 
     def enable(self) -> None:
         """What the Vault steps of a run do. No login yet, so Vault has no connection to the cluster."""
+        self.runs += 1
         realize_policies(self.pipeline, self.wanted)
         realize_mount(self.pipeline, self.wanted)
         server = ApiServer(self.api.url, self.api.ca_pem)
@@ -77,7 +86,41 @@ class Scene:
 
     def diagnose(self) -> Examination:
         asked = Asked(self.pipeline, self.openshift, self.patience)
-        return examine(asked, self.wanted, self.record, self.token_of)
+        return examine(asked, self.wanted, self.record)
+
+    # What ends: with the case at the latest
+
+    def for_now(self, state: AbstractContextManager[Any]) -> None:
+        """A state of the world until `end_what_is_for_now`."""
+        self._for_now.enter_context(state)
+
+    def end_what_is_for_now(self) -> None:
+        self._for_now.close()
+
+    def meanwhile_at_vault(self, request: str, do: Callable[[], object]) -> None:
+        """Do something when the pipeline first makes a request (method and path), before Vault gets it."""
+        proxy = self._stopping_at(request, do, self.vault.address, self.vault.ca_pem)
+        self.pipeline = self.elsewhere.enter_context(
+            client(self.vault, self.vault.pipeline_token, proxy.url, proxy.ca_pem)
+        )
+
+    def meanwhile_on_the_cluster(self, request: str, do: Callable[[], object]) -> None:
+        """The same, before the cluster gets it."""
+        proxy = self._stopping_at(request, do, self.api.url, self.api.ca_pem)
+        kubeconfig = yaml.safe_load(self.kubeconfig)
+        (cluster,) = kubeconfig["clusters"]
+        authority = base64.b64encode(str(proxy.ca_pem).encode()).decode()
+        cluster["cluster"].update({"server": proxy.url, "certificate-authority-data": authority})
+        self.openshift = self.elsewhere.enter_context(OpenShift(kubeconfig))
+
+    def _stopping_at(self, request: str, do: Callable[[], object], url: str, ca_pem: str) -> Proxy:
+        def decide(_place: int, point: Point) -> None:
+            if (point.name, point.number) == (f"it: {request}", 1):
+                do()
+
+        script = Script()
+        script.begin(decide)
+        return self.elsewhere.enter_context(Proxy(Server(url, ca_pem, lambda _path: "it"), script))
 
     # By an administrator of Vault
 
@@ -137,6 +180,27 @@ class Scene:
         self.delete_account(namespace, name)
         self.cluster.send("POST", _ACCOUNTS.format(namespace), {"metadata": {"name": name}})
         self.values["new"] = self.uid(namespace, name)
+
+    def sync(self) -> None:
+        """What ArgoCD brings, as far as it is missing."""
+        self.cluster.bring_onboarding()
+
+    def sync_and_enable(self) -> None:
+        self.sync()
+        self.enable()
+
+    def take_right(self, resource: str, namespace: str = "") -> None:
+        """Take a right from the pipeline's account, for now: in a namespace, or cluster-wide."""
+        where = f"namespaces/{namespace}/roles" if namespace else "clusterroles"
+        path = f"/apis/rbac.authorization.k8s.io/v1/{where}/{ROLE_OF_ACCOUNT}"
+        rules = self.cluster.send("GET", path)["rules"]
+
+        def put(rules: list[Any]) -> None:
+            self.cluster.send("PUT", path, {"metadata": {"name": ROLE_OF_ACCOUNT}, "rules": rules})
+
+        assert any(rule["resources"] == [resource] for rule in rules)
+        put([rule for rule in rules if rule["resources"] != [resource]])
+        self._for_now.callback(put, rules)
 
     def operator(self, *, replicas: int = 1) -> Operator:
         """External Secrets Operator, for this case only."""
@@ -210,6 +274,6 @@ def clean(cluster: Cluster) -> None:
 @contextmanager
 def enabled(scene: Scene) -> Iterator[Scene]:
     """The scene after a run, with everything ended that a case starts."""
-    with scene.elsewhere:
+    with scene.elsewhere, scene._for_now:
         scene.enable()
         yield scene

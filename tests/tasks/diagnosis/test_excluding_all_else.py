@@ -10,19 +10,13 @@ from pydantic import SecretStr
 from deployments.sandbox.vault_server import VaultServer
 from runbook.diagnosis import (
     CaDidNotSign,
-    CauseNotFound,
     HostUnreachable,
     PolicyLacksRule,
     ReviewerJwtNotAccepted,
     StarterMissing,
-    VaultSealed,
-    VaultUnreachable,
 )
 from runbook.diagnosis.record import ReviewerRecord, digest
-from systems.vault import Vault
-from systems.vault_http import VaultHttp
 from tests.kubernetes_objects import ESO
-from tests.tasks.conftest import client
 from tests.tasks.conftest import request as wanted
 from tests.tasks.diagnosis.scene import POLICY, Scene
 
@@ -77,32 +71,6 @@ def test_our_record_tells_what_became_of_that_jwt(scene: Scene, what: str) -> No
     }
     scene.record, words = records[what]
     assert scene.diagnose().causes[0].line == LINE + words
-
-
-def test_what_our_token_may_not_read_is_named_and_not_guessed(scene: Scene, vault: VaultServer) -> None:
-    scene.reviewer_jwt_of_nobody()
-    scene.admin.write("sys/policies/acl/narrow", {"policy": 'path "sys/auth" { capabilities = ["read"] }'})
-    made = vault.request("POST", "auth/token/create-orphan", {"policies": ["narrow"], "ttl": "1h"})
-    with client(vault, made["auth"]["client_token"]) as narrow:
-        scene.pipeline = narrow
-        cause = scene.diagnose().causes[0]
-    assert isinstance(cause, CauseNotFound)
-    assert cause.line.startswith(
-        "Vault, login of payments/vault-secret-fetcher: is refused with 403 permission denied, and what "
-        "could be looked at is right; not known: Is role emea-ops there?"
-    )
-    assert "Was the config written?" in cause.line
-
-
-def test_a_sealed_and_a_silent_vault_are_told_apart(scene: Scene, vault: VaultServer) -> None:
-    vault.seal()
-    assert scene.diagnose().causes == (VaultSealed(vault.address),)
-    vault.unseal()
-    nowhere = scene.closed_port()
-    with Vault(VaultHttp(nowhere, SecretStr("a-token"), ca_pem=vault.ca_pem)) as scene.pipeline:
-        (cause,) = scene.diagnose().causes
-    assert isinstance(cause, VaultUnreachable)
-    assert cause.line.startswith(f"Vault, {nowhere}: cannot be asked from here (no answer (")
 
 
 def test_a_login_that_works_turns_what_is_seen_from_here_into_a_warning(

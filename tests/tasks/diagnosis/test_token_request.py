@@ -111,8 +111,8 @@ ISSUED: list[tuple[type[Cause], str, str]] = [
     (
         ReviewerTokenOfAnotherCluster,
         issued(key="theirs"),
-        f"was not signed by this cluster (issuer {API}, with another key than that of the tokens it issues "
-        "now), which refuses it",
+        f"was not signed by this cluster (issuer {API}, with a key that is none of the cluster's own), "
+        "which refuses it",
     ),
     (
         ReviewerTokenOfWrongAudience,

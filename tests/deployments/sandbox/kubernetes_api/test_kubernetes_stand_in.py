@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 import yaml
 
@@ -210,3 +212,32 @@ def test_a_kubeconfig_can_be_made_for_anybody(stand_in: KubernetesApi, tmp_path:
     answer = connect(path).send("GET", "/api/v1/namespaces/default/secrets")
     assert answer.status_code == 403
     assert 'User "system:serviceaccount:default:app"' in answer.json()["message"]
+
+
+# Its clock and its keys
+
+
+def test_stand_in_lives_by_a_clock_that_is_wrong(stand_in: KubernetesApi, api: Kube) -> None:
+    namespace = Namespace(api, "default")
+    namespace.account("app")
+    today = namespace.token("app")
+    with stand_in.clock_at(datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)):
+        old = namespace.token("app")
+        claims = jwt.decode(old, options={"verify_signature": False})
+        assert (claims["nbf"], claims["exp"] - claims["nbf"]) == (1577836800, 3600)
+        assert api.review(old)["authenticated"]
+        assert api.review(today)["error"] == "[invalid bearer token, service account token is not valid yet]"
+    assert api.review(old)["error"] == "[invalid bearer token, service account token has expired]"
+    assert api.review(today)["authenticated"]
+
+
+def test_stand_in_may_issue_with_a_key_that_it_does_not_believe(stand_in: KubernetesApi, api: Kube) -> None:
+    namespace = Namespace(api, "default")
+    namespace.account("app")
+    before, legacy = namespace.token("app"), namespace.token_secret("app", "app-token")
+    with stand_in.issuing_with_another_key():
+        issued = namespace.token("app")
+        assert api.review(issued)["error"] == "[invalid bearer token, invalid signature, no keys found]"
+        assert api.review(before)["authenticated"]
+        assert api.review(legacy)["authenticated"]
+    assert api.review(namespace.token("app"))["authenticated"]
