@@ -13,8 +13,11 @@ from runbook.request import EnableRequest
 from systems.vault import Vault
 from tasks.records import Recorder, identity_in_vault, recording
 
+Keep = Callable[[str, Change, Mapping[str, str], bool], None]
+"""Takes the system, the change, SHA-256 of secret values by field, and whether the system confirmed it."""
 
-def _nowhere(_system: str, _change: Change, _secrets: Mapping[str, str]) -> None:
+
+def _nowhere(_system: str, _change: Change, _secrets: Mapping[str, str], _confirmed: bool) -> None:
     """No record is kept outside a run."""
 
 
@@ -24,11 +27,11 @@ class Mandate:
 
     Attributes:
         plan: what was approved.
-        keep: takes the system, the change that was just made, and SHA-256 of secret values by field.
+        keep: see `Keep`.
     """
 
     plan: ApprovedPlan | None = None
-    keep: Callable[[str, Change, Mapping[str, str]], None] = _nowhere
+    keep: Keep = _nowhere
 
     def check(self, changes: Iterable[Change]) -> None:
         """Go on if all of these may be written.
@@ -39,9 +42,26 @@ class Mandate:
         if self.plan is not None:
             self.plan.check(changes)
 
-    def record(self, change: Change, system: str = "Vault", **secrets: str) -> None:
-        """Keep the record of a change that was just made."""
-        self.keep(system, change, secrets)
+    def record(
+        self, change: Change, system: str = "Vault", *, confirmed: bool = True, **secrets: str
+    ) -> None:
+        """Keep the record of a change that was just made, or may have been."""
+        self.keep(system, change, secrets, confirmed)
+
+    @contextmanager
+    def recording(self, change: Change, system: str = "Vault", **secrets: str) -> Iterator[None]:
+        """Keep the record of the change that the block makes.
+
+        Where no answer tells whether it was made there is a record too: a retry finds everything as wanted,
+        and has nothing to record any more.
+        """
+        try:
+            yield
+        except BaseException as error:
+            if getattr(error, "maybe_done", True):
+                self.keep(system, change, secrets, False)
+            raise
+        self.keep(system, change, secrets, True)
 
 
 UNBOUND = Mandate()
@@ -66,8 +86,8 @@ def recorded(request: EnableRequest, plan: ApprovedPlan | None, vault: Vault, re
     """The mandate to carry out a plan, whose changes a recorder keeps."""
     acted_as = identity_in_vault(vault)
 
-    def keep(system: str, change: Change, secrets: Mapping[str, str]) -> None:
+    def keep(system: str, change: Change, secrets: Mapping[str, str], confirmed: bool) -> None:
         who = acted_as() if system == "Vault" else f"ClusterConnection {request.cluster_connection}"
-        recorder.keep(system, change, who, secrets)
+        recorder.keep(system, change, who, secrets, confirmed=confirmed)
 
     return Mandate(plan, keep)
