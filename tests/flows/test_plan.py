@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
 from tasks.policies import write_policies
 from tasks.role import write_role
+from tests.github_checkout import Checkout
 from tests.secrets.relay import Relay
 from tests.traffic import Traffic
 from tests.world import REPOSITORY, Run, World, enable
@@ -125,6 +127,32 @@ async def test_the_pull_request_names_the_plan_and_what_somebody_did_of_it_meanw
     assert await run.go() == "Completed", run.error
     assert await published(run) != shown, "what is left to do is another plan; the approved one counts"
     assert f"Plan {shown[:12]} is carried out: approved by the merge of pull request #1" in await run.logs()
+
+
+@pytest.mark.long
+async def test_of_a_change_that_came_another_way_no_merge_is_said_to_have_approved_the_plan(
+    world: World, tmp_path: Path
+) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    shown = await published(run)
+    checkout = Checkout(tmp_path, "by-hand", world.github.token_of("reviewer"))
+    checkout.clone(world.github.clone_url(REPOSITORY))
+    checkout.git("merge", "--quiet", "--squash", "origin/enable-vault/emea/ember")
+    checkout.git("commit", "--quiet", "--message", "Enable ember by hand")
+    checkout.git("push", "--quiet", "origin", "main")
+    world.sync()
+    await run.resume()
+    assert await run.go() == "Completed", run.error
+    (pull,) = world.pulls("open")
+    log = await run.logs()
+    assert (
+        f"Plan {shown[:12]} is carried out: shown by pull request #1, whose change came by another way than "
+        f"[pull request #1]({pull['html_url']}), which is open."
+    ) in log
+    assert "approved by the merge" not in log
+    records = json.loads((await run.artifacts())["records-emea-ember"])
+    assert {record["pull_request"] for record in records} == {None}
 
 
 async def of_the_commit(world: World, number: int) -> str:
