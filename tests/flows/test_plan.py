@@ -16,6 +16,7 @@ from prefect.states import AwaitingRetry
 
 from flows.watch_merges import watch_merges
 from runbook.errors import Conflict, PlanMoved, PrerequisiteMissing
+from runbook.groups import compare_group
 from runbook.plan import plan_sha256
 from runbook.pull_request import plan_of
 from runbook.request import EnableRequest
@@ -153,6 +154,32 @@ async def test_of_a_change_that_came_another_way_no_merge_is_said_to_have_approv
     assert "approved by the merge" not in log
     records = json.loads((await run.artifacts())["records-emea-ember"])
     assert {record["pull_request"] for record in records} == {None}
+
+
+async def test_a_policy_that_somebody_adds_meanwhile_stops_the_step_with_an_administrators_command(
+    world: World,
+) -> None:
+    request = EnableRequest.model_validate(world.parameters)
+    path = "identity/group/name/vault-admins-emea"
+    changes = [change.as_json() for change in (compare_group(request.target, None),)]
+    approved: dict[str, Any] = {"sha256": "0" * 64, "changes": changes, "pull_request": None}
+    world.as_vault_admin("POST", path, {"type": "external", "policies": ["audit-readers"]})
+    traffic = Traffic(world)
+
+    @flow(name="only-the-group")
+    async def only_the_group() -> None:
+        write_group(request, approved)
+
+    run = await Run.create(only_the_group, {})
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, Conflict)
+    assert (
+        "group/vault-admins-emea: policies would be written together with what others have put there"
+        in str(run.error)
+    )
+    command = f"vault write {path} policies=audit-readers policies=emea-kv-rw"
+    assert f"Let an administrator run `{command} " in run.error.remedy
+    assert traffic.writes() == [], "a refused write would be one, too"
 
 
 async def of_the_commit(world: World, number: int) -> str:
