@@ -19,7 +19,7 @@ _JWT_BEFORE: Mapping[Any, str | None] = {True: "the token that Vault holds, not 
 _READ_ONLY = {"token_reviewer_jwt_set"}
 """Fields of the config's read that a write does not take."""
 
-_DEFAULTS = {"disable_iss_validation": (True,)}
+_DEFAULTS = {"disable_iss_validation": True}
 """What nobody has set; all other fields of the config are empty or false by default."""
 
 
@@ -75,9 +75,7 @@ def compare_config(
         there["kubernetes_ca_cert"] = str(there["kubernetes_ca_cert"]).strip()
     differences = difference(there if current is not None else None, wanted)
     others = sorted(
-        key
-        for key, value in there.items()
-        if key not in {*wanted, *_READ_ONLY} and value not in (None, "", [], False, *_DEFAULTS.get(key, ()))
+        key for key, value in there.items() if key not in {*wanted, *_READ_ONLY} and not _is_unset(key, value)
     )
     note = f"also set: {', '.join(others)}; kept" if others else ""
     holds_jwt = there.get("token_reviewer_jwt_set")
@@ -91,6 +89,38 @@ def compare_config(
     if current is None:
         return Change(subject, "absent", "create", subject, payload, differences, "", (REVIEWER_JWT,))
     return Change(subject, "different", "update", subject, payload, differences, note, (REVIEWER_JWT,))
+
+
+def replaced_since(written: Mapping[str, Any], current: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Fields of the config that are not as they were written a moment ago; none if all are.
+
+    A write replaces the whole. So if any field is another one, whosever it is, somebody has written the
+    config since, and with it whatever they had for the reviewer's JWT, which cannot be read.
+
+    Args:
+        written: the whole payload.
+        current: the config as read.
+    """
+    there = dict(current or {})
+    fields = {*written, *there} - {*_READ_ONLY, REVIEWER_JWT}
+    other = [
+        name
+        for name in sorted(fields)
+        if not (name not in written and _is_unset(name, there[name]))
+        and _trimmed(there.get(name)) != _trimmed(written.get(name))
+    ]
+    if there.get("token_reviewer_jwt_set") is False:
+        other.append(REVIEWER_JWT)
+    return tuple(other)
+
+
+def _is_unset(field: str, value: Any) -> bool:
+    return value == _DEFAULTS[field] if field in _DEFAULTS else value in (None, "", [], False)
+
+
+def _trimmed(value: Any) -> Any:
+    # Vault keeps the CA's last line end, which is not always sent.
+    return value.strip() if isinstance(value, str) else value
 
 
 def compare_role(request: EnableRequest, current: Mapping[str, Any] | None) -> Change:

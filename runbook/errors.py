@@ -34,7 +34,13 @@ class EnablementError(Exception):
         subject: about what, as an operator would name it: ``"policy moc-kv-r"``.
         answer: what came back, in the system's own words where there are any.
         remedy: what a person does now, one sentence in the imperative.
+
+    Attributes:
+        maybe_done: of a request that changes something: whether the system may have carried it out all the
+            same. False where it said no.
     """
+
+    maybe_done = False
 
     def __init__(self, system: str, subject: str, answer: str, remedy: str) -> None:
         self.system = system
@@ -55,7 +61,9 @@ class TransientError(EnablementError):
 
 
 class Unreachable(TransientError):
-    """No answer at all."""
+    """No answer at all, or none that came to its end: what was asked may have been done."""
+
+    maybe_done = True
 
 
 class Busy(TransientError):

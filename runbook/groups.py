@@ -30,6 +30,7 @@ class CurrentGroup:
         alias_id: id of the alias that the group owns, empty if it owns none.
         alias_name: name of that alias.
         alias_accessor: accessor of the mount that the alias lives on.
+        parent_group_ids: groups that it is a member of: its own members have their policies, too.
     """
 
     id: str
@@ -40,11 +41,23 @@ class CurrentGroup:
     alias_id: str = ""
     alias_name: str = ""
     alias_accessor: str = ""
+    parent_group_ids: tuple[str, ...] = ()
 
     @property
     def is_orphan(self) -> bool:
-        """Made by Vault itself for an alias without a group: no name of anybody's, no policy, no metadata."""
-        return bool(_NAMED_BY_VAULT.fullmatch(self.name)) and not self.policies and not self.metadata
+        """Made by Vault itself for an alias without a group, and of no use to anybody.
+
+        It has no name of anybody's, no policy, no metadata, and is in no other group.
+        """
+        unused = not (self.policies or self.metadata or self.parent_group_ids)
+        return unused and bool(_NAMED_BY_VAULT.fullmatch(self.name))
+
+    @property
+    def grants(self) -> str:
+        """What its members get, for a person."""
+        own = ", ".join(self.policies)
+        inherited = f"the policies of the groups {', '.join(self.parent_group_ids)} that it is in"
+        return " and ".join(filter(None, (own, inherited if self.parent_group_ids else ""))) or "no policy"
 
 
 def wanted_metadata(cluster: Cluster) -> dict[str, str]:
@@ -130,16 +143,18 @@ def compare_alias(
         return Change(subject, "different", "update", path, payload, moved, note)
     answer = f"belongs to the group {owner.name!r} ({owner.id}) on the mount {OIDC_MOUNT}/"
     if adopted:
-        grants = ", ".join(owner.policies) or "no policy"
-        note = f"adopted as it stands: {answer}, whose members get {grants}"
+        note = f"adopted as it stands: {answer}, whose members get {owner.grants}"
         return Change(subject, "foreign", "none", path, note=note)
     if move:
-        note = f"moved by move_alias; members of the identity provider's group lose {owner.name!r}"
+        note = (
+            f"moved by move_alias; members of the identity provider's group lose {owner.name!r}, "
+            f"which gives them {owner.grants}"
+        )
         return Change(subject, "foreign", "update", path, payload, moved, note)
     raise foreign(
         subject,
         answer,
-        "Members of the identity provider's group get that group's policies now. Decide which group is "
+        f"Members of the identity provider's group get {owner.grants} from it now. Decide which group is "
         "right: move_alias=True moves the alias to ours, "
         f"adopt=['{subject}'] leaves it where it is. Then re-run.",
     )

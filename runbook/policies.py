@@ -7,7 +7,8 @@ nothing in KV version 2 (it works on ``metadata/``): operators compare them with
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any
@@ -107,21 +108,58 @@ def rules_of(text: str) -> dict[str, frozenset[str]] | None:
 def _lacking(ours: Mapping[str, frozenset[str]], theirs: Mapping[str, frozenset[str]]) -> list[str]:
     """Where ``theirs`` grants less than ``ours``, a sentence each.
 
-    Vault takes the most specific path that matches, and ``deny`` beats all: a rule on a path below one of
-    ours takes away what it does not repeat.
+    Vault applies one rule to a request, the most specific path that matches, and ``deny`` beats all. So below
+    a path of ours the longest glob of theirs that covers it has to grant what ours does, and each rule that
+    may be more specific there as well: what it does not repeat it takes away.
     """
     gaps = []
     for path, capabilities in ours.items():
-        below = {
-            other: granted
-            for other, granted in theirs.items()
-            if other != path and path.endswith("*") and other.startswith(path[:-1]) and other not in ours
-        }
-        for other, granted in {path: theirs.get(path, frozenset()), **below}.items():
+        widest = _covering(path, theirs)
+        weighed = {path: theirs[widest] if widest is not None else frozenset[str]()}
+        if widest is not None:
+            # One of ours below is weighed by itself.
+            weighed |= {
+                rule: theirs[rule] for rule in _more_specific(path, widest, theirs) if rule not in ours
+            }
+        for rule, granted in weighed.items():
             missing = sorted(capabilities if "deny" in granted else capabilities - granted)
             if missing:
-                gaps.append(f"{other} lacks {', '.join(missing)}")
+                gaps.append(f"{rule} lacks {', '.join(missing)}")
     return gaps
+
+
+_WILD = re.compile(r"\*$|\+|\{\{")
+"""Where a path stops being literal: a glob at its end, ``+`` for a segment, a template. Vault takes a ``*``
+elsewhere as it stands, and so it does a ``+`` inside a segment: rather one rule too many is weighed."""
+
+
+def _covering(path: str, theirs: Iterable[str]) -> str | None:
+    """The longest of their paths that matches all that ``path`` does; None if none is sure to."""
+    covering = [
+        rule
+        for rule in theirs
+        if rule == path or (_literal(rule) == rule[:-1] and path.startswith(rule[:-1]) and rule[-1] == "*")
+    ]
+    return max(covering, key=len, default=None)
+
+
+def _more_specific(path: str, widest: str, theirs: Iterable[str]) -> Iterator[str]:
+    """Their rules that Vault may apply to something below ``path`` instead of ``widest``, which covers it.
+
+    The later the first wildcard of a path, the more specific it is.
+    """
+    prefix, bar = _literal(path), len(_literal(widest))
+    for rule in theirs:
+        literal = _literal(rule)
+        meets = prefix.startswith(literal) or (path.endswith("*") and literal.startswith(prefix))
+        # What a template stands for is not known. A LIST of a folder also finds the rule without its slash.
+        late = len(literal) >= bar or "{{" in rule or rule == prefix.rstrip("/")
+        if rule != widest and meets and late:
+            yield rule
+
+
+def _literal(path: str) -> str:
+    return _WILD.split(path, maxsplit=1)[0]
 
 
 def compare(wanted: Policy, current: str | None, *, adopted: bool = False) -> Change:

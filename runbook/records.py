@@ -34,8 +34,9 @@ class Record:
         change: what was written. Secrets stand in it as words.
         context: in whose name.
         acted_as: whom the system took us for.
-        at: when the system had answered.
+        at: when the system had answered, or had not.
         secrets: SHA-256 of secret values, by field.
+        confirmed: whether it had. If not, nobody knows whether the change was made but the system's own log.
     """
 
     system: str
@@ -44,6 +45,7 @@ class Record:
     acted_as: str
     at: datetime
     secrets: Mapping[str, str] = field(default_factory=dict)
+    confirmed: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON, one line of a log."""
@@ -53,6 +55,7 @@ class Record:
             "object": self.change.object,
             "action": self.change.action,
             "path": self.change.path,
+            "confirmed": self.confirmed,
             "fields": [
                 {
                     "field": part["field"],
@@ -82,6 +85,12 @@ def opened(number: int, url: str, plan_sha256: str) -> Change:
     """A pull request that shows a plan."""
     fields = (Difference("plan", None, plan_sha256),)
     return Change(f"pull-request/{number}", "absent", "create", url, {}, fields)
+
+
+def opening(repository: str, branch: str, plan_sha256: str) -> Change:
+    """A pull request of a branch whose number we did not learn."""
+    fields = (Difference("plan", None, plan_sha256), Difference("branch", None, branch))
+    return Change("pull-request", "absent", "create", f"repos/{repository}/pulls", {}, fields)
 
 
 def updated(number: int, url: str, before: str | None, plan_sha256: str) -> Change:

@@ -8,6 +8,8 @@ from typing import Any
 from runbook.names import SECRET_STORE, SECRETS_MOUNT
 from runbook.request import EnableRequest
 
+_ASK_AUDIT = "what is there now is as wanted, and Vault's audit log tells whether this run wrote it."
+
 
 def report(
     request: EnableRequest,
@@ -17,6 +19,7 @@ def report(
     proofs: Sequence[Mapping[str, Any]],
     served_versions: Sequence[str],
     audit_devices: Sequence[str] | None,
+    unconfirmed: Sequence[str],
     flow_run: str,
 ) -> str:
     """Markdown for the person who triggered the run.
@@ -29,6 +32,7 @@ def report(
         proofs: what was tried: ``claim``, ``proved`` (None: not tried), ``seen``.
         served_versions: versions of the SecretStore that the cluster serves.
         audit_devices: Vault's; None where our token may not look.
+        unconfirmed: paths in Vault that were written to without an answer.
         flow_run: id of the flow run.
     """
     target = request.target
@@ -40,7 +44,9 @@ def report(
     if proposal["url"]:
         parts.append(f"Pull request: [#{proposal['number']}]({proposal['url']}), ")
     parts += [f"content seen on the base branch at `{merged['commit'][:12]}`.", "", "## Changed in Vault", ""]
-    parts += [_line(change) for change in changed] or ["Nothing; everything was as wanted."]
+    written = [_line(change) for change in changed]
+    written += [f"- `{path}`: was sent, and no answer came; {_ASK_AUDIT}" for path in unconfirmed]
+    parts += written or ["Nothing; everything was as wanted."]
     if reviewer:
         parts += [
             "",

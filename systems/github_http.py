@@ -104,9 +104,11 @@ def _checked(status: int, text: str) -> str:
 
 
 def _unexpected(answer: str) -> UnexpectedAnswer:
-    return UnexpectedAnswer(
+    error = UnexpectedAnswer(
         "GitHub", "the API", answer, "Check that api_url of the GitOps connection is GitHub's REST API."
     )
+    error.maybe_done = True
+    return error
 
 
 class BoundedRequester(Requester):

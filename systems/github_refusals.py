@@ -50,7 +50,9 @@ def translated(subject: str, repository: str) -> Iterator[None]:
     except (BadAttributeException, AssertionError):
         # PyGithub asserts that the next page of a list is on the same server.
         answer = "an answer of another shape than GitHub's"
-        raise UnexpectedAnswer("GitHub", subject, answer, "Check api_url of the GitOps connection.") from None
+        unreadable = UnexpectedAnswer("GitHub", subject, answer, "Check api_url of the GitOps connection.")
+        unreadable.maybe_done = True
+        raise unreadable from None
     except requests.exceptions.SSLError as error:
         _forget_request(error)
         raise CertificateNotTrusted(
@@ -77,6 +79,7 @@ def refusal(error: GithubException, subject: str, repository: str) -> Enablement
     if wait is not None or status == 429 or status >= 500:
         busy = Busy("GitHub", where, said, "It is tried again by itself.")
         busy.retry_after = wait
+        busy.maybe_done = status >= 500
         return busy
     if status == 401:
         return AccessDenied(

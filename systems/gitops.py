@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,15 @@ from typing import Self
 import git
 from pydantic import SecretStr
 
-from runbook.errors import AccessDenied, Busy, Conflict, EnablementError, PrerequisiteMissing
+from runbook.errors import (
+    AccessDenied,
+    Busy,
+    Conflict,
+    EnablementError,
+    PrerequisiteMissing,
+    TransientError,
+    UnexpectedAnswer,
+)
 from runbook.gitops import FileEdit, Tree
 from systems.git_branch import BranchOnServer, Remaining, with_trailer
 from systems.git_command import GitCommand, GitError, Remote, as_error, last_words
@@ -157,6 +165,7 @@ class GitOpsClone:
         push_url: str | None = None,
         push_token: SecretStr | None = None,
         remaining: Remaining | None = None,
+        unclear: Callable[[Proposal], None] = lambda _proposal: None,
     ) -> Proposal:
         """Have ``branch`` hold ``edits`` as one commit on the base branch.
 
@@ -170,6 +179,7 @@ class GitOpsClone:
             push_token: for ``push_url``.
             remaining: what is left to do in a tree. With it a branch that other people changed is judged by
                 what it means; without it only by the edited files being there as we would write them.
+            unclear: told what was pushed where no answer says whether the server has it; then that is raised.
 
         Raises:
             OthersCommits: other people's commits are on the branch without the change.
@@ -193,9 +203,15 @@ class GitOpsClone:
             kept = on_server.kept(wanted, self._is_on_base, remaining)
             if kept is not None:
                 return Proposal(there, branch, pushed=False, note=kept.note, shared=kept.shared)
-        self._push(remote, branch, there or "", wanted)
         note = "rebuilt on the present base" if there else "new"
-        return Proposal(wanted.hexsha, branch, pushed=True, note=note, before=there)
+        pushed = Proposal(wanted.hexsha, branch, pushed=True, note=note, before=there)
+        try:
+            self._push(remote, branch, there or "", wanted)
+        except EnablementError as error:
+            if error.maybe_done:
+                unclear(pushed)
+            raise
+        return pushed
 
     def _is_on_base(self, commit: str) -> bool:
         """Whether ``commit`` is the head of the base branch or one of those before it."""
@@ -243,10 +259,16 @@ _MEANWHILE = ("stale info", "fetch first", "non-fast-forward", "failed to update
 def _push_error(error: GitError, subject: str) -> EnablementError:
     rejected = re.search(r"^!.*\[(?:remote )?rejected\] \((.*)\)", error.said, re.MULTILINE)
     if rejected is None:
-        return as_error(error, subject)
+        failure = as_error(error, subject)
+        # A server that says no says so line by line; of an answer that cannot be read nobody knows.
+        failure.maybe_done = isinstance(failure, TransientError | UnexpectedAnswer)
+        return failure
     reason, answer = rejected.group(1), last_words(error.said)
     if any(sign in reason for sign in _MEANWHILE):
-        return Busy("Git", subject, answer, "Somebody pushed to it meanwhile; the run looks again.")
+        busy = Busy("Git", subject, answer, "Somebody pushed to it meanwhile; the run looks again.")
+        # It may have been ourselves: where a connection dies, git's HTTP library sends the push once more.
+        busy.maybe_done = True
+        return busy
     if "protected" in error.said.lower() or "permission" in reason:
         return AccessDenied("Git", subject, answer, "Allow the pipeline's user to push this branch.")
     return Conflict("Git", subject, answer, "Do what the server's message asks for, then run again.")

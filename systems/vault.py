@@ -55,7 +55,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An identity group."""
+    """An identity group; ``parent_group_ids`` are the groups that it is a member of."""
 
     id: str
     name: str
@@ -63,6 +63,7 @@ class Group:
     policies: tuple[str, ...]
     metadata: Mapping[str, str]
     alias: Alias | None
+    parent_group_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,4 +287,5 @@ def _group(data: Mapping[str, Any] | None) -> Group | None:
         )
         if alias.get("id")
         else None,
+        parent_group_ids=tuple(data.get("parent_group_ids") or ()),
     )

@@ -151,7 +151,9 @@ class VaultHttp:
 
     def _failure(self, error: Exception, path: str) -> EnablementError:
         if isinstance(error, TooLargeError):
-            return UnexpectedAnswer("Vault", path, str(error), "Check that the address is Vault's API.")
+            failure = UnexpectedAnswer("Vault", path, str(error), "Check that the address is Vault's API.")
+            failure.maybe_done = True
+            return failure
         if isinstance(error, requests.exceptions.SSLError):
             return CertificateNotTrusted(
                 "Vault",
@@ -184,12 +186,14 @@ class VaultHttp:
             if response.status_code >= 500:
                 # A load balancer in front of Vault speaks HTML.
                 return Answer(response.status_code, {}, ())
-            raise UnexpectedAnswer(
+            unreadable = UnexpectedAnswer(
                 "Vault",
                 path,
                 f"{response.status_code} with a body that is not a JSON object",
                 f"Check that {self.address} is Vault's API and not a proxy's page.",
             )
+            unreadable.maybe_done = response.status_code < 400
+            raise unreadable
         errors = tuple(str(error).strip() for error in body.get("errors") or ())
         return Answer(response.status_code, body, errors)
 
@@ -202,6 +206,8 @@ class VaultHttp:
                 answer.words,
                 "Ask Vault's operators to unseal it." if sealed else "It is tried again by itself.",
             )
+            # Also of a load balancer, behind which Vault may have done it.
+            busy.maybe_done = answer.status >= 500 and not sealed
             wait = response.headers.get("Retry-After", "")
             busy.retry_after = float(wait) if wait.isdigit() else None
             raise busy
@@ -260,7 +266,9 @@ def refusal(answer: Answer, verb: str, path: str) -> PermanentError | TransientE
         # Of a mount's path, and of a group alias: callers write these only after they saw none.
         return MadeMeanwhile("Vault", path, answer.words, "It is looked at again by itself.")
     if answer.status >= 500:
-        return Busy("Vault", path, answer.words or str(answer.status), "It is tried again by itself.")
+        busy = Busy("Vault", path, answer.words or str(answer.status), "It is tried again by itself.")
+        busy.maybe_done = True
+        return busy
     return UnexpectedAnswer(
         "Vault", path, f"cannot {verb}: {answer.words}", "Compare the request with what is there in Vault."
     )

@@ -1,8 +1,10 @@
 """Step: find the plan that was approved; the steps that write to Vault carry out that one and no other.
 
 Where a pull request was needed, its merge is the approval, and the plan is the one that its text names: of
-whichever run, because runs for one cluster share a pull request. Where none was needed, it is the first plan
-that this run published, or with ``approve=True`` the one that a person approved in the run's form.
+whichever run, because runs for one cluster share a pull request. Whoever brings the change to the base branch
+another way approves the same plan; it is then no merge that the records name. Where none was needed, it is
+the first plan that this run published, or with ``approve=True`` the one that a person approved in the run's
+form.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def find_approved_plan(
 
     Returns:
         ``sha256`` and ``changes`` of the plan, and ``pull_request``, the address of the one whose merge
-        approved it; ``sha256`` is None where a person still has to approve one.
+        approved it, None where its change came another way; ``sha256`` is None where a person still has to
+        approve one.
 
     Raises:
         PrerequisiteMissing: the plan cannot be found.
@@ -74,8 +77,11 @@ def find_approved_plan(
     if needed and proposal["number"] is not None:
         sha256 = _named_by(request, proposal)
         plan = find_plan(request.target, sha256)
-        pull_request = proposal["url"]
-        how = f"approved by the merge of pull request #{proposal['number']}"
+        if merged["how"].startswith("merge of "):
+            pull_request = proposal["url"]
+            how = f"approved by the merge of pull request #{proposal['number']}"
+        else:
+            how = f"shown by pull request #{proposal['number']}, whose change came by {merged['how']}"
     elif not request.approve:
         plan = own[0]
         sha256 = plan_sha256(plan)

@@ -6,18 +6,22 @@ stored; what is kept of it is a hash and the time when it ends.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
 
-from runbook.auth_method import REVIEWER_JWT, compare_config
+from runbook.auth_method import REVIEWER_JWT, compare_config, replaced_since
 from runbook.changes import Change, Difference
 from runbook.diagnosis.claims import claims_of
 from runbook.diagnosis.record import digest
 from runbook.errors import (
+    Busy,
     CertificateNotTrusted,
+    EnablementError,
     NotYetSynced,
     PrerequisiteMissing,
     VerificationFailed,
@@ -30,7 +34,7 @@ from systems.vault import Login, Vault
 from tasks import connect
 from tasks.mandate import UNBOUND, Mandate, mandate
 from tasks.reviewer_record import keep_record
-from tasks.step import log_changes, outcome, write_once
+from tasks.step import READ_BACK_PAUSES, log_changes, outcome, write_once
 
 SHORTEST_TOKEN = 600
 """Seconds; the API server issues none that lives shorter."""
@@ -91,10 +95,16 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Mandate 
     """
     if request.reviewer_token == "token-request":  # noqa: S105 - a mode, not a token
         lifetime = seconds("reviewer_token_lifetime", request.reviewer_token_lifetime)
-        issued = openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, lifetime)
+        try:
+            issued = openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, lifetime)
+        except EnablementError as error:
+            if error.maybe_done:
+                given.record(_issued("not known"), "OpenShift", confirmed=False)
+            raise
         claims = claims_of(issued.token)
         reviewer = Reviewer(issued.token, issued.expires_at, claims.uid if claims else "")
-        given.record(_issued(reviewer), "OpenShift", token=reviewer.record["sha256"])
+        issuing = _issued(reviewer.record["expires"])
+        given.record(issuing, "OpenShift", token=reviewer.record["sha256"])
         return reviewer
     subject = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
     secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
@@ -112,13 +122,13 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Mandate 
     return Reviewer(secret.token, None, secret.service_account_uid)
 
 
-def _issued(reviewer: Reviewer) -> Change:
+def _issued(expires: str) -> Change:
     """For the record: a token that the cluster made for us."""
     subject = f"serviceaccount/{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}/token"
     path = f"/api/v1/namespaces/{ESO_NAMESPACE}/serviceaccounts/{REVIEWER_SERVICE_ACCOUNT}/token"
     fields = (
         Difference("token", None, "the reviewer's token, not shown"),
-        Difference("expires", None, reviewer.record["expires"]),
+        Difference("expires", None, expires),
     )
     return Change(subject, "absent", "create", path, {}, fields)
 
@@ -159,12 +169,25 @@ def realize_config(
     request: EnableRequest,
     api: ApiServer,
     given: Mandate = UNBOUND,
+    keep: Callable[[Mapping[str, str]], None] = lambda _record: None,
 ) -> tuple[Change, Reviewer | None]:
     """Write the config if it is not as wanted or the login does not work; read back what can be read.
 
+    To fetch and to prove the reviewer's token takes seconds, and a write replaces the whole. So the config is
+    read once more right before it is written. What reads back otherwise, a field of others too, was replaced
+    by somebody, with the reviewer's JWT; it is compared anew and written again, a few times.
+
+    Args:
+        vault, openshift: where to write, and where the reviewer's token comes from.
+        request: the run's parameters.
+        api: the cluster's API as Vault reaches it.
+        given: what may be written, and where each write is recorded.
+        keep: takes `Reviewer.record` of each token that was written, or may have been.
+
     Raises:
         PlanMoved: the difference is not a part of the approved plan.
-        VerificationFailed: the token that we would write is not accepted, or the config reads back otherwise.
+        VerificationFailed: the token that we would write is not accepted.
+        Busy: the config still reads back otherwise than it was written.
     """
     change = config_change(vault, openshift, request, api)
     if change.action == "none":
@@ -172,19 +195,47 @@ def realize_config(
     given.check([change])
     reviewer = reviewer_token(openshift, request, given)
     prove_reviewer(api, reviewer)
-    vault.write(change.path, {**change.payload, REVIEWER_JWT: reviewer.token})
-    given.record(change, **{REVIEWER_JWT: reviewer.record["sha256"]})
-    current = vault.kubernetes_config(request.target.mount)
-    left = compare_config(request.target, current, api.host, api.ca_pem, login_works=True)
-    jwt_lost = (current or {}).get("token_reviewer_jwt_set") is False
-    if left.action != "none" or jwt_lost:
-        raise VerificationFailed(
-            "Vault",
-            change.object,
-            f"reads back otherwise than it was written: {'no reviewer JWT' if jwt_lost else left}",
-            "Re-run the step; if it stays, somebody else is changing this config at the same time.",
-        )
-    return change, reviewer
+    mount = request.target.mount
+    other: tuple[str, ...] = ()
+    for pause in READ_BACK_PAUSES:
+        current = vault.kubernetes_config(mount)
+        change = compare_config(request.target, current, api.host, api.ca_pem, login_works=False)
+        given.check([change])
+        _write_config(vault, change, reviewer, given, keep)
+        other = replaced_since(change.payload, vault.kubernetes_config(mount))
+        if other:
+            time.sleep(pause)
+            other = replaced_since(change.payload, vault.kubernetes_config(mount))
+        if not other:
+            return change, reviewer
+    raise Busy(
+        "Vault",
+        change.object,
+        f"reads back otherwise than it was written: {', '.join(other)}",
+        "It is tried again by itself; if it stays, somebody else is changing it at the same time.",
+    )
+
+
+def _write_config(
+    vault: Vault,
+    change: Change,
+    reviewer: Reviewer,
+    given: Mandate,
+    keep: Callable[[Mapping[str, str]], None],
+) -> None:
+    """Write, and keep what may be kept of the token before anything else can fail.
+
+    Kept too where no answer tells whether it was written: once it was, a retry finds a login that works.
+    """
+    record = reviewer.record
+    try:
+        with given.recording(change, **{REVIEWER_JWT: record["sha256"]}):
+            vault.write(change.path, {**change.payload, REVIEWER_JWT: reviewer.token})
+    except EnablementError as error:
+        if error.maybe_done:
+            keep(record)
+        raise
+    keep(record)
 
 
 @write_once("configure auth method")
@@ -197,8 +248,8 @@ def configure_auth_method(request: EnableRequest, approved: dict[str, Any] | Non
         mandate(request, approved, vault) as given,
     ):
         api = ApiServer(*connection.as_vault_sees_it(openshift))
-        change, reviewer = realize_config(vault, openshift, request, api, given)
-    if reviewer:
-        keep_record(request, reviewer.record)
+        change, reviewer = realize_config(
+            vault, openshift, request, api, given, lambda record: keep_record(request, record)
+        )
     log_changes([change])
     return outcome([change]) | ({"reviewer": reviewer.record} if reviewer else {})

@@ -82,4 +82,5 @@ def _current(group: Group | None) -> CurrentGroup | None:
         alias_id=group.alias.id if group.alias else "",
         alias_name=group.alias.name if group.alias else "",
         alias_accessor=group.alias.mount_accessor if group.alias else "",
+        parent_group_ids=group.parent_group_ids,
     )

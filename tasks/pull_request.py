@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
 
 from connections import GitOpsRepository
+from runbook import records
 from runbook.errors import Conflict, NotMerged, OthersCommits
 from runbook.gate import GateRecord
 from runbook.gitops import FileEdit, StoreSettings, Tree, meaning_of, unmet, wanted_edits
@@ -199,16 +200,21 @@ def _propose(
             return _as_found(request, found, shared=shared)
         pull = found
     else:
-        pull = github.open_pull_request(
-            title=text.title,
-            body=text.body,
-            head_owner=repository.fork or repository.owner,
-            branch=request.target.branch,
-            base=repository.base_branch,
-        )
+        opening = records.opening(repository.repository, request.target.branch, preflight["plan_sha256"])
+        with recorder.unless_answered(opening):
+            pull = github.open_pull_request(
+                title=text.title,
+                body=text.body,
+                head_owner=repository.fork or repository.owner,
+                branch=request.target.branch,
+                base=repository.base_branch,
+            )
     before = plan_of(pull.body)
     if preflight["plan_sha256"] != before:
-        if show_plan(github, pull, text, preflight["plan_sha256"]):
+        showing = records.updated(pull.number, pull.url, before, preflight["plan_sha256"])
+        with recorder.unless_answered(showing):
+            shown = show_plan(github, pull, text, preflight["plan_sha256"])
+        if shown:
             recorder.updated(pull, before, preflight["plan_sha256"])
     elif found is None or found.number != pull.number:
         recorder.opened(pull, preflight["plan_sha256"])
@@ -239,6 +245,7 @@ def _push(
     recorder: Recorder,
 ) -> bool:
     """Push the change where that is needed; returns whether the branch is other people's too."""
+    files = [edit.path for edit in edits]
     push_url = github.ensure_fork(repository.fork, FORK_WAIT).clone_url if repository.fork else None
     proposal = base.propose(
         branch,
@@ -249,9 +256,10 @@ def _push(
         push_url=push_url,
         push_token=repository.token if push_url else None,
         remaining=missing,
+        unclear=lambda pushed: recorder.pushed(repository, pushed, files, confirmed=False),
     )
     if proposal.pushed:
-        recorder.pushed(repository, proposal, [edit.path for edit in edits])
+        recorder.pushed(repository, proposal, files)
     get_run_logger().info(
         "Branch %s: %s%s",
         proposal.branch,

@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
@@ -44,16 +48,28 @@ class Recorder:
         self._github = f"token of GitOpsRepository {gitops}"
         self.records: list[dict[str, Any]] = []
 
-    def keep(self, system: str, change: Change, acted_as: str, secrets: Mapping[str, str]) -> None:
-        """Keep a change that the system has just confirmed."""
-        record = Record(system, change, self._context, acted_as, datetime.now(UTC), secrets).as_json()
+    def keep(
+        self,
+        system: str,
+        change: Change,
+        acted_as: str,
+        secrets: Mapping[str, str],
+        *,
+        confirmed: bool = True,
+    ) -> None:
+        """Keep a change that the system has just confirmed, or that it may have made."""
+        now = datetime.now(UTC)
+        record = Record(system, change, self._context, acted_as, now, secrets, confirmed).as_json()
         self.records.append(record)
         get_run_logger().info("%s", json.dumps(record, ensure_ascii=False))
 
-    def pushed(self, repository: GitOpsRepository, proposal: Proposal, files: list[str]) -> None:
+    def pushed(
+        self, repository: GitOpsRepository, proposal: Proposal, files: list[str], *, confirmed: bool = True
+    ) -> None:
         """Keep that a branch was pushed, by the author of its commit."""
         author = f"{repository.author_name} <{repository.author_email}>"
-        self.keep("Git", records.pushed(proposal.branch, proposal.before, proposal.commit, files), author, {})
+        change = records.pushed(proposal.branch, proposal.before, proposal.commit, files)
+        self.keep("Git", change, author, {}, confirmed=confirmed)
 
     def opened(self, pull: PullRequest, plan_sha256: str) -> None:
         """Keep that a pull request was opened."""
@@ -62,6 +78,16 @@ class Recorder:
     def updated(self, pull: PullRequest, before: str | None, plan_sha256: str) -> None:
         """Keep that a pull request shows another plan."""
         self.keep("GitHub", records.updated(pull.number, pull.url, before, plan_sha256), self._github, {})
+
+    @contextmanager
+    def unless_answered(self, change: Change) -> Iterator[None]:
+        """Keep a change at GitHub that the block asks for, where no answer tells whether it was made."""
+        try:
+            yield
+        except EnablementError as error:
+            if error.maybe_done:
+                self.keep("GitHub", change, self._github, {}, confirmed=False)
+            raise
 
 
 @contextmanager
@@ -78,6 +104,26 @@ def recording(request: EnableRequest, pull_request: str | None) -> Iterator[Reco
                 description=f"Changes made for {request.target}: {len(recorder.records)}.",
                 data=recorder.records,
             ).create()
+
+
+def unconfirmed_in_vault(request: EnableRequest, run: UUID) -> tuple[str, ...]:
+    """Paths that a run wrote to without an answer of Vault's, in their order, by its published records."""
+    wanted = {"key": {"any_": [artifact_key("records", request.target)]}, "flow_run_id": {"any_": [run]}}
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter.model_validate(wanted), sort=ArtifactSort.CREATED_DESC
+        )
+    steps = [json.loads(one.data) if isinstance(one.data, str) else one.data for one in reversed(found)]
+    return tuple(
+        dict.fromkeys(
+            record["path"]
+            for step in steps
+            if isinstance(step, list)
+            for record in step
+            # Records of an older version do not say: they were all confirmed.
+            if record["system"] == "Vault" and not record.get("confirmed", True)
+        )
+    )
 
 
 def identity_in_vault(vault: Vault) -> Callable[[], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -13,6 +14,7 @@ from runbook.report import report
 from runbook.request import EnableRequest
 from tasks import connect
 from tasks.artifacts import artifact_key
+from tasks.records import unconfirmed_in_vault
 from tasks.step import look
 
 
@@ -38,6 +40,7 @@ def publish_report(
         verified["proofs"],
         synced["served_versions"],
         audit_devices,
+        unconfirmed_in_vault(request, UUID(flow_run.id)),
         str(flow_run.id),
     )
     create_markdown_artifact(

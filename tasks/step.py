@@ -137,12 +137,12 @@ def realize(vault: Vault, compute: Callable[[], Sequence[Change]], given: Mandat
         given.check(todo)
         for change in todo:
             try:
-                vault.write(change.path, change.payload)
+                with given.recording(change):
+                    vault.write(change.path, change.payload)
             except MadeMeanwhile:
                 # What it is like, the read-back tells.
                 continue
             written[change.object] = change
-            given.record(change)
         changes = compute()
         if pending(changes):
             time.sleep(pause)

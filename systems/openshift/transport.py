@@ -156,12 +156,17 @@ class Api:
                 "Check the address of the ClusterConnection, and that this worker may reach it.",
             ) from None
         except TooLargeError as error:
-            raise self._unexpected(subject, str(error)) from None
+            raise self._unreadable(subject, str(error)) from None
         except (ValueError, TypeError, AttributeError) as error:
             # How the library's deserialization fails on what is no JSON, or JSON of another shape.
-            raise self._unexpected(
+            raise self._unreadable(
                 subject, f"an answer of another shape than Kubernetes documents ({type(error).__name__})"
             ) from None
+
+    def _unreadable(self, subject: str, answer: str) -> UnexpectedAnswer:
+        error = self._unexpected(subject, answer)
+        error.maybe_done = True
+        return error
 
     def _unexpected(self, subject: str, answer: str) -> UnexpectedAnswer:
         return UnexpectedAnswer(
@@ -207,6 +212,7 @@ class Api:
         if status == 429 or status >= 500:
             busy = Busy(SYSTEM, subject, f"{status} {words}", "It is tried again by itself.")
             busy.retry_after = _retry_after(error)
+            busy.maybe_done = status >= 500
             return busy
         return self._unexpected(subject, f"{status} {words}")
 

@@ -10,13 +10,13 @@ from runbook.auth_method import compare_config, compare_mount, compare_role
 from runbook.changes import Change, pending
 from runbook.checks import Check
 from runbook.errors import AccessDenied, Busy, Conflict, PrerequisiteMissing
-from runbook.groups import OWN_ID
 from runbook.names import OIDC_MOUNT, SECRETS_MOUNT, Cluster
 from runbook.request import EnableRequest
-from runbook.rights import administrators_command, beyond_pins, vault_rights
+from runbook.rights import beyond_pins, vault_rights
 from systems.vault import Health, Mount, Vault
 from tasks.auth_config import ApiServer
 from tasks.group import alias_changes, group_changes
+from tasks.pins import by_hand, check_pins
 from tasks.policies import policy_changes
 from tasks.preflight.table import Table
 from tasks.role import role_changes
@@ -116,7 +116,7 @@ def _ask_logged_in(
     # Paths that are known only now, such as the id of an alias.
     further = {change.path: frozenset({"update"}) for change in pending(changes) if change.path not in needed}
     if further and CAPABILITIES not in table.errors:
-        instead = [_by_hand(change) for change in pending(changes) if change.path in further]
+        instead = [by_hand(change) for change in pending(changes) if change.path in further]
         table.check(CAPABILITIES, lambda: _capabilities(vault, {**needed, **further}, instead))
     if api is None:
         table.skip(OTHER_MOUNTS, "the cluster's address is not known")
@@ -181,37 +181,14 @@ def _capabilities(vault: Vault, needed: Mapping[str, frozenset[str]], instead: S
     return f"{len(needed)} paths"
 
 
-def _pins(vault: Vault, request: EnableRequest, changes: Sequence[Change], *, pinned: bool) -> str | Check:
-    """Whether the plan keeps to the values that the pipeline's policy pins.
-
-    ``sys/capabilities-self`` does not tell of pinned values, so this goes by what the policy should be.
-    """
-    beyond = [(change, fields) for change in changes if (fields := beyond_pins(request, change))]
-    if not beyond:
+def _pins(vault: Vault, request: EnableRequest, changes: Sequence[Change], *, pinned: bool) -> str:
+    """Whether the plan keeps to the values that the pipeline's policy pins."""
+    if not any(beyond_pins(request, change) for change in changes):
         return "the plan keeps to what `python -m deployments.vault.policy` pins"
     if not pinned:
         return "the policy pins nothing, says the VaultConnection"
-    if all("root" in have for have in vault.capabilities([change.path for change, _ in beyond]).values()):
-        return "ours is a root token"
-    raise Conflict(
-        "Vault",
-        ", ".join(change.object for change, _ in beyond),
-        "; ".join(
-            f"{', '.join(fields)} would be written together with what others have put there, and the "
-            f"pipeline's policy allows our own values alone (path {change.path})"
-            for change, fields in beyond
-        ),
-        f"Let an administrator run {' and '.join(_by_hand(change) for change, _ in beyond)}, then re-run. "
-        "If the token's policy pins no values, set pinned_policy of the VaultConnection to false.",
-    )
-
-
-def _by_hand(change: Change) -> str:
-    """The command with which an administrator makes a change that our token may not make."""
-    if OWN_ID in change.payload.values():
-        # The alias cannot be moved to a group that is not there yet; without it, the run makes a new one.
-        return f"`vault delete {change.path}`"
-    return f"`{administrators_command(change.path, change.payload)}`"
+    check_pins(vault, request, changes)
+    return "ours is a root token"
 
 
 def _secrets_mount(mount: Mount | None) -> str:

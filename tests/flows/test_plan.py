@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from prefect.states import AwaitingRetry
 
 from flows.watch_merges import watch_merges
 from runbook.errors import Conflict, PlanMoved, PrerequisiteMissing
+from runbook.groups import compare_group
 from runbook.plan import plan_sha256
 from runbook.pull_request import plan_of
 from runbook.request import EnableRequest
@@ -23,6 +25,7 @@ from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
 from tasks.policies import write_policies
 from tasks.role import write_role
+from tests.github_checkout import Checkout
 from tests.secrets.relay import Relay
 from tests.traffic import Traffic
 from tests.world import REPOSITORY, Run, World, enable
@@ -125,6 +128,58 @@ async def test_the_pull_request_names_the_plan_and_what_somebody_did_of_it_meanw
     assert await run.go() == "Completed", run.error
     assert await published(run) != shown, "what is left to do is another plan; the approved one counts"
     assert f"Plan {shown[:12]} is carried out: approved by the merge of pull request #1" in await run.logs()
+
+
+@pytest.mark.long
+async def test_of_a_change_that_came_another_way_no_merge_is_said_to_have_approved_the_plan(
+    world: World, tmp_path: Path
+) -> None:
+    run = await enable(world)
+    assert await run.go() == "Suspended", run.error
+    shown = await published(run)
+    checkout = Checkout(tmp_path, "by-hand", world.github.token_of("reviewer"))
+    checkout.clone(world.github.clone_url(REPOSITORY))
+    checkout.git("merge", "--quiet", "--squash", "origin/enable-vault/emea/ember")
+    checkout.git("commit", "--quiet", "--message", "Enable ember by hand")
+    checkout.git("push", "--quiet", "origin", "main")
+    world.sync()
+    await run.resume()
+    assert await run.go() == "Completed", run.error
+    (pull,) = world.pulls("open")
+    log = await run.logs()
+    assert (
+        f"Plan {shown[:12]} is carried out: shown by pull request #1, whose change came by another way than "
+        f"[pull request #1]({pull['html_url']}), which is open."
+    ) in log
+    assert "approved by the merge" not in log
+    records = json.loads((await run.artifacts())["records-emea-ember"])
+    assert {record["pull_request"] for record in records} == {None}
+
+
+async def test_a_policy_that_somebody_adds_meanwhile_stops_the_step_with_an_administrators_command(
+    world: World,
+) -> None:
+    request = EnableRequest.model_validate(world.parameters)
+    path = "identity/group/name/vault-admins-emea"
+    changes = [change.as_json() for change in (compare_group(request.target, None),)]
+    approved: dict[str, Any] = {"sha256": "0" * 64, "changes": changes, "pull_request": None}
+    world.as_vault_admin("POST", path, {"type": "external", "policies": ["audit-readers"]})
+    traffic = Traffic(world)
+
+    @flow(name="only-the-group")
+    async def only_the_group() -> None:
+        write_group(request, approved)
+
+    run = await Run.create(only_the_group, {})
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, Conflict)
+    assert (
+        "group/vault-admins-emea: policies would be written together with what others have put there"
+        in str(run.error)
+    )
+    command = f"vault write {path} policies=audit-readers policies=emea-kv-rw"
+    assert f"Let an administrator run `{command} " in run.error.remedy
+    assert traffic.writes() == [], "a refused write would be one, too"
 
 
 async def of_the_commit(world: World, number: int) -> str:

@@ -17,6 +17,8 @@ from deployments.sandbox.vault_server import VaultServer
 from runbook.request import EnableRequest
 from tasks.group import write_group
 from tasks.report import publish_report
+from tests.faults.faults import Fault, once
+from tests.faults.installation import proxies_of
 from tests.rights import policy_of_the_tests, token_with
 from tests.traffic import Traffic
 from tests.world import Run, World, enable
@@ -96,6 +98,53 @@ async def test_each_change_has_a_record_and_vaults_audit_log_says_the_same(world
 
     assert await run.again() == "Completed", run.error
     assert await records(run) == []
+
+
+@pytest.mark.long
+async def test_a_change_whose_answer_is_lost_has_a_record_that_says_so_and_the_report_names_it(
+    world: World, tmp_path: Path
+) -> None:
+    lost = {
+        "Git: POST /sandbox/gitops.git/git-receive-pack": Fault.KILL_AFTER,
+        "GitHub: POST /api/v3/repos/sandbox/gitops/pulls": Fault.KILL_AFTER,
+        "Vault: POST auth/ember-k8s/config": Fault.KILL_AFTER,
+        "Vault: POST auth/ember-k8s/role/emea-ops": Fault.KILL_AFTER,
+    }
+    with proxies_of(world, tmp_path) as proxies:
+        world.connect(**proxies.changes)
+        proxies.script.begin(once(lost))
+        # Nobody is killed: the connection ends after the server has done it, and before its answer.
+        proxies.script.kill_by(lambda _system: None)
+        position = world.vault.audit_position()
+        run = await enable(world)
+        assert await run.go() == "Suspended", run.error
+        world.merge()
+        world.sync()
+        await run.resume()
+        assert await run.go() == "Completed", run.error
+    assert {point.name for point, _ in proxies.script.struck} == set(lost)
+
+    kept = await records(run)
+    unclear = [one for one in kept if not one["confirmed"]]
+    assert [one["object"] for one in unclear] == [
+        "branch/enable-vault/emea/ember",
+        "pull-request",
+        "auth/ember-k8s/config",
+        "auth/ember-k8s/role/emea-ops",
+    ]
+    assert Counter(one["system"] for one in kept) == {"Git": 1, "GitHub": 1, "Vault": 8}, (
+        "the config is written twice: without the role no login tells that its token works"
+    )
+    assert kept == await logged(run)
+    written = Counter(one["path"] for one in kept if one["system"] == "Vault")
+    assert written == audited(world.vault, position, run)
+    artifacts = await run.artifacts()
+    lines = artifacts["report-emea-ember"].splitlines()
+    for path in ("auth/ember-k8s/config", "auth/ember-k8s/role/emea-ops"):
+        assert len([line for line in lines if line.startswith(f"- `{path}`: was sent, and no answer")]) == 1
+    jwt = next(field for field in unclear[2]["fields"] if field["field"] == "token_reviewer_jwt")
+    (reviewer,) = json.loads(artifacts["reviewer-emea-ember"])
+    assert jwt["after"] == f"sha256:{reviewer['sha256']}", "the diagnosis has a record of the token"
 
 
 async def test_a_step_that_fails_half_way_leaves_the_records_of_what_it_did(world: World) -> None:

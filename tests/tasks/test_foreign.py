@@ -228,6 +228,30 @@ def test_an_alias_of_somebodys_group_stays_with_adopt_and_moves_only_with_move_a
         assert realize_group(pipeline, request(move_alias=True))[-1].found == "same"
 
 
+def test_a_nameless_group_that_somebody_put_into_a_group_of_theirs_keeps_its_alias(
+    vault: VaultServer, admin: Vault
+) -> None:
+    accessor = admin.auth_mounts()["oidc"].accessor
+    admin.write("identity/group-alias", {"name": "vault-admins-emea", "mount_accessor": accessor})
+    nameless = admin.group_of_alias("vault-admins-emea", accessor)
+    assert nameless is not None
+    theirs = {"type": "internal", "policies": ["billing"], "member_group_ids": [nameless.id]}
+    admin.write("identity/group/name/finance", theirs)
+    finance = admin.group("finance")
+    assert finance is not None
+    with pytest.raises(Conflict, match=f"is foreign: belongs to the group '{nameless.name}'") as refused:
+        realize_group(admin, request())
+    inherited = f"the policies of the groups {finance.id} that it is in"
+    assert f"get {inherited} from it now" in refused.value.remedy
+    assert owner(admin) == nameless.name
+
+    kept = realize_group(admin, request(adopt=[ALIAS]))[-1]
+    assert f"whose members get {inherited}" in kept.note
+    moved = realize_group(admin, request(move_alias=True))[-1]
+    assert (moved.found, owner(admin)) == ("foreign", "vault-admins-emea")
+    assert f"lose '{nameless.name}', which gives them {inherited}" in moved.note
+
+
 def test_another_alias_of_our_group_stays_with_adopt_and_move_alias_does_not_touch_it(admin: Vault) -> None:
     # As the administrator: a group with somebody's own policy is beyond what the pipeline's token may write.
     other_group(admin, "vault-admins-emea", alias="emea-administrators")
