@@ -61,7 +61,7 @@ def _keys(world: World, path: str) -> list[str]:
 
 
 def github_state(world: World) -> State:
-    """Pull requests with their comments; of each branch the files, and what the commits that ``main`` lacks say."""
+    """Pull requests with their comments; of each branch the files, and the words of its own commits."""
     state: State = {
         "pull requests": [
             (pull["state"], pull["merged_at"] is not None, pull["head"]["label"], pull["title"], pull["body"])
