@@ -52,6 +52,10 @@ class ApprovedPlan:
         if planned is None:
             yield f"{change.object}, of which the plan says nothing"
             return
+        if change.found == "absent" and planned["found"] != "absent":
+            # Of what a standby does not show yet, a create would replace what others keep in it.
+            yield f"{change.object}, which is not there and was when the plan was made"
+            return
         by_field = {part["field"]: part for part in planned["differences"]}
         for part in change.differences:
             if part.field in planned["conditional"]:

@@ -26,6 +26,24 @@ OPEN_PULL_REQUEST = "GitHub: POST /api/v3/repos/sandbox/gitops/pulls"
 CLONE = "Git: GET /sandbox/gitops.git/info/refs?service=git-upload-pack"
 
 
+KILLED = {OPEN_PULL_REQUEST: Fault.KILL_AFTER, "Vault: POST identity/group-alias": Fault.KILL_BEFORE}
+HEALS = {
+    "Vault: GET sys/mounts": Fault.SEALED,
+    "cluster: GET /version/": Fault.BROKEN,
+    CLONE: Fault.CUT,
+    OPEN_PULL_REQUEST: Fault.TOO_MANY,
+    "Vault: POST sys/policies/acl/emea-kv-r": Fault.BEHIND,
+    "Vault: POST identity/group-alias": Fault.CUT_HEAD,
+    "Vault: GET auth/ember-k8s/config": Fault.CUT,
+}
+FOR_A_PERSON = {
+    "Vault: GET sys/auth": Fault.FLOOD,
+    OPEN_PULL_REQUEST: Fault.GARBLED,
+    "Vault: POST auth/ember-k8s/role/emea-ops": Fault.NOT_FOUND,
+}
+"""What is struck in each test, once."""
+
+
 @pytest.fixture
 def proxies(world: World, tmp_path: Path) -> Iterator[Proxies]:
     """The worker's connections lead through failing proxies."""
@@ -63,6 +81,11 @@ def land(world: World) -> None:
     world.sync()
 
 
+def struck(proxies: Proxies) -> dict[str, Fault]:
+    """What failed, by request."""
+    return {point.name: fault for point, fault in proxies.script.struck}
+
+
 def nothing_is_doubled(world: World) -> None:
     """One pull request; one group with one alias; mount, config and role as wanted."""
     assert [pull["state"] for pull in world.pulls()] == ["closed"]
@@ -76,11 +99,14 @@ def nothing_is_doubled(world: World) -> None:
     assert state["auth ember-k8s/role/emea-ops"]["bound_service_account_namespaces"] == ["payments", "web"]
 
 
+def test_there_is_no_kind_of_fault_that_no_run_here_meets() -> None:
+    assert {*KILLED.values(), *HEALS.values(), *FOR_A_PERSON.values()} == set(Fault)
+
+
 def test_a_killed_run_is_retried_and_ends_as_if_it_had_lived(
     engineer: Engineer, world: World, proxies: Proxies
 ) -> None:
-    strikes = {OPEN_PULL_REQUEST: Fault.KILL_AFTER, "Vault: POST identity/group-alias": Fault.KILL_BEFORE}
-    proxies.script.begin(once(strikes))
+    proxies.script.begin(once(KILLED))
     run = engineer.start(ENABLE, world.parameters)
     proxies.script.kill_by(kill_process(lambda: process_of(run)))
     crashed(engineer, run, 1)
@@ -95,23 +121,14 @@ def test_a_killed_run_is_retried_and_ends_as_if_it_had_lived(
 
     assert engineer.api.retry(run) == "ACCEPT"
     assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
-    assert len(proxies.script.struck) == len(strikes)
+    assert struck(proxies) == KILLED
     nothing_is_doubled(world)
 
 
 def test_what_heals_is_retried_by_prefect_and_not_sooner_than_asked(
     engineer: Engineer, world: World, proxies: Proxies
 ) -> None:
-    strikes = {
-        "Vault: GET sys/mounts": Fault.SEALED,
-        "cluster: GET /version/": Fault.BROKEN,
-        CLONE: Fault.CUT,
-        OPEN_PULL_REQUEST: Fault.TOO_MANY,
-        "Vault: POST sys/policies/acl/emea-kv-r": Fault.BEHIND,
-        "Vault: POST identity/group-alias": Fault.CUT_HEAD,
-        "Vault: GET auth/ember-k8s/config": Fault.CUT,
-    }
-    proxies.script.begin(once(strikes))
+    proxies.script.begin(once(HEALS))
     run = engineer.start(ENABLE, world.parameters)
     assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
     asked = [
@@ -125,7 +142,7 @@ def test_what_heals_is_retried_by_prefect_and_not_sooner_than_asked(
     land(world)
     assert engineer.api.resume(run) == "ACCEPT"
     assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
-    assert {point.name: fault for point, fault in proxies.script.struck} == strikes
+    assert struck(proxies) == HEALS
     tries: dict[str, list[int]] = {}
     for task in engineer.api.task_runs(run):
         tries.setdefault(task["name"], []).append(task["run_count"])
@@ -147,12 +164,7 @@ def test_what_a_person_has_to_look_at_ends_the_run_and_a_retry_goes_on(
         log = engineer.log(run)
         assert not [secret for secret in proxies.scene().secrets if secret in log]
 
-    strikes = {
-        "Vault: GET sys/auth": Fault.FLOOD,
-        OPEN_PULL_REQUEST: Fault.GARBLED,
-        "Vault: POST auth/ember-k8s/role/emea-ops": Fault.NOT_FOUND,
-    }
-    proxies.script.begin(once(strikes))
+    proxies.script.begin(once(FOR_A_PERSON))
     run = engineer.start(ENABLE, world.parameters)
     fails(run, "UnexpectedAnswer: Vault, sys/auth: an answer of more than 4194304 bytes")
     assert engineer.api.retry(run) == "ACCEPT"
@@ -166,5 +178,5 @@ def test_what_a_person_has_to_look_at_ends_the_run_and_a_retry_goes_on(
     fails(run, "PrerequisiteMissing: Vault, auth/ember-k8s/role/emea-ops: cannot write: 404")
     assert engineer.api.retry(run) == "ACCEPT"
     assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
-    assert len(proxies.script.struck) == len(strikes)
+    assert struck(proxies) == FOR_A_PERSON
     nothing_is_doubled(world)

@@ -4,11 +4,10 @@ Each step opens its clients anew, as it does as a task, and hands on what the fl
 writes to Vault may write what the approved plan holds and nothing else, and keeps a record of each change.
 
 What steps ask Prefect's API is left out, because nothing fails there on purpose: plans are kept in a folder
-instead of artifacts; records and the diagnosis are made and not published; nobody looks for other runs of the
-same cluster, or for a pull request that was closed during this run. Without the label of a waiting run nobody
-asks GitHub for the last commit of a file that landed another way; nor do the runs in
-``tests/e2e/test_faults.py``, which have all the rest. Whoever changes the order or the arguments of the
-flow's steps changes them here.
+instead of artifacts, and beside them what a run waits for, instead of the run's label; records, diagnosis and
+report are made and not published; nobody looks for other runs of the same cluster, or for a pull request that
+was closed during this run. The runs in ``tests/e2e/test_faults.py`` have all that. Whoever changes the order
+or the arguments of the flow's steps changes them here.
 """
 
 from __future__ import annotations
@@ -58,7 +57,8 @@ class Scene:
     """Fields of the three connections and parameters of the run; plain JSON, secrets included.
 
     Attributes:
-        plans: the folder in which the plans of all runs are kept, as Prefect's artifacts are.
+        plans: the folder in which the plans of all runs are kept, as Prefect's artifacts are, and what the
+            run that waits at the gate waits for, as in its label.
     """
 
     vault: dict[str, Any]
@@ -71,7 +71,8 @@ class Scene:
     def secrets(self) -> tuple[str, ...]:
         """What no error may say."""
         (user,) = yaml.safe_load(self.cluster["kubeconfig"])["users"]
-        return self.vault["token"], self.gitops["token"], user["user"]["token"]
+        of_vault = self.vault.get("token") or self.vault["approle_secret_id"]
+        return of_vault, self.gitops["token"], user["user"]["token"]
 
     def as_json(self) -> dict[str, Any]:
         """For another process."""
@@ -114,6 +115,7 @@ def run(scene: Scene, call: Callable[[str, Callable[[], Any]], Any] = at_once, *
         call("configure auth method", steps.configure_auth_method)
         call("write role", steps.write_role)
         call("verify the login", steps.verify_login)
+        call("publish the report", steps.publish_report)
     return ENABLED
 
 
@@ -124,6 +126,7 @@ class _Steps:
         self.repository = GitOpsRepository.model_validate(scene.gitops)
         self.cluster = ClusterConnection.model_validate(scene.cluster)
         self.plans = Path(scene.plans)
+        self.waits_for = self.plans / "waits-for.json"
         self.plan: ApprovedPlan | None = None
 
     def preflight(self) -> dict[str, Any]:
@@ -143,15 +146,17 @@ class _Steps:
     def open_pull_request(self, checked: dict[str, Any]) -> dict[str, Any]:
         settings = store_settings(self.vault, tuple(checked["served_versions"]))
         request, repository = self.request, self.repository
+        wanted = json.loads(self.waits_for.read_text()) if self.waits_for.exists() else {}
         with clone(repository) as base, repository.github() as github:
             edits = wanted_edits(base.tree, request, repository.layout, settings)
             found = github.find_pull_request(repository.owner, request.target.branch, repository.base_branch)
             if edits:
                 recorder = self._recorder()
                 proposed = _propose(request, repository, github, base, settings, checked, found, recorder)
+                wanted = meaning_of(edits)
             else:
                 proposed = _as_found(request, found, shared=False)
-        return proposed.as_json() | {"wanted": meaning_of(edits)}
+        return proposed.as_json() | {"wanted": wanted}
 
     def check_merge(self, checked: dict[str, Any], proposal: dict[str, Any]) -> bool:
         settings = store_settings(self.vault, tuple(checked["served_versions"]))
@@ -159,6 +164,7 @@ class _Steps:
             edits = wanted_edits(base.tree, self.request, self.repository.layout, settings)
             lacking = unmet(base.tree, proposal["wanted"])
         if edits or lacking:
+            self.waits_for.write_text(json.dumps(proposal["wanted"]))
             return False
         _who(self.repository, proposal)
         return True
@@ -202,6 +208,10 @@ class _Steps:
                 raise failure(examine(Asked(vault, openshift), self.request)) or error from error
             for namespace in self.request.namespaces:
                 await_store(openshift, self.request, namespace, 0)
+
+    def publish_report(self) -> None:
+        with self._vault() as vault:
+            vault.audit_devices()
 
     def _vault(self) -> Vault:
         return self.vault.client(correlation_id="a run without Prefect")

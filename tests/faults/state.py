@@ -61,7 +61,7 @@ def _keys(world: World, path: str) -> list[str]:
 
 
 def github_state(world: World) -> State:
-    """Pull requests with their comments; of each branch the files, and the commits that ``main`` lacks."""
+    """Pull requests with their comments; of each branch the files, and the words of its own commits."""
     state: State = {
         "pull requests": [
             (pull["state"], pull["merged_at"] is not None, pull["head"]["label"], pull["title"], pull["body"])
@@ -74,7 +74,8 @@ def github_state(world: World) -> State:
     heads = _git(world, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
     for branch in heads:
         state[f"branch {branch}"] = _git(world, "rev-parse", f"{branch}^{{tree}}")
-        state[f"branch {branch}, commits"] = _git(world, "rev-list", "--count", f"main..{branch}")
+        # With what they say: of a plan that moved nothing but a new commit's trailer tells.
+        state[f"branch {branch}, commits"] = _git(world, "log", "--format=%B%x00", f"main..{branch}")
     return state
 
 

@@ -8,7 +8,8 @@ and from each state that any kill has left a whole run is made once: from the sa
 run again. With TEST_RUN_AGAIN_AFTER_EACH_KILL=1 it is made after every kill all the same, which takes minutes
 longer.
 
-What a run asks of GitHub only when people were there meanwhile is struck in runs of its own.
+What a run asks of GitHub only when people were there meanwhile is struck in runs of its own; so is what it
+asks when it logs in by itself and has the reviewer's token made.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,11 +28,13 @@ from runbook.pull_request import plan_of
 from tests.faults.conftest import Counted
 from tests.faults.faults import KILLS, Fault, Point, once
 from tests.faults.installation import Proxies
-from tests.faults.run import ENABLED, WAITS
+from tests.faults.other_ways import LOGIN, REVIEWERS_TOKEN, REVOKE, SESSION, is_of_the_other_way, other_way
+from tests.faults.other_ways import reset as reset_for_the_other_way
+from tests.faults.run import ENABLED, WAITS, Scene
 from tests.faults.state import State, difference, settle, state_of
 from tests.faults.warm import Outcome, WarmProcess
 from tests.github_checkout import Checkout
-from tests.world import REPOSITORY
+from tests.world import REPOSITORY, World
 
 pytestmark = pytest.mark.long
 
@@ -51,7 +55,8 @@ class Part:
         result: what a whole run returns at the end of this part.
         approved: hash of the approved plan, where the killed run begins behind the gate.
         last: how many requests of the undisturbed run belong to this part; None for all.
-        only: the system whose requests are struck; all of them if empty.
+        only: which requests are struck; all of them by default.
+        scene: of the runs; the usual one by default.
         requests: of the undisturbed run.
         wrong: what a run that was started again did otherwise, by the request at which the first was killed.
     """
@@ -62,7 +67,8 @@ class Part:
     result: str
     approved: str = ""
     last: int | None = None
-    only: str = ""
+    only: Callable[[Point], bool] = lambda _point: True
+    scene: Scene | None = None
     requests: list[Point] = field(default_factory=list)
     killed: int = 0
     runs_again: int = 0
@@ -78,7 +84,7 @@ class Part:
         assert now == start, difference(start, now)
         proved: set[str] = set()
         for place, point in enumerate(self.requests):
-            for fault in KILLS if self.only in {"", point.system} else ():
+            for fault in KILLS if self.only(point) else ():
                 said = f"killed {fault.value} {point}"
                 self._kill(place, point, fault, said)
                 left = state_of(self.proxies.world)
@@ -91,7 +97,7 @@ class Part:
     def _undisturbed(self) -> State:
         script = self.proxies.script
         script.begin()
-        outcome = self.warm.run(self.proxies.scene(), script, approved=self.approved)
+        outcome = self.warm.run(self._scene, script, approved=self.approved)
         assert outcome == Outcome(0, self.result, "", "")
         self.requests = script.seen[: self.last]
         return state_of(self.proxies.world)
@@ -99,7 +105,7 @@ class Part:
     def _kill(self, place: int, point: Point, fault: Fault, said: str) -> None:
         script = self.proxies.script
         script.begin(lambda at, _point: fault if at == place else None)
-        outcome = self.warm.run(self.proxies.scene(), script, approved=self.approved)
+        outcome = self.warm.run(self._scene, script, approved=self.approved)
         assert script.seen == self.requests[: place + 1], f"{said}: another run than the undisturbed one"
         assert script.struck == [(point, fault)], said
         assert outcome == Outcome(9, "", "", ""), f"{said}: the process ended otherwise: {outcome}"
@@ -108,7 +114,7 @@ class Part:
     def _run_again(self, said: str, end: State) -> None:
         script = self.proxies.script
         script.begin()
-        outcome = self.warm.run(self.proxies.scene(), script)
+        outcome = self.warm.run(self._scene, script)
         self.runs_again += 1
         if outcome != Outcome(0, self.result, "", ""):
             self.wrong.append(f"{said}: run again, it ended with {outcome}")
@@ -118,14 +124,23 @@ class Part:
                 self.wrong.append(f"{said}: run again, {difference(end, now)}")
 
     @property
+    def _scene(self) -> Scene:
+        return self.scene or self.proxies.scene()
+
+    @property
     def names(self) -> list[str]:
         """The requests to be struck."""
-        return [point.name for point in self.requests if self.only in {"", point.system}]
+        return [point.name for point in self.requests if self.only(point)]
 
     def all_is_well(self) -> None:
         """Every request was struck on both sides, and nothing was wrong."""
         assert self.wrong == []
         assert self.killed == 2 * len(self.names) > 0
+
+
+def is_of_github(point: Point) -> bool:
+    """Whether it goes to GitHub's API."""
+    return point.system == "GitHub"
 
 
 def _text(state: State) -> str:
@@ -201,7 +216,7 @@ def test_killed_while_it_shows_a_new_plan_it_says_so_once(
             world.as_reviewer("PATCH", "/pulls/1", json={"body": "We know what this is."})
 
     somebody_enables_the_mount()
-    part = Part(proxies, warm, somebody_enables_the_mount, WAITS, only="GitHub")
+    part = Part(proxies, warm, somebody_enables_the_mount, WAITS, only=is_of_github)
     part.strike_each()
     counted(f"killed at GitHub, with a new plan in a text that is {text}", part.killed, part.runs_again)
     assert asked in part.names
@@ -223,46 +238,98 @@ def test_killed_while_it_goes_on_after_a_change_that_came_another_way(
     proxies.script.begin()
     assert warm.run(proxies.scene(), proxies.script) == Outcome(0, ENABLED, "", "")
     world.vault.reset()
-    part = Part(proxies, warm, world.vault.reset, ENABLED, only="GitHub")
+    part = Part(proxies, warm, world.vault.reset, ENABLED, only=is_of_github)
     part.strike_each()
     counted("killed at GitHub, the change having come another way", part.killed, part.runs_again)
     assert part.names.count(f"{PULLS}/1") == 2
+    # Who it was, of a change that did not come by its pull request.
+    assert part.names[-1] == "GitHub: GET /api/v3/repos/sandbox/gitops/commits"
     part.all_is_well()
+
+
+def test_killed_at_each_request_of_its_own_login_and_of_the_reviewers_token(
+    proxies: Proxies, warm: WarmProcess, counted: Counted
+) -> None:
+    world, scene = proxies.world, other_way(proxies)
+
+    def start_anew() -> None:
+        world.github.reset()
+        reset_for_the_other_way(world)
+
+    start_anew()
+    proposed = Part(proxies, warm, start_anew, WAITS, only=is_of_the_other_way, scene=scene)
+    proposed.strike_each()
+    assert proposed.names == [LOGIN, REVOKE]
+    proposed.all_is_well()
+
+    approved = merged(proxies, warm, scene)
+    # Once a login works the stores become Ready on the cluster, which is not undone.
+    proxies.script.begin()
+    assert warm.run(scene, proxies.script) == Outcome(0, ENABLED, "", "")
+    reset_for_the_other_way(world)
+    behind = Part(
+        proxies,
+        warm,
+        lambda: reset_for_the_other_way(world),
+        ENABLED,
+        approved=approved,
+        only=is_of_the_other_way,
+        scene=scene,
+    )
+    behind.strike_each()
+    counted(
+        "killed at its own login, logout and the reviewer's token",
+        proposed.killed + behind.killed,
+        proposed.runs_again + behind.runs_again,
+    )
+    assert behind.names.count(REVIEWERS_TOKEN) == 1
+    # Those that write to Vault, the proof and the report.
+    assert behind.names.count(LOGIN) == STEPS_THAT_WRITE + 2
+    behind.all_is_well()
+
+    # What no kill leaves time for: the session ends by itself.
+    proxies.script.begin(once({LOGIN: Fault.KILL_AFTER}))
+    assert warm.run(scene, proxies.script, approved=approved) == Outcome(9, "", "", "")
+    (session,) = [token for token in tokens_of(world) if token["path"] == "auth/approle/login"]
+    assert 0 < session["ttl"] <= session["creation_ttl"] == SESSION
 
 
 def test_killed_just_after_a_login_its_session_has_the_role_s_policy_and_ends_by_itself(
     proxies: Proxies, warm: WarmProcess
 ) -> None:
-    vault = proxies.world.vault
     approved = merged(proxies, warm)
     proxies.script.begin(once({"Vault: POST auth/ember-k8s/login": Fault.KILL_AFTER}))
     assert warm.run(proxies.scene(), proxies.script, approved=approved) == Outcome(9, "", "", "")
-    accessors = vault.request("LIST", "auth/token/accessors")["data"]["keys"]
-    tokens = [
-        vault.request("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
-        for accessor in accessors
-    ]
-    (session,) = [token for token in tokens if token["path"] == "auth/ember-k8s/login"]
+    (session,) = [token for token in tokens_of(proxies.world) if token["path"] == "auth/ember-k8s/login"]
     assert set(session["policies"]) == {"default", "emea-kv-r"}
     assert 0 < session["ttl"] <= session["creation_ttl"] == HOUR
+
+
+def tokens_of(world: World) -> list[dict[str, Any]]:
+    """What Vault says of every token that it has."""
+    accessors = world.vault.request("LIST", "auth/token/accessors")["data"]["keys"]
+    return [
+        world.vault.request("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+        for accessor in accessors
+    ]
 
 
 TRANSIENT = tuple(f"{kind.__name__}:" for kind in (TransientError, Unreachable, Busy))
 
 
-def to_the_gate(proxies: Proxies, warm: WarmProcess) -> None:
+def to_the_gate(proxies: Proxies, warm: WarmProcess, scene: Scene | None = None) -> None:
     """A run that opens the pull request."""
     proxies.script.begin()
-    outcome = warm.run(proxies.scene(), proxies.script)
+    outcome = warm.run(scene or proxies.scene(), proxies.script)
     if outcome.error.startswith(TRANSIENT):
         # A slow machine; Prefect would make the step again, which these runs are without.
-        outcome = warm.run(proxies.scene(), proxies.script)
+        outcome = warm.run(scene or proxies.scene(), proxies.script)
     assert outcome == Outcome(0, WAITS, "", ""), f"{outcome.error} {outcome.bug}"
 
 
-def merged(proxies: Proxies, warm: WarmProcess) -> str:
+def merged(proxies: Proxies, warm: WarmProcess, scene: Scene | None = None) -> str:
     """Have the change proposed, merged and synced; returns the hash of the plan that was approved by that."""
-    to_the_gate(proxies, warm)
+    to_the_gate(proxies, warm, scene)
     proxies.world.merge()
     proxies.world.sync()
     (pull,) = proxies.world.pulls()

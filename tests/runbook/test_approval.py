@@ -130,8 +130,14 @@ def test_less_to_do_than_was_approved_goes_on(planned: Change, now: Change) -> N
         pytest.param(
             compare(read_policy("emea"), read_policy("emea").text),
             compare(read_policy("emea"), None),
-            "policy/emea-kv-r, policy: nothing → ",
+            "policy/emea-kv-r, which is not there and was when the plan was made",
             id="a policy was deleted that the plan found there",
+        ),
+        pytest.param(
+            config(kubernetes_host="https://old", issuer="https://i"),
+            config(),
+            "auth/ember-k8s/config, which is not there and was when the plan was made",
+            id="a config is not seen in which others have a field",
         ),
         pytest.param(
             ALIAS,
