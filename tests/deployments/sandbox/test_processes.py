@@ -39,10 +39,15 @@ pathlib.Path(sys.argv[1]).write_text("")
 
 # A program that supervises the family above, for tests that end the supervisor itself.
 SUPERVISING = """
+import signal
 import sys
 from pathlib import Path
 from deployments.sandbox.environment import clean_environment
 from deployments.sandbox.processes import Supervisor, ending_on_signals, file_exists
+
+# A shell has the jobs that it puts into the background ignore it, and this test then too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 directory, family = Path(sys.argv[1]), sys.argv[2]
 with ending_on_signals(), Supervisor(directory / "logs") as supervisor:
     pids = directory / "pids"
