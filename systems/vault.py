@@ -163,12 +163,13 @@ class Vault:
         return _mounts(self.http.read("sys/auth"))
 
     def audit_devices(self) -> tuple[str, ...] | None:
-        """Paths of the audit devices; None where our token may not look (it needs ``sudo``)."""
+        """Paths of the audit devices; None where that is not known: our token may not look (``sudo``)."""
         try:
             devices = self.http.read("sys/audit")
         except AccessDenied:
             return None
-        return tuple(sorted(devices or ()))
+        # Without any Vault answers with an empty list; a 404 is a standby that is not ready.
+        return None if devices is None else tuple(sorted(devices))
 
     def policy(self, name: str) -> str | None:
         """The text of an ACL policy as it was written."""
