@@ -121,7 +121,7 @@ def assert_nothing_found(searched: SearchedInstallation, *expected: str) -> None
 
 
 def _assert_temporary_files_are_gone(searched: SearchedInstallation) -> None:
-    assert [str(path) for folder in searched.temporary.folders for path in folder.rglob("gitops-*")] == []
+    assert searched.clones_left() == []
 
 
 def _assert_files_with_secrets_are_private(searched: SearchedInstallation) -> None:
@@ -349,8 +349,7 @@ def test_a_crash_in_the_middle_of_a_step_that_holds_secrets_leaves_none(
         again = engineer.start(ENABLE, world.parameters)
         assert engineer.await_state(again, "Completed", "Failed") == "Completed", engineer.log(again)
     # What was killed could not clean up; what it left was searched, too. Nobody else uses it.
-    for folder in searched.temporary.folders:
-        for left in folder.glob("gitops-*"):
-            assert left.stat().st_mode & 0o777 == 0o700
-            left.rename(left.with_name(f"left-{time.monotonic_ns()}"))
+    for left in searched.clones_left():
+        assert left.stat().st_mode & 0o777 == 0o700
+        left.rename(left.with_name(f"left-{time.monotonic_ns()}"))
     assert_nothing_found(searched, "reviewer JWT", "starter JWT")

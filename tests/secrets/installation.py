@@ -67,6 +67,7 @@ class SearchedInstallation:
         worker_temporary = Path(server.environment["TMPDIR"])
         self.processes = ProcessWatch(os.getpid())
         self.temporary = FolderWatch(worker_temporary, self._temporary)
+        self._left_by_others = set(self._clones())
         self.events = Subscription(server.api)
         self._working_directory = WorkingDirectory(self._temporary / "planted")
         self.places = tuple(self._places())
@@ -111,6 +112,13 @@ class SearchedInstallation:
         """The secrets that the same search finds in Prefect's database once its Blocks are decrypted."""
         blocks = decrypted_blocks(self.server)
         return {found.secret for found in Searcher(self.secrets()).find("decrypted Blocks", blocks)}
+
+    def clones_left(self) -> list[Path]:
+        """Private clones that are still there. What was there before is of a test that killed a worker."""
+        return [path for path in self._clones() if path not in self._left_by_others]
+
+    def _clones(self) -> list[Path]:
+        return [path for folder in self.temporary.folders for path in folder.rglob("gitops-*")]
 
     def secrets(self) -> list[Secret]:
         """All that there are by now: those of the connections, and those that the systems handed out."""
