@@ -36,9 +36,9 @@ demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 play
 test: $(INSTALLED) ## The quick tests: real Vault, real Prefect server, a few minutes
 	$(BIN)/python -m pytest -m "not e2e and not download and not long"
 
-# Most of these wait for a worker or a server: three at a time keep two cores busy, each with a Vault and a Prefect server of its own.
+# Most of these wait for a worker or a server: two at a time, each with a Vault and a Prefect server of its own.
 test-further: $(INSTALLED) ## What test-all adds: runs on a real worker, packages from a registry
-	$(BIN)/python -m pytest -m "e2e or download or long" --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest -m "e2e or download or long" --numprocesses 2 --dist loadfile
 
 test-all: test test-further ## Every test
 
