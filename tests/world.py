@@ -144,6 +144,14 @@ class World:
             for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(ended)):
                 client.delete_flow_run(run.id)
 
+    def land_by_hand(self, directory: Path) -> None:
+        """Bring the proposed change to ``main`` as a person does; its pull request stays open."""
+        checkout = Checkout(directory, "by-hand", self.github.token_of("reviewer"))
+        checkout.clone(self.github.clone_url(REPOSITORY))
+        checkout.git("merge", "--quiet", "--squash", f"origin/enable-vault/emea/{self.cluster}")
+        checkout.git("commit", "--quiet", "--message", "Enable the cluster by hand")
+        checkout.git("push", "--quiet", "origin", "main")
+
     def revert(self, directory: Path) -> None:
         """Revert the merge at the head of ``main`` and push that, as a person does."""
         checkout = Checkout(directory, "revert", self.github.token_of("reviewer"))

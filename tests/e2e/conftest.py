@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,11 @@ import pytest
 from deployments.sandbox.prefect_server import PrefectServer
 from deployments.sandbox.vault_server import VaultServer
 from tests.e2e.merge_service import Service
+from tests.e2e.waiting import AtTheGate
 from tests.world import World, world_at
+
+Start = Callable[..., AtTheGate]
+"""Takes what differs from the usual parameters of a run."""
 
 _PATIENCE = 180.0
 """Seconds until a state that should come is given up; a run takes a few seconds on a quiet machine."""
@@ -77,3 +81,23 @@ def service(engineer: Engineer, world: World, tmp_path: Path) -> Iterator[Servic
     made = Service(engineer.server, tmp_path / "service")
     yield made
     made.stop_all()
+
+
+@pytest.fixture
+def start(engineer: Engineer, world: World, tmp_path: Path) -> Start:
+    """Starts a run and waits until it is suspended at the gate."""
+
+    def starting(**parameters: Any) -> AtTheGate:
+        folder = tmp_path / f"people-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        made = AtTheGate(engineer, world, folder, **parameters)
+        assert made.rest() == "Suspended", made.log()
+        return made
+
+    return starting
+
+
+@pytest.fixture
+def waiting(start: Start) -> AtTheGate:
+    """A run that is suspended at the gate."""
+    return start()

@@ -41,7 +41,7 @@ def enable_cluster(wait: bool):
             time.sleep(0.1)
     if wait:
         suspend_flow_run(key="merge-gate-1", timeout=None)
-    time.sleep(3600)  # until the test kills it
+    time.sleep(600)  # nothing waits for that: the test kills it, and the fixture what is left
 
 @flow(name="watch-merges")
 def watch_merges():

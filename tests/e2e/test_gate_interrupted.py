@@ -39,14 +39,6 @@ STEPS = (
 
 
 @pytest.fixture
-def waiting(engineer: Engineer, world: World, tmp_path: Path) -> AtTheGate:
-    (tmp_path / "people").mkdir()
-    made = AtTheGate(engineer, world, tmp_path / "people")
-    assert made.rest() == "Suspended", made.log()
-    return made
-
-
-@pytest.fixture
 def without_worker(engineer: Engineer) -> Iterator[PrefectServer]:
     """No worker runs but those that the test starts; the session's own comes back at the end."""
     engineer.server.stop_worker()

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Engineer
+from tests.e2e.conftest import Start
 from tests.e2e.waiting import BRANCH, OVERLAY, STORE, AtTheGate
-from tests.world import World
 
 pytestmark = pytest.mark.e2e
-
-Start = Callable[..., AtTheGate]
-
-
-@pytest.fixture
-def start(engineer: Engineer, world: World, tmp_path: Path) -> Start:
-    """Starts a run and waits until it is suspended at the gate."""
-
-    def starting(**parameters: Any) -> AtTheGate:
-        folder = tmp_path / f"people-{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        made = AtTheGate(engineer, world, folder, **parameters)
-        assert made.rest() == "Suspended", made.log()
-        return made
-
-    return starting
-
-
-@pytest.fixture
-def waiting(start: Start) -> AtTheGate:
-    return start()
 
 
 def add_metrics(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -41,14 +40,6 @@ def waiting_run(engineer: Engineer, world: World) -> str:
 def state(engineer: Engineer, run: str) -> dict[str, Any]:
     found: dict[str, Any] = engineer.api.flow_run(run)["state"]
     return found
-
-
-@pytest.fixture
-def waiting(engineer: Engineer, world: World, tmp_path: Path) -> AtTheGate:
-    (tmp_path / "people").mkdir()
-    made = AtTheGate(engineer, world, tmp_path / "people")
-    assert made.rest() == "Suspended", made.log()
-    return made
 
 
 def close(world: World) -> None:

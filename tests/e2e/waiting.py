@@ -7,12 +7,14 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.watch import Round, Watch
-from tests.e2e.conftest import Engineer
 from tests.github_checkout import Checkout
 from tests.world import REPOSITORY, World
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Engineer
 
 ENABLE = "enable-cluster/enable-cluster"
 OVERLAY = "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"

@@ -33,8 +33,7 @@ from tests.faults.other_ways import reset as reset_for_the_other_way
 from tests.faults.run import ENABLED, WAITS, Scene
 from tests.faults.state import State, difference, settle, state_of
 from tests.faults.warm import Outcome, WarmProcess
-from tests.github_checkout import Checkout
-from tests.world import REPOSITORY, World
+from tests.world import World
 
 pytestmark = pytest.mark.long
 
@@ -228,11 +227,7 @@ def test_killed_while_it_goes_on_after_a_change_that_came_another_way(
 ) -> None:
     world = proxies.world
     to_the_gate(proxies, warm)
-    checkout = Checkout(tmp_path, "squash", world.github.token_of("reviewer"))
-    checkout.clone(world.github.clone_url(REPOSITORY))
-    checkout.git("merge", "--quiet", "--squash", "origin/enable-vault/emea/ember")
-    checkout.git("commit", "--quiet", "--message", "Enable ember by hand")
-    checkout.git("push", "--quiet", "origin", "main")
+    world.land_by_hand(tmp_path)
     world.sync()
     # Once a login works the stores become Ready on the cluster, which is not undone.
     proxies.script.begin()

@@ -25,7 +25,6 @@ from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
 from tasks.policies import write_policies
 from tasks.role import write_role
-from tests.github_checkout import Checkout
 from tests.secrets.relay import Relay
 from tests.traffic import Traffic
 from tests.world import REPOSITORY, Run, World, enable
@@ -137,11 +136,7 @@ async def test_of_a_change_that_came_another_way_no_merge_is_said_to_have_approv
     run = await enable(world)
     assert await run.go() == "Suspended", run.error
     shown = await published(run)
-    checkout = Checkout(tmp_path, "by-hand", world.github.token_of("reviewer"))
-    checkout.clone(world.github.clone_url(REPOSITORY))
-    checkout.git("merge", "--quiet", "--squash", "origin/enable-vault/emea/ember")
-    checkout.git("commit", "--quiet", "--message", "Enable ember by hand")
-    checkout.git("push", "--quiet", "origin", "main")
+    world.land_by_hand(tmp_path)
     world.sync()
     await run.resume()
     assert await run.go() == "Completed", run.error

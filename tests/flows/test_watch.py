@@ -14,8 +14,7 @@ from prefect.states import Crashed, Running, Suspended
 from runbook.errors import Unreachable
 from runbook.gate import LABEL
 from tasks.watch import Round, Watch
-from tests.github_checkout import Checkout
-from tests.world import REPOSITORY, Run, World, enable
+from tests.world import Run, World, enable
 
 
 async def look() -> Round:
@@ -35,15 +34,6 @@ async def put_at_the_gate(run: Run, record: str) -> None:
         await client.set_flow_run_state(run.id, state, force=True)
 
 
-def land(world: World, directory: Path) -> None:
-    """Bring the proposed change to the base branch by hand; its pull request stays open."""
-    checkout = Checkout(directory, "land", world.github.token_of("reviewer"))
-    checkout.clone(world.github.clone_url(REPOSITORY))
-    checkout.git("merge", "--quiet", "--squash", "origin/enable-vault/emea/ember")
-    checkout.git("commit", "--quiet", "-m", "By hand")
-    checkout.git("push", "--quiet", "origin", "main")
-
-
 @pytest.mark.long
 async def test_a_run_whose_connection_is_gone_does_not_keep_the_others_waiting(
     world: World, tmp_path: Path
@@ -51,7 +41,7 @@ async def test_a_run_whose_connection_is_gone_does_not_keep_the_others_waiting(
     broken, run = await enable(world, vault="deleted-meanwhile"), await enable(world)
     assert await run.go() == "Suspended", run.error
     await put_at_the_gate(broken, str((await run.read()).labels[LABEL]))
-    land(world, tmp_path)
+    world.land_by_hand(tmp_path)
     found = await look()
     assert set(found.woken) == {(await each.read()).name for each in (broken, run)}
     assert found.problems == ()
@@ -63,7 +53,7 @@ async def test_a_run_whose_connection_is_gone_does_not_keep_the_others_waiting(
 async def test_while_github_does_not_answer_nobody_is_woken_to_fail(world: World, tmp_path: Path) -> None:
     run = await enable(world)
     assert await run.go() == "Suspended", run.error
-    land(world, tmp_path)
+    world.land_by_hand(tmp_path)
     world.connect(gitops__api_url="http://127.0.0.1:9/api/v3")
     found = await look()
     assert [type(problem) for problem in found.problems] == [Unreachable]
@@ -88,7 +78,7 @@ async def test_a_run_that_was_marked_as_crashed_while_it_waited_waits_again_and_
     assert after is not None
     assert (after.name, after.state_details.pause_key) == ("Suspended", before.state_details.pause_key)
     assert after.state_details.run_input_keyset == before.state_details.run_input_keyset
-    land(world, tmp_path)
+    world.land_by_hand(tmp_path)
     world.sync()
     assert (await look()).woken == ("enable emea/ember",)
     assert await run.go() == "Completed", run.error

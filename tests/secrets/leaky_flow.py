@@ -21,6 +21,7 @@ from prefect.runtime import flow_run
 
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.gate import LABEL
+from tests.lingering import LINGERING
 
 Connection = TypeVar("Connection", bound=Block)
 
@@ -94,7 +95,7 @@ def of_a_moment(github: str, token: str, user: dict[str, str]) -> Iterator[None]
         url = f"https://x-access-token:{github}@example.com/a/b.git"
         Path(folder, "config").write_text(f'[remote "origin"]\n\turl = {url}\n')
         Path(folder, "client.key").write_text(user["client-key-data"])
-        command = [sys.executable, "-c", "import time; time.sleep(600)", f"--token={token}"]
+        command = [sys.executable, "-c", LINGERING, f"--token={token}"]
         with subprocess.Popen(command, env={"BEARER": user["token"]}) as child:
             try:
                 yield

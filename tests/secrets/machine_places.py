@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deployments.sandbox.environment import CHECKOUT
+from tests.lingering import LINGERING
 from tests.secrets.exceptions import said
 from tests.secrets.places import Place, new_file
 from tests.secrets.search import Stream
@@ -23,7 +24,7 @@ def of_children(processes: ProcessWatch) -> Iterator[Place]:
 
     def start(arguments: Sequence[str], variables: Sequence[str]) -> None:
         environment = {f"PLANTED_{number}": text for number, text in enumerate(variables)}
-        command = [sys.executable, "-c", "import time; time.sleep(600)", *arguments]
+        command = [sys.executable, "-c", LINGERING, *arguments]
         with subprocess.Popen(command, env=environment) as child:
             processes.catch_up()
             child.kill()

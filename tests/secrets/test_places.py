@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lingering import LINGERING
 from tests.secrets.exceptions import said
 from tests.secrets.needles import Secret
 from tests.secrets.places import Place, appended, branched, committed, files, new_file, objects, rows
@@ -101,10 +102,9 @@ def test_an_exception_is_read_with_all_that_led_to_it_and_all_local_variables() 
     ).prove()
 
 
-_PARENT = """
+_PARENT = f"""
 import subprocess, sys
-sleep = "import time; time.sleep(60)"
-subprocess.run([sys.executable, "-c", sleep, "--token=" + sys.argv[1]], env={"SECRET": sys.argv[1]})
+subprocess.run([sys.executable, "-c", {LINGERING!r}, "--token=" + sys.argv[1]], env={{"SECRET": sys.argv[1]}})
 """
 
 
@@ -124,7 +124,7 @@ def test_command_lines_and_environments_of_children_are_seen() -> None:
 
 def test_processes_of_others_are_none_of_our_business() -> None:
     with (
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", VALUE]) as other,
+        subprocess.Popen([sys.executable, "-c", LINGERING, VALUE]) as other,
         ProcessWatch(2**22 + 1) as watch,
     ):
         watch.catch_up()

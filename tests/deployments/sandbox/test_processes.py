@@ -16,10 +16,7 @@ import pytest
 from deployments.sandbox.environment import clean_environment
 from deployments.sandbox.ports import free_port, is_free
 from deployments.sandbox.processes import SandboxError, Supervisor, file_exists, http_answers, write_ready
-
-# A program that does not end by itself while a test looks; should the code under test leave it behind, it
-# does not stay for ever.
-LINGERING = "import time; time.sleep(600)"
+from tests.lingering import LINGERING
 
 # Starts a grandchild in a session of its own, as a Prefect worker does with flow runs, and tells both pids.
 ENDING_FAMILY = f"""
