@@ -77,7 +77,7 @@ def find_approved_plan(
     if needed and proposal["number"] is not None:
         sha256 = _named_by(request, proposal)
         plan = find_plan(request.target, sha256)
-        if merged["how"].startswith("merge of "):
+        if merged["by_pull_request"]:
             pull_request = proposal["url"]
             how = f"approved by the merge of pull request #{proposal['number']}"
         else:

@@ -55,7 +55,8 @@ def check_merge(
 
     Returns:
         ``landed``; the ``commit`` that was looked at; ``missing``: paths; and of a change that landed
-        ``how``, ``by`` whom, ``as`` which commit and ``at`` what time, empty where none was needed.
+        ``how``, ``by`` whom, ``as`` which commit and ``at`` what time, empty where none was needed, and
+        ``by_pull_request``: whether the merge of this run's pull request brought it.
 
     Raises:
         NotMerged: it did not land within ``merge_timeout``.
@@ -154,7 +155,7 @@ def _landed(
 
 def _who(
     repository: GitOpsRepository, proposal: Mapping[str, Any], *, was_merged: bool = False
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Who brought the change, and as which commit: of the merge, else the last who touched a file of it.
 
     Args:
@@ -163,12 +164,13 @@ def _who(
         was_merged: whether it was seen merged before without the change being there: reverted, for example.
     """
     if proposal["number"] is None:
-        return {"how": "", "by": "", "as": "", "at": ""}
+        return {"by_pull_request": False, "how": "", "by": "", "as": "", "at": ""}
     with repository.github() as github:
         pull = github.pull_request(proposal["number"])
         link = f"[pull request #{pull.number}]({pull.url})"
         if pull.state == "merged" and not was_merged:
             return {
+                "by_pull_request": True,
                 "how": f"merge of {link}",
                 "by": pull.merged_by or "",
                 "as": pull.merge_commit_sha or "",
@@ -181,6 +183,7 @@ def _who(
         found = github.last_commit_of(path, repository.base_branch) if path else None
     how = f"another way than {link}, which is {pull.state}"
     return {
+        "by_pull_request": False,
         "how": f"another way, after {link} was merged without bringing it" if was_merged else how,
         "by": found.author if found else "",
         "as": found.sha if found else "",
