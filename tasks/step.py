@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+import httpx
 from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.tasks import exponential_backoff
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
@@ -45,6 +47,8 @@ def is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -
     delays that Prefect adds are fixed, and asking sooner is what a rate limit punishes.
     """
     error = state.result(raise_on_failure=False)
+    if _is_trouble_of_prefect(error):
+        return True
     if not isinstance(error, TransientError) or isinstance(error, NotYetSynced):
         return False
     if error.retry_after:
@@ -52,6 +56,14 @@ def is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -
         get_run_logger().info("%s wants to be asked again in %.0f s.", error.system, wait)
         time.sleep(wait)
     return True
+
+
+def _is_trouble_of_prefect(error: object) -> bool:
+    """Whether Prefect's server was busy or away for longer than its own client tries again."""
+    if isinstance(error, PrefectHTTPStatusError):
+        return error.response.status_code == 429 or error.response.status_code >= 500
+    # Nothing but Prefect's client uses httpx.
+    return isinstance(error, httpx.TransportError)
 
 
 def inputs_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> str:

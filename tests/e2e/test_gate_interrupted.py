@@ -21,8 +21,8 @@ from deployments.sandbox.prefect_server import PrefectServer
 from runbook.gate import LABEL
 from tests.e2e.conftest import Engineer
 from tests.e2e.merge_service import Service
-from tests.e2e.prefect_wire import Wire
 from tests.e2e.waiting import AtTheGate
+from tests.prefect_wire import Wire
 from tests.traffic import Traffic
 from tests.world import World
 
