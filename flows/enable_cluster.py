@@ -7,6 +7,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+import flows.start  # noqa: F401 - first of ours, see there
 from runbook.names import NAME_PATTERN
 from runbook.request import DURATION_PATTERN, EnableRequest, PolicyScope, ReviewerToken, SecretStoreApi
 from tasks.approval import approved_plan
