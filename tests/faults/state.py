@@ -71,11 +71,11 @@ def github_state(world: World) -> State:
     for pull in world.pulls():
         comments = world.as_reviewer("GET", f"/issues/{pull['number']}/comments").json()
         state[f"comments on {pull['number']}"] = [comment["body"] for comment in comments]
-    heads = _git(world, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
-    for branch in heads:
-        state[f"branch {branch}"] = _git(world, "rev-parse", f"{branch}^{{tree}}")
-        # With what they say: of a plan that moved nothing but a new commit's trailer tells.
-        state[f"branch {branch}, commits"] = _git(world, "log", "--format=%B%x00", f"main..{branch}")
+    for head in _git(world, "for-each-ref", "--format=%(refname:short) %(tree)", "refs/heads").splitlines():
+        branch, state[f"branch {branch}"] = head.split()
+        if branch != "main":
+            # With what they say: of a plan that moved nothing but a new commit's trailer tells.
+            state[f"branch {branch}, commits"] = _git(world, "log", "--format=%B%x00", f"main..{branch}")
     return state
 
 

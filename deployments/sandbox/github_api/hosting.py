@@ -101,7 +101,7 @@ class Hosting:
         trust.write_text("[safe]\n\tdirectory = *\n", "utf-8")
         self.git.run(
             target.parent,
-            *("clone", "--quiet", "--bare", "--no-hardlinks", "--", str(source), str(target)),
+            *("clone", "--quiet", "--bare", "--no-hardlinks", "--template=", "--", str(source), str(target)),
             environment={"GIT_CONFIG_GLOBAL": str(trust)},
         )
         self.git.run(target, "remote", "remove", "origin")
