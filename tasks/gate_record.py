@@ -41,11 +41,10 @@ def keep(run: FlowRun, record: GateRecord) -> None:
         prefect.exceptions.PrefectHTTPStatusError: refused for another reason, or busy for a minute.
         httpx.TransportError: the server cannot be reached.
     """
-    labels = {LABEL: record.model_dump_json()}
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
         for left in reversed(range(_TRIES)):
             try:
-                client.update_flow_run_labels(run.id, labels)
+                client.update_flow_run_labels(run.id, {LABEL: record.model_dump_json()})
                 break
             except PrefectHTTPStatusError as error:
                 if error.response.status_code != 503 or not left:

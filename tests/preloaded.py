@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import gc
 
-from kubernetes import client
-
 import tests.processes  # noqa: F401 - the flow, and everything that it imports
 from runbook.policies import rules_of
 
-for lazy in ("AuthenticationV1Api", "AuthorizationV1Api", "CoreV1Api", "CustomObjectsApi", "VersionApi"):
-    getattr(client, lazy)
 rules_of("")  # builds the parser
 gc.collect()
 gc.freeze()  # a child that collects what is here would copy its pages

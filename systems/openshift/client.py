@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from kubernetes import client as models
 from pydantic import SecretStr
 
 from runbook.errors import AccessDenied, UnexpectedAnswer
@@ -22,12 +21,11 @@ from systems.openshift.answers import (
     SecretStoreState,
     TokenSecret,
 )
-from systems.openshift.fields import condition, items, mapping
+from systems.openshift.fields import condition, items, mapping, text, time
 from systems.openshift.kubeconfig import read_kubeconfig
 from systems.openshift.token_secrets import metadata_of, read_token_secret
-from systems.openshift.transport import SYSTEM, Api
+from systems.openshift.transport import SYSTEM, Api, path
 
-_KEYS = "/openid/v1/jwks"
 _OPERATOR_LABEL = "app.kubernetes.io/name=external-secrets"
 
 
@@ -54,9 +52,6 @@ class OpenShift:
         self.host = login.host
         self.ca_pem = login.ca_pem
         self._api = Api(login, timeout)
-        self._core = models.CoreV1Api(self._api.client)
-        self._authorization = models.AuthorizationV1Api(self._api.client)
-        self._custom = models.CustomObjectsApi(self._api.client)
 
     def __repr__(self) -> str:
         return f"OpenShift({self.host!r})"
@@ -75,56 +70,63 @@ class OpenShift:
 
     def version(self) -> str:
         """The API server's version, such as ``v1.29.6+aba1e8d``."""
-        found = self._api.ask("version", models.VersionApi(self._api.client).get_code)
-        return str(found.git_version)
+        found = text(self._api.ask("version", "GET", path("version", "")), "gitVersion")
+        if not found:
+            raise UnexpectedAnswer(
+                SYSTEM,
+                "version",
+                "the answer holds no gitVersion",
+                f"Check that {self.host} is the API server.",
+            )
+        return found
 
     def denied(self, accesses: Sequence[Access]) -> tuple[Access, ...]:
         """Those of ``accesses`` that our own credentials do not have, in the order given."""
         return tuple(access for access in accesses if not self._allowed(access))
 
     def _allowed(self, access: Access) -> bool:
-        body = models.V1SelfSubjectAccessReview(
-            spec=models.V1SelfSubjectAccessReviewSpec(resource_attributes=_attributes(access))
-        )
-        answer = self._api.ask(
+        return self._review(
             f"our right to {access}",
-            lambda: self._authorization.create_self_subject_access_review(body),
+            "selfsubjectaccessreviews",
+            {"resourceAttributes": _attributes(access)},
         )
-        return bool(answer.status and answer.status.allowed)
+
+    def _review(self, subject: str, kind: str, spec: Mapping[str, Any]) -> bool:
+        answer = self._api.ask(
+            subject, "POST", path("apis", "authorization.k8s.io", "v1", kind), body={"spec": spec}
+        )
+        return mapping(answer, "status").get("allowed") is True
 
     def service_account_can(self, namespace: str, name: str, access: Access) -> bool | None:
         """Whether a ServiceAccount has a right; None if we may not ask (that needs a right too)."""
-        body = models.V1SubjectAccessReview(
-            spec=models.V1SubjectAccessReviewSpec(
-                user=f"system:serviceaccount:{namespace}:{name}",
-                # The groups that the API server itself adds to such a token; RBAC is bound to them as well.
-                groups=[
-                    "system:serviceaccounts",
-                    f"system:serviceaccounts:{namespace}",
-                    "system:authenticated",
-                ],
-                resource_attributes=_attributes(access),
-            )
-        )
+        spec = {
+            "user": f"system:serviceaccount:{namespace}:{name}",
+            # The groups that the API server itself adds to such a token; RBAC is bound to them as well.
+            "groups": [
+                "system:serviceaccounts",
+                f"system:serviceaccounts:{namespace}",
+                "system:authenticated",
+            ],
+            "resourceAttributes": _attributes(access),
+        }
         subject = f"right of ServiceAccount {namespace}/{name} to {access}"
         try:
-            answer = self._api.ask(subject, lambda: self._authorization.create_subject_access_review(body))
+            return self._review(subject, "subjectaccessreviews", spec)
         except AccessDenied as error:
             if _is_expired(error):
                 raise
             return None
-        return bool(answer.status and answer.status.allowed)
 
     def namespace_exists(self, name: str) -> bool:
         """Whether the namespace is there and not being deleted."""
-        found = self._api.find(f"namespace {name}", lambda: self._core.read_namespace(name))
-        return found is not None and not (found.metadata and found.metadata.deletion_timestamp)
+        found = self._api.find(f"namespace {name}", _in_core("namespaces", name))
+        return found is not None and not mapping(found, "metadata").get("deletionTimestamp")
 
     def service_account_uid(self, namespace: str, name: str) -> str | None:
         """The ServiceAccount's uid, None if there is no such ServiceAccount."""
         subject = f"ServiceAccount {namespace}/{name}"
-        found = self._api.find(subject, lambda: self._core.read_namespaced_service_account(name, namespace))
-        return None if found is None else metadata_of(subject, found).uid
+        found = self._api.find(subject, _in_core("namespaces", namespace, "serviceaccounts", name))
+        return None if found is None else text(metadata_of(subject, found), "uid")
 
     def token_secret(self, namespace: str, name: str) -> TokenSecret | None:
         """The token Secret of a ServiceAccount, None if there is no such Secret.
@@ -134,7 +136,7 @@ class OpenShift:
             UnexpectedAnswer: its token is not base64 of text.
         """
         subject = f"Secret {namespace}/{name}"
-        found = self._api.find(subject, lambda: self._core.read_namespaced_secret(name, namespace))
+        found = self._api.find(subject, _in_core("namespaces", namespace, "secrets", name))
         return None if found is None else read_token_secret(subject, found)
 
     def request_token(
@@ -147,19 +149,19 @@ class OpenShift:
             InvalidInput: the lifetime is not accepted (at least 600 seconds).
         """
         subject = f"token of ServiceAccount {namespace}/{service_account}"
-        body = models.AuthenticationV1TokenRequest(
-            spec=models.V1TokenRequestSpec(audiences=list(audiences), expiration_seconds=lifetime_seconds)
-        )
         answer = self._api.ask(
             subject,
-            lambda: self._core.create_namespaced_service_account_token(service_account, namespace, body),
+            "POST",
+            _in_core("namespaces", namespace, "serviceaccounts", service_account, "token"),
+            body={"spec": {"audiences": list(audiences), "expirationSeconds": lifetime_seconds}},
         )
-        issued = answer.status
-        if not issued or not issued.token or not issued.expiration_timestamp:
+        issued = mapping(answer, "status")
+        token, end = text(issued, "token"), time(issued, "expirationTimestamp")
+        if not token or not end:
             raise UnexpectedAnswer(
                 SYSTEM, subject, "the answer holds no token", "Ask the cluster's operators."
             )
-        return IssuedToken(SecretStr(issued.token), issued.expiration_timestamp.astimezone(UTC))
+        return IssuedToken(SecretStr(token), end)
 
     def key_ids(self) -> frozenset[str] | None:
         """Ids of all keys whose ServiceAccount tokens the cluster believes; None if it does not tell us.
@@ -167,18 +169,13 @@ class OpenShift:
         A cluster may have several: in OpenShift the tokens in Secrets are signed with another key than those
         of TokenRequest. ServiceAccounts may look (``system:service-account-issuer-discovery``).
         """
-
-        def call() -> Any:
-            # The library's own method returns the text of a Python dict.
-            client = self._api.client
-            accept = {"Accept": "application/jwk-set+json"}
-            request = client.param_serialize(
-                "GET", _KEYS, header_params=accept, auth_settings=["BearerToken"]
-            )
-            return client.response_deserialize(client.call_api(*request), {"200": "object"}).data
-
         try:
-            found = self._api.find("keys of its tokens", call, kind_may_be_missing=True)
+            found = self._api.find(
+                "keys of its tokens",
+                path("openid", "v1", "jwks"),
+                accept="application/jwk-set+json",
+                kind_may_be_missing=True,
+            )
         except AccessDenied as error:
             if _is_expired(error):
                 raise
@@ -218,24 +215,29 @@ class OpenShift:
         try:
             found = self._api.ask(
                 f"Events of {kind} {namespace}/{name}",
-                lambda: self._core.list_namespaced_event(namespace, field_selector=selector, limit=100),
+                "GET",
+                _in_core("namespaces", namespace, "events"),
+                query={"fieldSelector": selector, "limit": 100},
             )
         except AccessDenied as error:
             if _is_expired(error):
                 raise
             return ()  # the state is worth having without its history
-        latest = sorted(found.items, key=_time_of_event)
-        return tuple(dict.fromkeys(f"{one.type} {one.reason}: {one.message}" for one in latest))
+        latest = sorted(items(found, "items"), key=_time_of_event)
+        return tuple(
+            dict.fromkeys(
+                f"{text(one, 'type')} {text(one, 'reason')}: {text(one, 'message')}" for one in latest
+            )
+        )
 
     def operator_running(self) -> bool | None:
         """Whether External Secrets Operator has a ready replica anywhere; None if we may not look."""
-        # Read as plain JSON: building the library's models of a Deployment takes a quarter of a second.
         try:
             found = self._api.ask(
                 "Deployments of External Secrets Operator",
-                lambda: self._custom.list_cluster_custom_object(
-                    "apps", "v1", "deployments", label_selector=_OPERATOR_LABEL, limit=100
-                ),
+                "GET",
+                path("apis", "apps", "v1", "deployments"),
+                query={"labelSelector": _OPERATOR_LABEL, "limit": 100},
             )
         except AccessDenied as error:
             if _is_expired(error):
@@ -262,36 +264,30 @@ class OpenShift:
         self, group: str, version: str, plural: str, name: str, namespace: str = ""
     ) -> Mapping[str, Any] | None:
         subject = f"{plural}.{group} " + (f"{namespace}/{name}" if namespace else name)
-        if namespace:
-            found = self._api.find(
-                subject,
-                lambda: self._custom.get_namespaced_custom_object(group, version, namespace, plural, name),
-                kind_may_be_missing=True,
-            )
-        else:
-            found = self._api.find(
-                subject,
-                lambda: self._custom.get_cluster_custom_object(group, version, plural, name),
-                kind_may_be_missing=True,
-            )
-        if found is not None and not isinstance(found, Mapping):
-            raise UnexpectedAnswer(SYSTEM, subject, "the answer is not an object", "Check the address.")
-        return found
+        within = ("namespaces", namespace) if namespace else ()
+        return self._api.find(
+            subject, path("apis", group, version, *within, plural, name), kind_may_be_missing=True
+        )
 
 
-def _attributes(access: Access) -> Any:
-    return models.V1ResourceAttributes(
-        verb=access.verb,
-        resource=access.resource,
-        group=access.group or None,
-        namespace=access.namespace or None,
-        name=access.name or None,
-        subresource=access.subresource or None,
-    )
+def _in_core(*parts: str) -> str:
+    return path("api", "v1", *parts)
 
 
-def _time_of_event(event: Any) -> datetime:
-    return event.last_timestamp or event.event_time or datetime.min.replace(tzinfo=UTC)
+def _attributes(access: Access) -> dict[str, str]:
+    fields = {
+        "verb": access.verb,
+        "resource": access.resource,
+        "group": access.group,
+        "namespace": access.namespace,
+        "name": access.name,
+        "subresource": access.subresource,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _time_of_event(event: Mapping[str, Any]) -> datetime:
+    return time(event, "lastTimestamp") or time(event, "eventTime") or datetime.min.replace(tzinfo=UTC)
 
 
 def _is_expired(error: AccessDenied) -> bool:

@@ -1,8 +1,9 @@
-"""Reading plain JSON objects whose shape nobody has checked: custom resources and lists of them."""
+"""Reading plain JSON objects whose shape nobody has checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -22,3 +23,17 @@ def condition(found: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """The condition of that type in the status of an object, empty if it has none."""
     conditions = items(mapping(found, "status"), "conditions")
     return next((one for one in conditions if one.get("type") == kind), {})
+
+
+def text(fields: Any, name: str) -> str:
+    """A field that is text, empty if it is not there or something else."""
+    value = fields.get(name) if isinstance(fields, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def time(fields: Any, name: str) -> datetime | None:
+    """A field that is a time (RFC 3339), in UTC; None if it is not there or something else."""
+    try:
+        return datetime.fromisoformat(text(fields, name)).astimezone(UTC)
+    except ValueError:
+        return None

@@ -7,13 +7,13 @@ old CA. `review_with` makes the very request that Vault will make, over a connec
 
 from __future__ import annotations
 
-from kubernetes import client as models
 from pydantic import SecretStr
 
 from runbook.errors import AccessDenied
 from systems.openshift.answers import TokenReview
+from systems.openshift.fields import mapping, text
 from systems.openshift.kubeconfig import Login, check_server
-from systems.openshift.transport import SYSTEM, Api
+from systems.openshift.transport import SYSTEM, Api, path
 
 
 def review_with(
@@ -53,16 +53,15 @@ def review_with(
 
 
 def _review(api: Api, token: SecretStr) -> TokenReview:
-    def call() -> models.V1TokenReview:
-        # Made here, so that no traceback of the error that the caller gets has the token in clear.
-        body = models.V1TokenReview(spec=models.V1TokenReviewSpec(token=token.get_secret_value()))
-        return models.AuthenticationV1Api(api.client).create_token_review(body)
-
-    answer = api.ask("TokenReview", call)
-    status = answer.status
-    user = status.user if status else None
+    answer = api.ask(
+        "TokenReview",
+        "POST",
+        path("apis", "authentication.k8s.io", "v1", "tokenreviews"),
+        body={"spec": {"token": token}},
+    )
+    status = mapping(answer, "status")
     return TokenReview(
-        authenticated=bool(status and status.authenticated),
-        username=(user.username or "") if user else "",
-        error=(status.error or "") if status else "",
+        authenticated=status.get("authenticated") is True,
+        username=text(mapping(status, "user"), "username"),
+        error=text(status, "error"),
     )
