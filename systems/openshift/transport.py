@@ -15,15 +15,11 @@ What the library does by default and is changed here:
 from __future__ import annotations
 
 import http.client
-import os
 import ssl
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -31,7 +27,6 @@ import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTClientObject, RESTResponse
-from pydantic import SecretStr
 
 from runbook.errors import (
     AccessDenied,
@@ -45,8 +40,9 @@ from runbook.errors import (
 )
 from systems.bounded import TooLargeError, read_body
 from systems.openshift.kubeconfig import Login
+from systems.openshift.login_context import context_of
 from systems.openshift.refusals import is_status, no_path, reason, retry_after, words
-from systems.tls import check_certificate, describe, trusted_context
+from systems.tls import check_certificate, describe
 
 SYSTEM = "OpenShift"
 _WITH_BODY = (200, 201, 404)
@@ -102,7 +98,7 @@ class Api:
         if login.token:
             configuration.api_key = {"BearerToken": f"Bearer {login.token.get_secret_value()}"}
         self.client = ApiClient(configuration)
-        self.client.rest_client = _BoundedRest(configuration, _context(login), timeout)
+        self.client.rest_client = _BoundedRest(configuration, context_of(login), timeout)
         self.client.user_agent = "vault-enablement"
 
     def close(self) -> None:
@@ -271,45 +267,6 @@ _LOG_IN_AGAIN = (
     "The credentials have expired or were withdrawn: `oc login` again (or make a new ServiceAccount token) "
     "and put the new kubeconfig into the ClusterConnection."
 )
-
-
-def _context(login: Login) -> ssl.SSLContext:
-    context = trusted_context(login.ca_pem, "kubeconfig, certificate-authority-data")
-    if login.certificate_pem and login.key_pem:
-        with _as_file(login.certificate_pem, login.key_pem) as pair:
-            try:
-                context.load_cert_chain(pair)
-            except ssl.SSLError as error:
-                problem = error.reason or "unreadable"
-            else:
-                return context
-        raise InvalidInput(
-            "input",
-            "kubeconfig, client-certificate-data and client-key-data",
-            f"are not a PEM certificate and its key ({problem})",
-            "Put the output of `oc config view --minify --flatten --raw` into the ClusterConnection.",
-        )
-    return context
-
-
-@contextmanager
-def _as_file(certificate_pem: str, key_pem: SecretStr) -> Iterator[str]:
-    """A path at which OpenSSL, which reads keys from files only, finds a certificate and its key.
-
-    On Linux it leads to memory that has no name on any disk: a process that is killed leaves no key behind.
-    Elsewhere it is a file (0600) in a directory (0700), both gone when the block ends.
-    """
-    if sys.platform == "linux":
-        with os.fdopen(os.memfd_create("client.pem"), "w") as memory:
-            memory.write(f"{certificate_pem}\n{key_pem.get_secret_value()}")
-            memory.flush()
-            yield f"/proc/self/fd/{memory.fileno()}"
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        pair = Path(directory, "client.pem")
-        pair.touch(mode=0o600)
-        pair.write_text(f"{certificate_pem}\n{key_pem.get_secret_value()}")
-        yield str(pair)
 
 
 __all__ = ["SYSTEM", "Api", "path"]
