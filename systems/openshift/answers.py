@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from pydantic import SecretStr
@@ -27,6 +27,11 @@ class Access:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The ``resourceAttributes`` of an access review."""
+        return {name: value for name, value in asdict(self).items() if value}
 
     def __str__(self) -> str:
         """As an operator reads it: ``create serviceaccounts/token eso-vault-auth in namespace x``."""

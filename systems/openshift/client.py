@@ -88,14 +88,17 @@ class OpenShift:
         return self._review(
             f"our right to {access}",
             "selfsubjectaccessreviews",
-            {"resourceAttributes": _attributes(access)},
+            {"resourceAttributes": access.attributes},
         )
 
     def _review(self, subject: str, kind: str, spec: Mapping[str, Any]) -> bool:
         answer = self._api.ask(
             subject, "POST", path("apis", "authorization.k8s.io", "v1", kind), body={"spec": spec}
         )
-        return mapping(answer, "status").get("allowed") is True
+        allowed = mapping(answer, "status").get("allowed")
+        if not isinstance(allowed, bool):
+            raise UnexpectedAnswer(SYSTEM, subject, "the answer holds no verdict", "Check the address.")
+        return allowed
 
     def service_account_can(self, namespace: str, name: str, access: Access) -> bool | None:
         """Whether a ServiceAccount has a right; None if we may not ask (that needs a right too)."""
@@ -107,7 +110,7 @@ class OpenShift:
                 f"system:serviceaccounts:{namespace}",
                 "system:authenticated",
             ],
-            "resourceAttributes": _attributes(access),
+            "resourceAttributes": access.attributes,
         }
         subject = f"right of ServiceAccount {namespace}/{name} to {access}"
         try:
@@ -149,19 +152,21 @@ class OpenShift:
             InvalidInput: the lifetime is not accepted (at least 600 seconds).
         """
         subject = f"token of ServiceAccount {namespace}/{service_account}"
-        answer = self._api.ask(
-            subject,
-            "POST",
-            _in_core("namespaces", namespace, "serviceaccounts", service_account, "token"),
-            body={"spec": {"audiences": list(audiences), "expirationSeconds": lifetime_seconds}},
-        )
-        issued = mapping(answer, "status")
-        token, end = text(issued, "token"), time(issued, "expirationTimestamp")
-        if not token or not end:
-            raise UnexpectedAnswer(
-                SYSTEM, subject, "the answer holds no token", "Ask the cluster's operators."
+        issued = _issued(
+            self._api.ask(
+                subject,
+                "POST",
+                _in_core("namespaces", namespace, "serviceaccounts", service_account, "token"),
+                body={"spec": {"audiences": list(audiences), "expirationSeconds": lifetime_seconds}},
             )
-        return IssuedToken(SecretStr(token), end)
+        )
+        if issued is None:
+            error = UnexpectedAnswer(
+                SYSTEM, subject, "the answer holds no token with its end", "Ask the cluster's operators."
+            )
+            error.maybe_done = True
+            raise error
+        return issued
 
     def key_ids(self) -> frozenset[str] | None:
         """Ids of all keys whose ServiceAccount tokens the cluster believes; None if it does not tell us.
@@ -270,20 +275,15 @@ class OpenShift:
         )
 
 
+def _issued(answer: Mapping[str, Any]) -> IssuedToken | None:
+    # A function of its own: whoever raises must not have the token in a variable, which tracebacks show.
+    status = mapping(answer, "status")
+    token, end = text(status, "token"), time(status, "expirationTimestamp")
+    return IssuedToken(SecretStr(token), end) if token and end else None
+
+
 def _in_core(*parts: str) -> str:
     return path("api", "v1", *parts)
-
-
-def _attributes(access: Access) -> dict[str, str]:
-    fields = {
-        "verb": access.verb,
-        "resource": access.resource,
-        "group": access.group,
-        "namespace": access.namespace,
-        "name": access.name,
-        "subresource": access.subresource,
-    }
-    return {name: value for name, value in fields.items() if value}
 
 
 def _time_of_event(event: Mapping[str, Any]) -> datetime:

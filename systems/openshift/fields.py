@@ -34,6 +34,7 @@ def text(fields: Any, name: str) -> str:
 def time(fields: Any, name: str) -> datetime | None:
     """A field that is a time (RFC 3339), in UTC; None if it is not there or something else."""
     try:
-        return datetime.fromisoformat(text(fields, name)).astimezone(UTC)
-    except ValueError:
+        found = datetime.fromisoformat(text(fields, name))
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
         return None

@@ -13,7 +13,7 @@ from kubernetes.client.exceptions import ApiException
 def _status_of(error: ApiException) -> dict[str, Any]:
     try:
         status = json.loads(error.body or "")
-    except ValueError:
+    except (ValueError, RecursionError):  # a RecursionError where it is nested without end
         return {}
     return status if isinstance(status, dict) else {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from runbook.errors import AccessDenied
+from runbook.errors import AccessDenied, UnexpectedAnswer
 from systems.openshift.answers import TokenReview
 from systems.openshift.fields import mapping, text
 from systems.openshift.kubeconfig import Login, check_server
@@ -60,8 +60,12 @@ def _review(api: Api, token: SecretStr) -> TokenReview:
         body={"spec": {"token": token}},
     )
     status = mapping(answer, "status")
+    # The API server leaves it out where it is false.
+    authenticated = status.get("authenticated", False)
+    if not status or not isinstance(authenticated, bool):
+        raise UnexpectedAnswer(SYSTEM, "TokenReview", "the answer holds no verdict", "Check the address.")
     return TokenReview(
-        authenticated=status.get("authenticated") is True,
+        authenticated=authenticated,
         username=text(mapping(status, "user"), "username"),
         error=text(status, "error"),
     )

@@ -174,7 +174,7 @@ class Api:
         )
         answer = self.client.call_api(*request)
         found = self.client.response_deserialize(answer, {"2XX": "object"}).data
-        if not isinstance(found, Mapping):
+        if not isinstance(found, Mapping) or found.get("kind") == "Status":
             raise TypeError
         return found
 
@@ -197,7 +197,7 @@ class Api:
             ) from None
         except TooLargeError as error:
             raise self._unreadable(subject, str(error)) from None
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             # How the library fails on what is no JSON, and we on JSON of another shape.
             raise self._unreadable(
                 subject, f"an answer of another shape than Kubernetes documents ({type(error).__name__})"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from runbook.errors import UnexpectedAnswer
-from systems.openshift import OpenShift, review_with
+from runbook.errors import EnablementError, UnexpectedAnswer
+from systems.openshift import Access, OpenShift, review_with
 from tests.systems.openshift.scripted_api import Answer, Scripted
 
 VERSION = "/version/"
@@ -20,6 +21,7 @@ IN_NAMESPACE = "/api/v1/namespaces/vault"
 ACCOUNT = f"{IN_NAMESPACE}/serviceaccounts/reviewer"
 SECRET = f"{IN_NAMESPACE}/secrets/reviewer"
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
+TOKEN = "eyJhbGciOi-do-not-print-me"
 TYPE = "kubernetes.io/service-account-token"
 
 
@@ -27,6 +29,11 @@ TYPE = "kubernetes.io/service-account-token"
 def cluster(scripted: Scripted) -> Iterator[OpenShift]:
     with OpenShift(scripted.kubeconfig()) as made:
         yield made
+
+
+RIGHTS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+ACCESS = Access("get", "namespaces")
+NESTED = b'{"metadata":' * 100_000
 
 
 def of_secret(**fields: Any) -> dict[str, Any]:
@@ -52,11 +59,10 @@ def of_secret(**fields: Any) -> dict[str, Any]:
             id="token of a Secret",
         ),
         pytest.param(
-            f"{ACCOUNT}/token",
-            {"status": {"token": "x", "expirationTimestamp": "tomorrow"}},
-            lambda c: c.request_token("vault", "reviewer", 600),
-            id="end of a token",
+            IN_NAMESPACE, {"kind": "Status"}, lambda c: c.namespace_exists("vault"), id="Status with 200"
         ),
+        pytest.param(RIGHTS, {}, lambda c: c.denied([ACCESS]), id="no verdict"),
+        pytest.param(RIGHTS, {"status": {"allowed": "yes"}}, lambda c: c.denied([ACCESS]), id="verdict"),
     ],
 )
 def test_an_answer_of_another_shape_is_an_error_that_says_so(
@@ -77,11 +83,45 @@ def test_a_secret_without_a_token_is_not_filled_in_yet(
     assert found.token is None
 
 
-def test_a_verdict_of_another_shape_believes_no_token(scripted: Scripted) -> None:
-    scripted.answers[REVIEWS] = Answer.json({"status": {"authenticated": "yes", "user": []}})
+@pytest.mark.parametrize("end", [None, "tomorrow", "2026-03-01T00:00:00", "0001-01-01T00:00:00+23:00"])
+def test_an_issued_token_without_an_end_may_have_been_issued_and_is_in_no_traceback(
+    scripted: Scripted, cluster: OpenShift, end: str | None
+) -> None:
+    answer = {"status": {"token": TOKEN, "expirationTimestamp": end}}
+    scripted.answers[f"{ACCOUNT}/token"] = Answer.json(answer)
+    with pytest.raises(UnexpectedAnswer) as caught:
+        cluster.request_token("vault", "reviewer", 600)
+    assert caught.value.maybe_done
+    assert caught.tb.tb_next is not None  # below this test, which has the token itself
+    shown = traceback.TracebackException(
+        UnexpectedAnswer, caught.value, caught.tb.tb_next, capture_locals=True
+    )
+    assert TOKEN not in "".join(shown.format())
+
+
+@pytest.mark.parametrize("answer", [{}, {"kind": "Status"}, {"status": {"authenticated": "yes"}}])
+def test_a_review_without_a_verdict_is_an_error_and_no_verdict(scripted: Scripted, answer: Any) -> None:
+    scripted.answers[REVIEWS] = Answer.json(answer)
+    with pytest.raises(UnexpectedAnswer):
+        review_with(scripted.url, scripted.ca_pem, SecretStr("reviewer"), SecretStr("token"))
+
+
+def test_a_review_that_says_why_it_does_not_believe_need_not_say_that_it_does_not(scripted: Scripted) -> None:
+    scripted.answers[REVIEWS] = Answer.json({"status": {"user": {}, "error": "expired"}})
     verdict = review_with(scripted.url, scripted.ca_pem, SecretStr("reviewer"), SecretStr("token"))
-    assert not verdict.authenticated
-    assert verdict.username == ""
+    assert (verdict.authenticated, verdict.username, verdict.error) == (False, "", "expired")
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+@pytest.mark.parametrize(
+    ("body", "kind"), [(NESTED, "application/json"), (b"{}", "application/json; charset=klingon")]
+)
+def test_an_answer_that_cannot_be_parsed_is_an_error_of_ours(
+    scripted: Scripted, cluster: OpenShift, status: int, body: bytes, kind: str
+) -> None:
+    scripted.answers[IN_NAMESPACE] = Answer(status, body, {"Content-Type": kind})
+    with pytest.raises(EnablementError):
+        cluster.namespace_exists("vault")
 
 
 def test_events_without_a_time_that_can_be_read_come_first(scripted: Scripted, cluster: OpenShift) -> None:
