@@ -27,7 +27,7 @@ UNREADABLE = {
     "no time": "time: !!timestamp soon\n",
     "no number": "number: !!int a\n",
     "a number of 5000 digits": f"number: {'9' * 5000}\n",
-    "brackets 3000 deep": "[" * 3000,
+    "brackets 1000 deep": "[" * 1000,
     "Latin-1": b"# gepr\xfcft\nresources: []\n".decode("utf-8", "surrogateescape"),
 }
 
