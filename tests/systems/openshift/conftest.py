@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from deployments.sandbox.certificates import CertificateAuthority
-from tests.systems.openshift.scripted_api import Scripted, scripted_server
+from systems.openshift import OpenShift
+from tests.systems.openshift.scripted_api import TOKEN, Scripted, scripted_server
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +21,9 @@ def authority() -> CertificateAuthority:
 def scripted(tmp_path: Path, authority: CertificateAuthority) -> Iterator[Scripted]:
     with scripted_server(tmp_path, authority) as script:
         yield script
+
+
+@pytest.fixture
+def cluster(scripted: Scripted) -> Iterator[OpenShift]:
+    with OpenShift(scripted.kubeconfig(token=TOKEN), timeout=5) as made:
+        yield made

@@ -16,6 +16,9 @@ from typing import Any
 
 from deployments.sandbox.certificates import CertificateAuthority
 
+TOKEN = "eyJhbGciOi-do-not-print-me"
+"""In the kubeconfig of the client under test: a secret that no error may say."""
+
 
 @dataclass
 class Answer:
