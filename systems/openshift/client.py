@@ -24,7 +24,7 @@ from systems.openshift.answers import (
 from systems.openshift.fields import condition, items, mapping, text, time
 from systems.openshift.kubeconfig import read_kubeconfig
 from systems.openshift.token_secrets import metadata_of, read_token_secret
-from systems.openshift.transport import SYSTEM, Api, path
+from systems.openshift.transport import SYSTEM, Api, path_of
 
 _OPERATOR_LABEL = "app.kubernetes.io/name=external-secrets"
 
@@ -70,7 +70,7 @@ class OpenShift:
 
     def version(self) -> str:
         """The API server's version, such as ``v1.29.6+aba1e8d``."""
-        found = text(self._api.ask("version", "GET", path("version", "")), "gitVersion")
+        found = text(self._api.ask("version", "GET", path_of("version", "")), "gitVersion")
         if not found:
             raise UnexpectedAnswer(
                 SYSTEM,
@@ -93,7 +93,7 @@ class OpenShift:
 
     def _review(self, subject: str, kind: str, spec: Mapping[str, Any]) -> bool:
         answer = self._api.ask(
-            subject, "POST", path("apis", "authorization.k8s.io", "v1", kind), body={"spec": spec}
+            subject, "POST", path_of("apis", "authorization.k8s.io", "v1", kind), body={"spec": spec}
         )
         allowed = mapping(answer, "status").get("allowed")
         if not isinstance(allowed, bool):
@@ -177,7 +177,7 @@ class OpenShift:
         try:
             found = self._api.find(
                 "keys of its tokens",
-                path("openid", "v1", "jwks"),
+                path_of("openid", "v1", "jwks"),
                 accept="application/jwk-set+json",
                 kind_may_be_missing=True,
             )
@@ -241,7 +241,7 @@ class OpenShift:
             found = self._api.ask(
                 "Deployments of External Secrets Operator",
                 "GET",
-                path("apis", "apps", "v1", "deployments"),
+                path_of("apis", "apps", "v1", "deployments"),
                 query={"labelSelector": _OPERATOR_LABEL, "limit": 100},
             )
         except AccessDenied as error:
@@ -271,7 +271,7 @@ class OpenShift:
         subject = f"{plural}.{group} " + (f"{namespace}/{name}" if namespace else name)
         within = ("namespaces", namespace) if namespace else ()
         return self._api.find(
-            subject, path("apis", group, version, *within, plural, name), kind_may_be_missing=True
+            subject, path_of("apis", group, version, *within, plural, name), kind_may_be_missing=True
         )
 
 
@@ -283,7 +283,7 @@ def _issued(answer: Mapping[str, Any]) -> IssuedToken | None:
 
 
 def _in_core(*parts: str) -> str:
-    return path("api", "v1", *parts)
+    return path_of("api", "v1", *parts)
 
 
 def _time_of_event(event: Mapping[str, Any]) -> datetime:

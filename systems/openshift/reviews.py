@@ -13,7 +13,7 @@ from runbook.errors import AccessDenied, UnexpectedAnswer
 from systems.openshift.answers import TokenReview
 from systems.openshift.fields import mapping, text
 from systems.openshift.kubeconfig import Login, check_server
-from systems.openshift.transport import SYSTEM, Api, path
+from systems.openshift.transport import SYSTEM, Api, path_of
 
 
 def review_with(
@@ -56,7 +56,7 @@ def _review(api: Api, token: SecretStr) -> TokenReview:
     answer = api.ask(
         "TokenReview",
         "POST",
-        path("apis", "authentication.k8s.io", "v1", "tokenreviews"),
+        path_of("apis", "authentication.k8s.io", "v1", "tokenreviews"),
         body={"spec": {"token": token}},
     )
     status = mapping(answer, "status")

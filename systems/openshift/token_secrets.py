@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +56,6 @@ def _token_of(subject: str, data: Mapping[str, Any]) -> SecretStr | None:
         return None
     try:
         return SecretStr(base64.b64decode(encoded, validate=True).decode("ascii"))
-    except (binascii.Error, ValueError, TypeError):
+    except (ValueError, TypeError):
         problem = "its token is not base64 of text"  # the cause would quote it
     raise UnexpectedAnswer(SYSTEM, subject, problem, "Delete the Secret; the cluster fills a new one.")

@@ -51,8 +51,8 @@ Query = Mapping[str, str | int]
 """Parameters of a request's URL."""
 
 
-def path(*parts: str) -> str:
-    """The path of a request, each part quoted: ``path("api", "v1", "namespaces", name)``."""
+def path_of(*parts: str) -> str:
+    """The path of a request, each part quoted: ``path_of("api", "v1", "namespaces", name)``."""
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
@@ -119,7 +119,7 @@ class Api:
         Args:
             subject: what is asked about, for the reader of an error: ``"namespace vault"``.
             method: ``GET`` or ``POST``.
-            path: see `path`.
+            path: see `path_of`.
             query: parameters of the URL.
             body: sent as JSON; a `SecretStr` in it is revealed on the wire only.
 
@@ -147,7 +147,7 @@ class Api:
 
         Args:
             subject: see `ask`.
-            path: see `path`.
+            path: see `path_of`.
             accept: media type of the answer.
             kind_may_be_missing: also None where the server does not serve the kind. It says so in plain text,
                 as any web server in Go does; so for the kinds that every API server has, that is an error.
@@ -269,4 +269,4 @@ _LOG_IN_AGAIN = (
 )
 
 
-__all__ = ["SYSTEM", "Api", "path"]
+__all__ = ["SYSTEM", "Api", "path_of"]
