@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from connections import VaultConnection
-from deployments.sandbox.environment import CHECKOUT
-from deployments.sandbox.prefect_server import PrefectServer
+from sandbox.environment import CHECKOUT
+from sandbox.prefect_server import PrefectServer
 
 pytestmark = pytest.mark.long
 

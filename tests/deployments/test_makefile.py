@@ -10,16 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from deployments.sandbox.environment import CHECKOUT
+from sandbox.environment import CHECKOUT
 
 pytestmark = pytest.mark.long
 
+LOCKS = {"install": "requirements.lock", "install-dev": "requirements-dev.lock"}
+
 
 def copy_to(directory: Path) -> Path:
-    """A directory with the Makefile and a lock file without packages."""
+    """A directory with the Makefile and lock files without packages."""
     directory.mkdir()
     shutil.copy(CHECKOUT / "Makefile", directory)
-    (directory / "requirements-dev.lock").write_text("")
+    for lock in LOCKS.values():
+        (directory / lock).write_text("")
     return directory
 
 
@@ -52,8 +55,7 @@ def make(
     )
 
 
-def change_lock(directory: Path, content: str) -> None:
-    lock = directory / "requirements-dev.lock"
+def change_lock(lock: Path, content: str) -> None:
     lock.write_text(content)
     later = lock.stat().st_mtime + 60
     os.utime(lock, (later, later))
@@ -64,13 +66,22 @@ def test_it_makes_an_environment_once(installed: Path) -> None:
     assert "Nothing to be done" in make(installed, "install").stdout
 
 
-def test_a_changed_lock_file_is_installed_and_a_package_without_a_hash_refused(installed: Path) -> None:
-    change_lock(installed, "colorama==0.4.6\n")
-    refused = make(installed, "install", f"PYTHON={sys.executable}")
+@pytest.mark.parametrize(("target", "lock"), LOCKS.items())
+def test_a_changed_lock_file_is_installed_and_a_package_without_a_hash_refused(
+    installed: Path, target: str, lock: str
+) -> None:
+    change_lock(installed / lock, "colorama==0.4.6\n")
+    refused = make(installed, target, f"PYTHON={sys.executable}")
     assert refused.returncode != 0
-    assert "Installing the pinned packages" in refused.stdout
+    assert f"Installing the packages of {lock}" in refused.stdout
     assert "--require-hashes" in refused.stderr
-    assert "Installing the pinned packages" in make(installed, "install").stdout
+    assert f"Installing the packages of {lock}" in make(installed, target).stdout
+
+
+def test_what_is_developed_with_is_added_to_a_runtime_when_it_is_needed(copy: Path) -> None:
+    for target, lock in LOCKS.items():
+        assert f"Installing the packages of {lock}" in make(copy, target, f"PYTHON={sys.executable}").stdout
+    assert "Nothing to be done" in make(copy, "install").stdout
 
 
 def test_without_a_fitting_python_it_says_so(copy: Path, tmp_path: Path) -> None:

@@ -6,22 +6,25 @@ import hashlib
 import hmac
 import io
 import logging
+import socket
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from pydantic import SecretStr
 
+from change.gate.watch import Round, Watch
 from connections import GitOpsRepository
-from deployments.merge_service.service import MergeService
-from deployments.merge_service.settings import Settings
-from deployments.sandbox.prefect_server import PrefectServer
-from runbook.errors import EnablementError
+from deployments.merge_service.loop import Loop
+from deployments.merge_service.webhook import application
+from sandbox.prefect_server import PrefectServer
 from tests.deployments.merge_service.payloads import REPOSITORY, encoded, push
 
 SECRET = b"the secret of both sides, 32 long"
@@ -29,37 +32,25 @@ SENTINEL = "operate-first/sentinel"
 SAMPLES = "Codertocat/Hello-World"
 """The repository of GitHub's own samples."""
 SECONDS = 30.0
+NOTHING = Round(waiting=0)
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a look finds."""
+class Looks(Watch):
+    """A watch that finds what the test tells it, and remembers what it was asked."""
 
-    waiting: int = 0
-    woken: tuple[str, ...] = ()
-    again: tuple[str, ...] = ()
-    problems: tuple[EnablementError, ...] = ()
-    unfinished: bool = False
-
-
-@dataclass
-class Looks:
-    """A watcher that finds what the test tells it, and remembers what it was asked.
-
-    ``finds`` is called with the number of the look, from 1, and the repository; it may raise.
-    """
-
-    finds: Callable[[int, str | None], Found] = lambda _number, _repository: Found()
-    not_before: float | None = None
-    asked: list[str | None] = field(default_factory=list)
-    at: list[float] = field(default_factory=list)
-    is_wanted_elsewhere: Callable[[], bool] = lambda: False
+    def __init__(
+        self, finds: Callable[[int, str | None], Round] = lambda _number, _repository: NOTHING
+    ) -> None:
+        """Args: finds: called with the number of the look, from 1, and the repository; it may raise."""
+        super().__init__((), logging.getLogger("looks"))
+        self.finds = finds
+        self.asked: list[str | None] = []
+        self.is_wanted_elsewhere: Callable[[], bool]
 
     def look(
         self, repository: str | None = None, *, is_wanted_elsewhere: Callable[[], bool] = lambda: False
-    ) -> Found:
+    ) -> Round:
         self.is_wanted_elsewhere = is_wanted_elsewhere
-        self.at.append(time.monotonic())
         self.asked.append(repository)
         return self.finds(len(self.asked), repository)
 
@@ -81,11 +72,6 @@ def sign(body: bytes, secret: bytes = SECRET) -> str:
     return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
-def unique(payload: dict[str, Any]) -> dict[str, Any]:
-    """With something that no other payload has: the tests share a service, which knows bodies again."""
-    return payload | {"unique": str(uuid.uuid4())}
-
-
 class Sender:
     """GitHub, as far as it sends deliveries; over one connection that is kept."""
 
@@ -95,14 +81,11 @@ class Sender:
 
     def send(self, event: str, payload: dict[str, Any] | bytes, **headers: str | None) -> httpx.Response:
         """Deliver; ``headers`` (with ``_`` for ``-``) replace what GitHub sends, None leaves one out."""
-        body = payload if isinstance(payload, bytes) else encoded(unique(payload))
+        body = payload if isinstance(payload, bytes) else encoded(payload)
         sent: dict[str, str | None] = {
             "content-type": "application/json",
-            "user-agent": "GitHub-Hookshot/044aadd",
             "x-github-event": event,
             "x-github-delivery": str(uuid.uuid4()),
-            "x-github-hook-id": "292430182",
-            "x-github-hook-installation-target-type": "repository",
             "x-hub-signature": "sha1=" + hmac.new(SECRET, body, hashlib.sha1).hexdigest(),
             "x-hub-signature-256": sign(body),
         }
@@ -123,80 +106,85 @@ class Sender:
         return [asked for asked in self._looks.asked if asked not in {None, SENTINEL}]
 
 
-def connection(repository: str, base_branch: str) -> GitOpsRepository:
-    return GitOpsRepository(
-        url=f"https://github.com/{repository}.git",
-        repository=repository,
-        base_branch=base_branch,
-        token=SecretStr("a token"),
-    )
-
-
 @pytest.fixture(scope="session")
 def connected(prefect_harness: PrefectServer) -> None:
     """Connections of some repositories; the last is the tests' own sentinel."""
     repositories = {"apps": REPOSITORY, "samples": SAMPLES, "sentinel": SENTINEL}
     for name, repository in repositories.items():
-        block = connection(repository, "main" if repository == SENTINEL else "master")
+        block = GitOpsRepository(
+            url=f"https://github.com/{repository}.git",
+            repository=repository,
+            base_branch="main" if repository == SENTINEL else "master",
+            token=SecretStr("a-token"),
+        )
         block.save(f"merge-service-{name}", overwrite=True, _sync=True)  # type: ignore[call-arg]
 
 
-@dataclass
 class Log:
     """What the service writes to its log."""
 
-    logger: logging.Logger
-    stream: io.StringIO
+    def __init__(self) -> None:
+        self._stream = io.StringIO()
+        self.logger = logging.Logger("merge_service of a test")
+        handler = logging.StreamHandler(self._stream)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        self.logger.addHandler(handler)
 
     @property
     def text(self) -> str:
-        return self.stream.getvalue()
-
-
-def new_log() -> Log:
-    stream = io.StringIO()
-    logger = logging.Logger("merge_service of a test")
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    return Log(logger, stream)
+        return self._stream.getvalue()
 
 
 @pytest.fixture
 def log() -> Log:
-    return new_log()
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return quiet_settings(tmp_path)
-
-
-def quiet_settings(directory: Path) -> Settings:
-    """No look but the first one and those that are asked for."""
-    return Settings(secret=SECRET, state_directory=directory / "state", port=0, interval=3600.0, pause=0.01)
+    return Log()
 
 
 @dataclass
 class Running:
-    """A service that the tests share."""
+    """A service under way in a thread of this process."""
 
-    service: MergeService
+    url: str
+    loop: Loop
     looks: Looks
     log: Log
 
+    @property
+    def health(self) -> httpx.Response:
+        return httpx.get(f"{self.url}/healthz", timeout=SECONDS, trust_env=False)
+
+
+@contextmanager
+def serving(looks: Looks, log: Log, pause: float = 0.01) -> Iterator[Running]:
+    """A service that looks once by itself, and otherwise when it is asked to."""
+    loop = Loop(looks, 3600.0, log.logger, pause)
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = application(SECRET, loop, log.logger)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    loop.start()
+    eventually(lambda: server.started, lambda: log.text)
+    try:
+        yield Running(f"http://127.0.0.1:{listener.getsockname()[1]}", loop, looks, log)
+    finally:
+        loop.stop(SECONDS)
+        server.should_exit = True
+        thread.join(SECONDS)
+        listener.close()
+
 
 @pytest.fixture(scope="session")
-def running(connected: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    looks, log = Looks(), new_log()
-    with MergeService(quiet_settings(tmp_path_factory.mktemp("service")), looks, log.logger) as service:
-        looks.wait_for(1)
-        yield Running(service, looks, log)
+def running(connected: None) -> Iterator[Running]:
+    """One that the tests share."""
+    with serving(Looks(), Log()) as service:
+        service.looks.wait_for(1)
+        yield service
 
 
 @pytest.fixture
 def sender(running: Running) -> Iterator[Sender]:
-    made = Sender(running.service.url, running.looks)
+    made = Sender(running.url, running.looks)
     made.looked_at()  # what an earlier test has caused is over then
     running.looks.asked.clear()
     yield made

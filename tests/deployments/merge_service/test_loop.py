@@ -2,153 +2,117 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 
 import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.merge_service.schedule import EVERYTHING, Target
-from deployments.merge_service.service import MergeService
-from deployments.merge_service.settings import Settings
+from change.gate.watch import Round
 from runbook.errors import Unreachable
-from tests.deployments.merge_service.conftest import SECONDS, Found, Log, Looks, Sender, eventually
+from sandbox.prefect_server import PrefectServer
+from tests.deployments.merge_service.conftest import NOTHING, Log, Looks, Sender, eventually, serving
 from tests.deployments.merge_service.payloads import REPOSITORY, push
+from tests.prefect_wire import TOO_LARGE, Wire
 
-APPS = Target(repositories=frozenset({REPOSITORY}))
 DOWN = Unreachable("GitHub", "repository o/apps", "no answer", "Look again later.")
 
 
-@contextmanager
-def serving(settings: Settings, looks: Looks, log: Log) -> Iterator[MergeService]:
-    with MergeService(settings, looks, log.logger) as service:
-        yield service
-
-
-def health(service: MergeService) -> httpx.Response:
-    return httpx.get(f"{service.url}/healthz", timeout=SECONDS, trust_env=False)
-
-
-def failing_until(number: int, error: Exception) -> Callable[[int, str | None], Found]:
-    def finds(look: int, _repository: str | None) -> Found:
+def failing_until(number: int, error: Exception) -> Callable[[int, str | None], Round]:
+    def finds(look: int, _repository: str | None) -> Round:
         if look < number:
             raise error
-        return Found(waiting=3)
+        return Round(waiting=3)
 
     return finds
 
 
 @pytest.mark.parametrize(
     "error",
-    [DOWN, httpx.ConnectError("All connection attempts failed"), RuntimeError("a fault of our own")],
+    [httpx.ConnectError("All connection attempts failed"), RuntimeError("a fault of our own")],
     ids=lambda error: type(error).__name__,
 )
-def test_a_look_that_fails_is_said_once_and_made_up_for(
-    connected: None, settings: Settings, log: Log, error: Exception
-) -> None:
+def test_a_look_that_fails_is_said_and_made_up_for(connected: None, log: Log, error: Exception) -> None:
     looks = Looks(failing_until(4, error))
-    with serving(settings, looks, log) as service:
+    with serving(looks, log) as service:
         assert looks.wait_for(4) == [None] * 4
-        eventually(lambda: health(service).status_code == 200, lambda: health(service).text)
-        assert health(service).json()["waiting"] == 3
-    assert log.text.count(str(error)) <= 2  # the line, and the traceback of a fault
-    assert log.text.count("WARNING look:") == 1
-    assert "look: well again." in log.text
-    assert ("report it" in log.text) is isinstance(error, RuntimeError)
+        eventually(lambda: service.health.status_code == 200, lambda: service.health.text)
+        assert service.health.json()["waiting"] == 3
+    assert f"WARNING look: {type(error).__name__}: {error}" in log.text
+    assert ("Traceback" in log.text) is isinstance(error, RuntimeError)
 
 
-def test_a_run_that_cannot_be_woken_yet_is_tried_again(connected: None, settings: Settings, log: Log) -> None:
-    def finds(number: int, repository: str | None) -> Found:
-        return Found(again=("enable emea/ember",)) if repository and number < 6 else Found()
+def test_runs_are_woken_although_the_list_of_repositories_is_refused(
+    prefect_harness: PrefectServer, log: Log
+) -> None:
+    looks = Looks(lambda _number, _repository: Round(waiting=3))
+    with Wire(prefect_harness.port) as wire, temporary_settings({PREFECT_API_URL: wire.api_url}):
+        wire.refuse(b"/block_", times=20, answer=TOO_LARGE)
+        with serving(looks, log) as service:
+            assert looks.wait_for(1) == [None]
+            eventually(lambda: service.health.status_code == 200, lambda: service.health.text)
+    assert wire.struck.is_set()
+    assert "WARNING repositories: " in log.text
+
+
+def test_a_run_that_cannot_be_woken_yet_is_tried_again(connected: None, log: Log) -> None:
+    def finds(number: int, repository: str | None) -> Round:
+        return Round(waiting=1, again=("enable emea/ember",)) if repository and number < 6 else NOTHING
 
     looks = Looks(finds)
-    with serving(settings, looks, log) as service:
+    with serving(looks, log) as service:
         looks.wait_for(1)
-        service.loop.hint(APPS)
+        service.loop.hint([REPOSITORY])
         assert looks.wait_for(6) == [None, *[REPOSITORY] * 5]
 
 
-def test_a_long_look_makes_room_for_a_delivery_and_is_taken_up_again(
-    connected: None, settings: Settings, log: Log
-) -> None:
+def test_a_long_look_makes_room_for_a_delivery_and_is_taken_up_again(connected: None, log: Log) -> None:
     other = "operate-first/other"
     wanted: list[bool] = []
 
-    def finds(number: int, repository: str | None) -> Found:
+    def finds(number: int, repository: str | None) -> Round:
         if number == 2:
             wanted.append(looks.is_wanted_elsewhere())
-            service.loop.hint(Target(repositories=frozenset({other})))
+            service.loop.hint([other])
             wanted.append(looks.is_wanted_elsewhere())
-            return Found(unfinished=True)
-        return Found()
+            return Round(waiting=1, unfinished=True)
+        return NOTHING
 
     looks = Looks(finds)
-    with serving(settings, looks, log) as service:
+    with serving(looks, log) as service:
         looks.wait_for(1)
         assert not looks.is_wanted_elsewhere(), "the regular look ends in any case"
-        service.loop.hint(APPS)
+        service.loop.hint([REPOSITORY])
         assert looks.wait_for(4) == [None, REPOSITORY, *sorted([REPOSITORY, other])]
     assert wanted == [False, True]
 
 
-def test_it_stays_away_from_github_as_long_as_it_is_asked_to(
-    connected: None, settings: Settings, log: Log
-) -> None:
+def test_what_cannot_be_read_is_told_without_its_details(connected: None, log: Log) -> None:
+    looks = Looks(lambda _number, _repository: Round(waiting=1, problems=(DOWN,)))
+    with serving(looks, log) as service:
+        eventually(lambda: service.health.status_code == 200, lambda: service.health.text)
+        assert service.health.json()["problems"] == ["GitHub, repository o/apps"]
+        assert "no answer" in log.text
+        assert "no answer" not in service.health.text
+
+
+def test_without_a_prefect_server_it_runs_answers_and_is_not_healthy(connected: None, log: Log) -> None:
     looks = Looks()
-    until = looks.not_before = time.monotonic() + 1.5
-    with serving(settings, looks, log) as service:
-        looks.wait_for(1)
-        service.loop.hint(APPS)
-        looks.wait_for(2)
-        assert looks.at[1] >= until
-        assert "GitHub asks to be left alone" in log.text
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}), serving(looks, log) as service:
+        eventually(lambda: "WARNING look: ConnectError" in log.text, lambda: log.text)
+        assert Sender(service.url, looks).send("push", push("refs/heads/master")).status_code == 202
+        health = service.health
+        assert (health.status_code, health.json()["status"]) == (503, "failing")
+        assert health.json()["reason"] == "no look has succeeded yet"
+        assert looks.asked == []
 
 
-def test_what_cannot_be_read_is_told_without_its_details(
-    connected: None, settings: Settings, log: Log
-) -> None:
-    looks = Looks(lambda _number, _repository: Found(waiting=1, problems=(DOWN,)))
-    with serving(settings, looks, log) as service:
-        eventually(lambda: health(service).status_code == 200, lambda: health(service).text)
-        assert health(service).json()["problems"] == ["GitHub, repository o/apps"]
-        for _ in range(3):
-            service.loop.hint(EVERYTHING)
-            looks.wait_for(len(looks.asked) + 1)
-    assert log.text.count("no answer") == 1
-
-
-def test_it_is_not_healthy_before_a_look_has_succeeded(connected: None, settings: Settings, log: Log) -> None:
-    looks = Looks(failing_until(10**9, DOWN))
-    with serving(replace(settings, pause=5.0), looks, log) as service:
-        looks.wait_for(1)
-        answer = health(service)
-        assert (answer.status_code, answer.json()["reason"]) == (503, "no look has succeeded yet")
-        assert answer.json()["status"] == "failing"
-        assert "no answer" not in answer.text
-
-
-def test_without_a_prefect_server_it_runs_and_takes_deliveries_for_everything(
-    settings: Settings, log: Log
-) -> None:
-    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
-        looks = Looks()
-        with serving(settings, looks, log) as service:
-            looks.wait_for(1)
-            sender = Sender(service.url, looks)
-            assert sender.send("push", push("refs/heads/master")).json() == {"message": "looking"}
-            assert looks.wait_for(2) == [None, None]
-    assert "WARNING repositories: ConnectError" in log.text
-    assert "WARNING stuck runs: ConnectError" in log.text
-
-
-def test_it_ends_at_once_while_nothing_is_under_way(connected: None, settings: Settings, log: Log) -> None:
-    looks = Looks()
-    with serving(settings, looks, log) as service:
-        looks.wait_for(1)
-        eventually(lambda: health(service).status_code == 200, lambda: health(service).text)
-    assert not service.is_alive()
-    assert service.loop.health().reason == "the loop has ended"
-    assert "left unfinished" not in log.text
+def test_a_burst_of_deliveries_is_one_look(connected: None, log: Log) -> None:
+    with serving(Looks(), log, pause=1.0) as service:
+        service.looks.wait_for(1)
+        for _ in range(20):
+            service.loop.hint([REPOSITORY])
+        assert service.looks.wait_for(2) == [None, REPOSITORY]
+        eventually(lambda: service.health.status_code == 200, lambda: service.health.text)
+    assert service.loop.health()["reason"] == "the loop has ended"
+    assert len(service.looks.asked) == 2

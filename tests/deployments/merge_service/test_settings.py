@@ -8,52 +8,54 @@ from pathlib import Path
 
 import pytest
 
-from deployments.merge_service.settings import Settings, SettingsError, read_settings
-from deployments.sandbox.environment import CHECKOUT, clean_environment
+from deployments.commands import CommandError
+from deployments.merge_service.settings import read_settings
+from sandbox.environment import CHECKOUT, clean_environment
 
 SECRET = "0123456789abcdef"
-ENVIRONMENT = {"MERGE_SERVICE_WEBHOOK_SECRET": SECRET, "HOME": "/home/somebody"}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MERGE_SERVICE_WEBHOOK_SECRET", SECRET)
 
 
 def test_a_secret_is_all_it_needs() -> None:
-    assert read_settings([], ENVIRONMENT) == Settings(
-        secret=SECRET.encode(),
-        state_directory=Path("/home/somebody/.local/state/vault-enablement"),
-        host="127.0.0.1",
-        port=8080,
-        interval=60.0,
-        pending_limit=120.0,
-    )
+    settings = read_settings([])
+    assert settings.read_secret() == SECRET.encode()
+    assert (settings.host, settings.port, settings.interval) == ("127.0.0.1", 8080, 60.0)
+    assert SECRET not in repr(settings)
 
 
-def test_flags_win_over_variables(tmp_path: Path) -> None:
+def test_flags_win_over_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "secret"
     file.write_text("the secret in a file\n")
-    arguments = ["--webhook-secret-file", str(file), "--host", "::1", "--port", "9", "--interval", "5"]
-    variables = {"MERGE_SERVICE_PORT": "8", "MERGE_SERVICE_PENDING_LIMIT": "7", "STATE_DIRECTORY": "/state"}
-    settings = read_settings(arguments, variables)
-    assert settings == Settings(b"the secret in a file", Path("/state"), "::1", 9, 5.0, 7.0)
-    assert "the secret in a file" not in repr(settings)
+    monkeypatch.setenv("MERGE_SERVICE_PORT", "8")
+    monkeypatch.setenv("MERGE_SERVICE_INTERVAL", "7")
+    settings = read_settings(["--webhook-secret-file", str(file), "--host", "::1", "--port", "9"])
+    assert (settings.host, settings.port, settings.interval) == ("::1", 9, 7.0)
+    assert settings.read_secret() == b"the secret in a file"
 
 
 @pytest.mark.parametrize("secret", [None, "", "   \n", "too short", " " * 40])
-def test_it_refuses_a_secret_that_is_none(secret: str | None, tmp_path: Path) -> None:
-    environment = {} if secret is None else {"MERGE_SERVICE_WEBHOOK_SECRET": secret}
-    with pytest.raises(SettingsError, match="secret"):
-        read_settings([], environment)
+def test_it_refuses_a_secret_that_is_none(
+    secret: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MERGE_SERVICE_WEBHOOK_SECRET")
     file = tmp_path / "file"
     if secret is not None:
         file.write_text(secret)
-    with pytest.raises(SettingsError, match=str(file)) as refused:
-        read_settings(["--webhook-secret-file", str(file)], {})
+        monkeypatch.setenv("MERGE_SERVICE_WEBHOOK_SECRET", secret)
+    with pytest.raises(CommandError, match="secret"):
+        read_settings([]).read_secret()
+    with pytest.raises(CommandError, match=str(file)) as refused:
+        read_settings(["--webhook-secret-file", str(file)]).read_secret()
     assert "too short" not in str(refused.value)
 
 
-def test_it_refuses_a_secret_that_is_given_twice(tmp_path: Path) -> None:
-    file = tmp_path / "secret"
-    file.write_text(SECRET)
-    with pytest.raises(SettingsError, match="given twice"):
-        read_settings(["--webhook-secret-file", str(file)], ENVIRONMENT)
+def test_no_flag_takes_the_secret_itself() -> None:
+    with pytest.raises(SystemExit):
+        read_settings(["--webhook-secret", SECRET])
 
 
 @pytest.mark.parametrize(
@@ -61,12 +63,11 @@ def test_it_refuses_a_secret_that_is_given_twice(tmp_path: Path) -> None:
     [
         *[("--port", value) for value in ("-1", "65536", "http", "²")],
         *[("--interval", value) for value in ("0", "-5", "nan", "inf", "often")],
-        ("--pending-limit", "1"),
     ],
 )
 def test_it_names_the_flag_whose_value_does_not_fit(flag: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"{flag} '{value}'"):
-        read_settings([f"{flag}={value}"], ENVIRONMENT)
+    with pytest.raises(CommandError, match=f"{flag} '{value}'"):
+        read_settings([f"{flag}={value}"])
 
 
 def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -83,10 +84,10 @@ def run(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.Compl
 
 @pytest.mark.long
 def test_the_process_does_not_start_without_a_secret_or_a_prefect_server(tmp_path: Path) -> None:
-    refused = run(tmp_path, "--port", "0", PREFECT_API_URL="http://127.0.0.1:1/api")
+    refused = run(tmp_path, PREFECT_API_URL="http://127.0.0.1:1/api")
     assert refused.returncode == 1
-    assert "There is no webhook secret" in refused.stderr
-    refused = run(tmp_path, "--port", "0", MERGE_SERVICE_WEBHOOK_SECRET=SECRET)
+    assert "The webhook's secret (MERGE_SERVICE_WEBHOOK_SECRET) has 0 characters" in refused.stderr
+    refused = run(tmp_path, MERGE_SERVICE_WEBHOOK_SECRET=SECRET)
     assert refused.returncode == 1
     assert "set PREFECT_API_URL" in refused.stderr
     assert SECRET not in refused.stderr + refused.stdout

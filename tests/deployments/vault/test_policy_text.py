@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hcl2
 import pytest
 
-from deployments.sandbox.environment import CHECKOUT, clean_environment
-from deployments.sandbox.vault_server import VaultServer
 from deployments.vault.hcl import policy_text
 from deployments.vault.policy import pipeline_policy
+from runbook.errors import InvalidInput
 from runbook.names import Cluster
-from runbook.policies import read_policy
-from runbook.rights import VaultRule
+from runbook.objects.policy import read_policy
+from runbook.objects.vault_object import VaultRule
+from sandbox.environment import CHECKOUT, clean_environment
+from sandbox.vault_server import VaultServer
 from tests.rights import EMBER
 
 FLINT = Cluster("emea", "flint")
 SMAUG = Cluster("moc", "smaug")
+
+
+ACCESSOR = "auth_oidc_1a2b3c4d"
+GROUP_ID = "c39ce95c-6f40-711e-9c8b-7108b23f5382"
+CLUSTERS = ("emea/ember", "moc/smaug", "--oidc-accessor", ACCESSOR)
 
 
 def command(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,10 +46,11 @@ def paths_of(policy: str) -> list[str]:
 
 
 def test_the_command_prints_what_vault_takes_and_how_it_was_made(vault: VaultServer, tmp_path: Path) -> None:
-    arguments = ("emea/ember", "moc/smaug", "--policy-scope", "cluster", "--allow", "audit")
+    arguments = (*CLUSTERS, "--group", f"emea={GROUP_ID}", "--policy-scope", "cluster", "--allow", "audit")
     printed = command(tmp_path, *arguments)
     assert printed.returncode == 0, printed.stderr
-    assert printed.stdout == pipeline_policy([EMBER, SMAUG], ["cluster"], ["audit"])
+    groups = {"emea": GROUP_ID}
+    assert printed.stdout == pipeline_policy([EMBER, SMAUG], ACCESSOR, ["cluster"], ["audit"], groups)
     assert printed.stdout.splitlines()[1] == f"# python -m deployments.vault.policy {' '.join(arguments)}"
     vault.request("PUT", "sys/policies/acl/printed", {"policy": printed.stdout})
     assert vault.request("GET", "sys/policies/acl/printed")["data"]["policy"] == printed.stdout
@@ -56,6 +64,37 @@ def test_the_command_prints_what_vault_takes_and_how_it_was_made(vault: VaultSer
         (["emea/a/b"], "cluster='a/b': is not a name"),
         (["emea/ember", "--policy-scope", "all"], "invalid choice: 'all'"),
         ([], "required: ENV/CLUSTER"),
+        (["emea/ember"], "required: --oidc-accessor"),
+        *(
+            (["emea/ember", "--oidc-accessor", text], "is not the accessor")
+            for text in ("", " ", "*", "auth_*")
+        ),
+        ([*CLUSTERS, "--group", "emea"], "'emea' is not ENV=ID"),
+        *(
+            ([*CLUSTERS, "--group", text], "is not an environment of these clusters with the id")
+            for text in ("emea=", "emea=*", "apac=" + GROUP_ID, "emea=vault-admins-emea")
+        ),
+        (
+            [*CLUSTERS, "--group", f"emea={GROUP_ID}", "--group", f"moc={GROUP_ID[::-1]}"],
+            "is not an environment of these clusters with the id",
+        ),
+        (
+            [*CLUSTERS, "--group", f"emea={GROUP_ID}", "--group", f"moc={GROUP_ID}"],
+            "the alias of one environment to the group of another",
+        ),
+        ([*CLUSTERS, "--allow", "move-alias"], "needs the group"),
+        (
+            ["emea/ember", "apac/ember", "--oidc-accessor", ACCESSOR],
+            "emea/ember and apac/ember: share the mount auth/ember-k8s",
+        ),
+        (
+            ["emea/ember", "emea-ember/x", "--oidc-accessor", ACCESSOR],
+            "emea/ember and emea-ember/x: share the policy emea-ember-kv-r",
+        ),
+        (
+            ["a-b/c", "moc/smaug", "a/b-c", "--oidc-accessor", ACCESSOR],
+            "a-b/c and a/b-c: share the policy a-b-c-kv-r",
+        ),
     ],
 )
 def test_what_is_no_cluster_is_said_and_nothing_is_printed(
@@ -68,42 +107,72 @@ def test_what_is_no_cluster_is_said_and_nothing_is_printed(
 
 
 def test_each_path_stands_there_once_and_alone_clusters_share_what_is_the_environments() -> None:
-    policy = pipeline_policy([EMBER, FLINT, SMAUG])
+    policy = pipeline_policy([EMBER, FLINT, SMAUG], ACCESSOR)
     paths = paths_of(policy)
     assert len(paths) == len(set(paths))
     assert {path for path in paths if "flint" in path} == {
         "sys/auth/flint-k8s",
         "auth/flint-k8s/config",
+        "auth/flint-k8s/role",
         "auth/flint-k8s/role/emea-ops",
     }
-    assert '"name" = ["vault-admins-emea", "vault-admins-moc"]' in policy
-    assert policy == pipeline_policy([EMBER, FLINT, SMAUG])
+    assert '"alias_name" = ["vault-admins-emea", "vault-admins-moc"]' in policy
+    assert "identity/group-alias" not in paths
 
 
 def test_every_rule_says_why_it_is_there() -> None:
-    lines = pipeline_policy([EMBER]).splitlines()
+    lines = pipeline_policy([EMBER], ACCESSOR).splitlines()
     rules = [number for number, line in enumerate(lines) if line.startswith("path ")]
     assert len(rules) > 10
     assert all(lines[number - 1].startswith("# ") for number in rules)
 
 
 def test_no_rule_has_a_wildcard_unless_it_was_asked_for() -> None:
-    assert not [path for path in paths_of(pipeline_policy([EMBER])) if "*" in path or "+" in path]
-    asked = pipeline_policy([EMBER], ["env"], ["move-alias", "other-mounts"])
+    assert not [path for path in paths_of(pipeline_policy([EMBER], ACCESSOR)) if "*" in path or "+" in path]
+    asked = pipeline_policy(
+        [EMBER], ACCESSOR, extras=["move-alias", "other-mounts"], groups={"emea": GROUP_ID}
+    )
     assert [path for path in paths_of(asked) if "+" in path] == ["identity/group-alias/id/+", "auth/+/config"]
 
 
 def test_with_scope_cluster_alone_no_role_gives_the_policy_of_the_whole_environment() -> None:
     (line,) = (
-        line for line in pipeline_policy([EMBER], ["cluster"]).splitlines() if '"token_policies"' in line
+        line
+        for line in pipeline_policy([EMBER], ACCESSOR, ["cluster"]).splitlines()
+        if '"token_policies"' in line
     )
     assert line.strip() == '"token_policies" = [["emea-ember-kv-r"], "emea-ember-kv-r"]'
 
 
-def test_the_alias_is_pinned_to_the_accessor_that_is_given() -> None:
-    policy = pipeline_policy([EMBER], ["env"], ["move-alias"], "auth_oidc_1234")
-    assert policy.count('"mount_accessor" = ["auth_oidc_1234"]') == 2
-    assert "--oidc-accessor auth_oidc_1234" in policy.splitlines()[1]
+def test_the_alias_is_pinned_to_name_accessor_and_group() -> None:
+    policy = pipeline_policy([EMBER], ACCESSOR, ["env"], ["move-alias"], {"emea": GROUP_ID})
+    assert policy.count('"name" = ["vault-admins-emea"]') == 2
+    assert policy.count(f'"mount_accessor" = ["{ACCESSOR}"]') == 2
+    assert policy.count(f'"canonical_id" = ["{GROUP_ID}"]') == 2
+    assert f'"alias_mount_accessor" = ["{ACCESSOR}"]' in policy
+
+
+def test_the_head_names_what_an_administrator_writes_before_and_the_commands_work(
+    vault: VaultServer, vault_command: Callable[[str], str]
+) -> None:
+    accessor = vault_command("vault read -field=accessor sys/auth/oidc")
+    head = pipeline_policy([EMBER, FLINT, SMAUG], accessor).split("\n\n", maxsplit=1)[0]
+    commands = [line.removeprefix("# ") for line in head.splitlines() if line.startswith("# vault write")]
+    for line in commands:
+        vault_command(line)
+    for env in ("emea", "moc"):
+        group = vault.request("GET", f"identity/group/name/vault-admins-{env}")["data"]
+        assert (group["type"], group["policies"]) == ("external", [f"{env}-kv-rw"])
+        assert (group["alias"]["name"], group["alias"]["mount_accessor"]) == (group["name"], accessor)
+
+
+def test_the_text_says_in_which_namespace_it_belongs(tmp_path: Path) -> None:
+    printed = command(tmp_path, *CLUSTERS, "--namespace", "platform/team").stdout
+    assert printed.splitlines()[1].endswith(" --namespace platform/team")
+    assert "# To be written in the namespace platform/team: export VAULT_NAMESPACE=platform/team" in printed
+    for text in ("team\n}", "a b", "$(id)"):
+        with pytest.raises(InvalidInput, match="is not a namespace"):
+            pipeline_policy([EMBER], ACCESSOR, namespace=text)
 
 
 def test_vault_reads_a_pinned_text_as_it_is_meant(vault: VaultServer) -> None:

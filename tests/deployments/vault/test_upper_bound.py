@@ -15,15 +15,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from deployments.sandbox.certificates import CertificateAuthority
-from deployments.sandbox.vault_server import VaultServer
-from deployments.vault.policy import pipeline_policy
 from runbook.request import PolicyScope
+from sandbox.certificates import CertificateAuthority
+from sandbox.vault_server import VaultServer
 from systems.vault import Login
-from tasks.auth_method import realize_mount
-from tasks.policies import realize_policies
 from tests.deployments.vault.conftest import Ask
-from tests.rights import EMBER, token_with
+from tests.rights import printed_policy, token_with
+from tests.steps import realize_mount, realize_policies
 from tests.systems.openshift.scripted_api import Answer, Scripted, scripted_server
 from tests.tasks.conftest import client, request
 
@@ -62,7 +60,7 @@ def forged_token() -> str:
 def test_a_stolen_token_gets_the_policy_of_the_role_and_nothing_else(
     vault: VaultServer, ask: Ask, false_api_server: Scripted, scope: PolicyScope, given: str
 ) -> None:
-    stolen = token_with(vault, pipeline_policy([EMBER], [scope]))
+    stolen = token_with(vault, printed_policy(vault, scopes=[scope]))
     for secret in ("emea/ember/a", "emea/flint/a", "moc/smaug/a"):
         vault.request("POST", f"k8s_secrets/data/{secret}", {"data": {"password": "x"}})
     with client(vault, stolen) as pipeline:
