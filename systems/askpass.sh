@@ -6,7 +6,7 @@ case $1 in
   *) exit 1 ;;
 esac
 case $1 in
-  Username*) printf '%s\n' "$GITOPS_USERNAME" ;;
+  Username*) echo x-access-token ;;
   Password*) printf '%s\n' "$GITOPS_TOKEN" ;;
   *) exit 1 ;;
 esac

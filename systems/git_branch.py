@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import git
 
-from runbook.errors import OthersCommits
+from runbook.errors import Conflict, OthersCommits, PrerequisiteMissing
 from runbook.gitops import FileEdit, Tree
 from systems.git_command import Remote
 from systems.git_objects import CommitTree, Objects
+from systems.git_refusals import GitError, push_error
 
 TRAILER = "Enablement-Change"
 """Trailer of our commits, with the branch as its value. With our committer address it makes a commit ours."""
@@ -26,118 +27,165 @@ _LOOK_BACK = 50
 Remaining = Callable[[Tree], Sequence[FileEdit]]
 
 
-def with_trailer(message: str, branch: str) -> str:
-    """``message`` with our trailer in its last paragraph."""
-    body = message.rstrip()
-    last = body.partition("\n\n")[2].rsplit("\n\n", 1)[-1].splitlines()
-    has_trailers = bool(last) and all(re.match(r"[A-Za-z][\w-]*: ", line) for line in last)
-    separator = "\n" if has_trailers else "\n\n"
-    return f"{body}{separator}{TRAILER}: {branch}\n"
-
-
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """Why a branch stays as it is, for a person; ``shared``: commits of other people are on it."""
+class Proposal:
+    """The branch as it is on the server now.
 
+    Attributes:
+        pushed: whether we wrote it now.
+        before: the commit that we replaced; None where the branch was not there, or was left as it is.
+        note: why it is as it is, for a person.
+        shared: whether commits of other people are on it beside ours.
+    """
+
+    commit: str
+    branch: str
+    pushed: bool
     note: str
-    shared: bool
+    shared: bool = False
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class BranchOnServer:
-    """A branch that is there. ``commit`` is its head, ``email`` the committer of our own commits."""
+class Branch:
+    """A branch on a server, perhaps to be made."""
 
     objects: Objects
     remote: Remote
     name: str
-    commit: str
-    email: str
 
-    def kept(
-        self,
-        wanted: git.Commit,
-        is_on_base: Callable[[str], bool],
-        remaining: Remaining | None,
-    ) -> Kept | None:
-        """Why the branch stays as it is; None if it may and must be written again.
+    @property
+    def subject(self) -> str:
+        """As errors call it."""
+        return f"branch {self.name} of {self.remote.url}"
+
+    def head(self) -> str | None:
+        """Commit at the head of the branch; None if there is no such branch.
+
+        Raises:
+            Conflict: there can be none, because of the name of another branch.
+        """
+        url = self.remote.url
+        listed = self.objects.command.talk(self.remote, self.subject, "ls-remote", "--heads", "--", url)
+        heads = {name: at for at, name in re.findall(r"^(\w+)\trefs/heads/(.+)$", listed, re.MULTILINE)}
+        for name in heads:
+            if self.name.startswith(f"{name}/") or name.startswith(f"{self.name}/"):
+                raise Conflict(
+                    "Git",
+                    self.subject,
+                    f"cannot be made: there is a branch {name}, and Git keeps no branch below another one",
+                    f"Rename or delete the branch {name}, then run again.",
+                )
+        return heads.get(self.name)
+
+    def push(self, expected: str | None, commit: str) -> None:
+        """Put ``commit`` at the head of the branch, if that is still ``expected``; None for: not there."""
+        ref = f"refs/heads/{self.name}"
+        lease = f"--force-with-lease={ref}:{expected or ''}"
+        command = ("push", "--porcelain", lease, self.remote.url, f"{commit}:{ref}")
+        try:
+            try:
+                self.objects.command.run(*command, remote=self.remote)
+            except GitError as error:
+                if "shallow update not allowed" not in error.said:
+                    raise
+                self._fetch_what_lacks()
+                self.objects.command.run(*command, remote=self.remote)
+        except GitError as error:
+            raise push_error(error, self.subject) from error
+
+    def _fetch_what_lacks(self) -> None:
+        """Fetch the part of the base branch that a fork which lags behind lacks: it has to be pushed too."""
+        there = Branch(self.objects, self.remote, self.objects.base_branch).head()
+        if there is None or not self.objects.is_on_base(there):
+            raise PrerequisiteMissing(
+                "Git",
+                self.remote.url,
+                f"the fork has no branch {self.objects.base_branch} that the repository's own is a "
+                "continuation of",
+                "Synchronise the fork with the repository, then run again.",
+            )
+        listing = ("rev-list", "--objects", "--missing=print", f"^{there}", self.objects.base.hexsha)
+        while missing := re.findall(r"^\?(\w+)$", self.objects.command.run(*listing), re.MULTILINE):
+            self.objects.fetch(self.objects.remote, missing, "--filter=blob:none", negotiate=False)
+
+    def delete(self) -> None:
+        """Delete it, whatever is on it."""
+        command = ("push", "--quiet", self.remote.url, f":refs/heads/{self.name}")
+        self.objects.command.talk(self.remote, self.subject, *command)
+
+    def kept(self, there: str, wanted: git.Commit, remaining: Remaining, *, signed: bool) -> Proposal | None:
+        """The branch as it stays; None if it may and must be written again.
 
         Args:
+            there: its head.
             wanted: the commit that we would put there.
-            is_on_base: whether a commit is part of the base branch.
             remaining: see `GitOpsClone.propose`.
+            signed: whether a commit has to be.
 
         Raises:
             OthersCommits: other people's commits are on it, and the wanted change is not in it.
         """
-        self._fetch("--depth=2", "--filter=blob:none")
-        head = self.objects.commit(self.commit)
-        if self._is_ours(head) and len(head.parents) == 1 and is_on_base(head.parents[0].hexsha):
-            if self.objects.is_ancestor(head.hexsha, wanted.parents[0].hexsha):
-                # It was merged and has been taken back: GitHub sees nothing in it to propose. The history
-                # that was fetched to find its parent reaches at least as far as itself.
+        on_base = self.objects.is_on_base
+        self.objects.fetch(self.remote, [there], "--depth=2", "--filter=blob:none")
+        head = self.objects.repository.commit(there)
+        if self._is_ours(head, wanted) and len(head.parents) == 1 and on_base(head.parents[0].hexsha):
+            if self._is_outdated(head, wanted) or (signed and not head.gpgsig):
                 return None
-            same = self.objects.changed(head.parents[0], head) == self._changed_by(wanted)
-            # Another trailer stands for another plan: who reviewed that commit has not seen this one.
-            if same and _trailers(head) == _trailers(wanted):
-                return Kept("holds this change already", shared=False)
-            return None
-        foreign = self._foreign(head, is_on_base)
+            return Proposal(there, self.name, pushed=False, note="holds this change already")
+        foreign = self._foreign(head, wanted)
         if not foreign:
             return None
-        if self._holds(head, wanted, remaining):
-            note = f"left as it is, the change is in it together with {_described(foreign)}"
-            return Kept(note, shared=True)
+        names = _described(foreign)
+        if not remaining(CommitTree(self.objects, head, self.remote)):
+            note = f"left as it is, the change is in it together with {names}"
+            return Proposal(there, self.name, pushed=False, note=note, shared=True)
         raise OthersCommits(
             "Git",
-            f"branch {self.name} of {self.remote.url}",
-            f"has commits that are not ours, and the wanted change is not in it: {_described(foreign)}",
+            self.subject,
+            f"has commits that are not ours, and the wanted change is not in it: {names}",
             "Merge or close its pull request, or delete the branch, then run again.",
         )
 
-    def _foreign(self, head: git.Commit, is_on_base: Callable[[str], bool]) -> list[git.Commit]:
+    def _is_outdated(self, head: git.Commit, wanted: git.Commit) -> bool:
+        """Whether our commit ``head`` is not as good as ``wanted``."""
+        changed, base = self.objects.changed, self.objects.base
+        # If it was merged and has been taken back, GitHub sees nothing in it to propose. The history that was
+        # fetched to find its parent reaches at least as far as itself.
+        return (
+            self.objects.is_ancestor(head.hexsha, base.hexsha)
+            or changed(head.parents[0], head) != changed(base, wanted)
+            # Another trailer stands for another plan: who reviewed that commit has not seen this one.
+            or _trailers(head) != _trailers(wanted)
+        )
+
+    def _foreign(self, head: git.Commit, wanted: git.Commit) -> list[git.Commit]:
         """Commits of other people on the branch, the newest first."""
-        self._fetch(f"--depth={_LOOK_BACK}", "--filter=tree:0")
-        chain = [head]
-        while chain[-1].parents and len(chain) < _LOOK_BACK:
-            chain.append(chain[-1].parents[0])
-        on_top = list(itertools.takewhile(lambda commit: not self._is_ours(commit), chain))
+        self.objects.fetch(self.remote, [head.hexsha], f"--depth={_LOOK_BACK}", "--filter=tree:0")
+        chain = list(self.objects.repository.iter_commits(head, max_count=_LOOK_BACK, first_parent=True))
+        on_top = list(itertools.takewhile(lambda commit: not self._is_ours(commit, wanted), chain))
         if 0 < len(on_top) < len(chain):
             return on_top
         # None of ours, or ours on something that is not the base branch; that takes more history to tell.
-        if is_on_base(head.hexsha):
+        if self.objects.is_on_base(head.hexsha):
             return []
-        return [commit for commit in chain if not self._is_ours(commit) and not is_on_base(commit.hexsha)]
+        others = (commit for commit in chain if not self._is_ours(commit, wanted))
+        return [commit for commit in others if not self.objects.is_on_base(commit.hexsha)]
 
-    def _is_ours(self, commit: git.Commit) -> bool:
-        """Whether we made it for this branch, and nobody has rewritten it since."""
-        trailers = re.findall(rf"^{TRAILER}: (.+)$", _text(commit.message), re.MULTILINE)
-        return commit.committer.email == self.email and trailers == [self.name]
-
-    def _changed_by(self, wanted: git.Commit) -> dict[str, str | None]:
-        return dict(self.objects.changed(wanted.parents[0], wanted))
-
-    def _holds(self, head: git.Commit, wanted: git.Commit, remaining: Remaining | None) -> bool:
-        if remaining is not None:
-            return not remaining(
-                CommitTree(head, lambda blobs: self.objects.fetch_objects(self.remote, blobs))
-            )
-        return not self.objects.changed(head, wanted).keys() & self._changed_by(wanted).keys()
-
-    def _fetch(self, *options: str) -> None:
-        self.objects.fetch(self.remote, self.commit, *options)
+    def _is_ours(self, commit: git.Commit, wanted: git.Commit) -> bool:
+        """Whether we made it for this branch as we made ``wanted``, and nobody has rewritten it since."""
+        trailers = re.findall(rf"^{TRAILER}: (.+)$", str(commit.message), re.MULTILINE)
+        # Commits that GitHub signs for us have GitHub as their committer.
+        by_us = commit.committer.email == wanted.committer.email
+        by_server = bool(commit.gpgsig) and (commit.committer.email or "").startswith("noreply@")
+        return (by_us or by_server) and trailers == [self.name]
 
 
 def _trailers(commit: git.Commit) -> list[str]:
-    return _text(commit.message).rstrip().rsplit("\n\n", 1)[-1].splitlines()
+    return str(commit.message).rstrip().rsplit("\n\n", 1)[-1].splitlines()
 
 
 def _described(commits: Sequence[git.Commit]) -> str:
     """The commits as a person would name them, at most five."""
-    names = [
-        f"{commit.hexsha[:9]} by {commit.author.name} ({_text(commit.summary)[:60]!r})" for commit in commits
-    ]
+    names = [f"{each.hexsha[:9]} by {each.author.name} ({str(each.summary)[:60]!r})" for each in commits]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "replace")

@@ -1,144 +1,126 @@
-"""Commits of the clone: fetched with git, read and written with GitPython, never checked out."""
+"""Commits of the clone: fetched and written with git, read with GitPython, never checked out.
+
+Folders are kept once they are read: GitPython's own way to a file reads each folder above it again.
+"""
 
 from __future__ import annotations
 
-import io
-import itertools
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeGuard
 
 import git
-from git.objects.fun import tree_to_stream
-from gitdb.base import IStream  # type: ignore[import-untyped]
 
-from runbook.gitops import FileEdit
-from systems.git_command import GitCommand, GitError, Remote, as_error
+from runbook.documents import MAX_CHARACTERS, named
+from runbook.errors import Conflict, PrerequisiteMissing
+from runbook.gitops import FileEdit, check_way
+from runbook.gitops.tree import PATH_MAX
+from systems.git_command import GitCommand, Remote
+from systems.git_refusals import GitError
 
-_FILE_MODES = (git.Blob.file_mode, git.Blob.executable_mode)
+Entry = git.Tree | git.Blob | git.Submodule
 
-_LOCAL = {
-    "GIT_ALLOW_PROTOCOL": "none",
-    "GIT_ASKPASS": os.devnull,
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_TERMINAL_PROMPT": "0",
-}
-"""GitPython's children work on this disk only. Otherwise git would fetch a missing object by itself, one by
-one, and with the credentials of whoever started us."""
-
-FetchBlobs = Callable[[Sequence[str]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Author and committer of our commits."""
-
-    name: str
-    email: str
+_QUOTED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+"""How `git fast-import` wants a path."""
 
 
 class Objects:
-    """The object database of the clone in ``folder``."""
+    """The objects of a clone: which are there, and how others get there.
 
-    def __init__(self, folder: Path, command: GitCommand) -> None:
-        self._folder = folder
-        self._command = command
-        self._repository = git.Repo(folder)
-        self._repository.git.update_environment(**_LOCAL)
+    Attributes:
+        remote: where the clone is from.
+        repository: as GitPython reads it. Commits must have been fetched.
+        base: the head of the branch ``base_branch`` when it was cloned.
+    """
 
-    def close(self) -> None:
-        """End the git processes that GitPython keeps."""
-        self._repository.close()
-
-    def fetch(self, remote: Remote, what: str, *options: str) -> None:
-        """Fetch ``what``, a ref or a commit, with ``options`` that say how much of it."""
-        self._fetch(remote, (*options, remote.name, what))
-
-    def fetch_objects(self, remote: Remote, objects: Sequence[str]) -> None:
-        """Fetch contents of files, or folders with those below them, in one request."""
-        # Without negotiation, as git itself fetches what a partial clone lacks: the base commit that we have
-        # would tell the server that we have its files as well.
-        options = ("--filter=blob:none", "--stdin", remote.name)
-        self._fetch(
-            remote, options, ("-c", "fetch.negotiationAlgorithm=noop"), stdin="\n".join(objects).encode()
-        )
-
-    def _fetch(
-        self, remote: Remote, options: Sequence[str], settings: Sequence[str] = (), stdin: bytes = b""
-    ) -> None:
-        command = (*settings, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *options)
+    def __init__(self, command: GitCommand, remote: Remote, base_branch: str) -> None:
+        self.command = command
+        self.remote = remote
+        self.repository = git.Repo(command.folder)
+        # GitPython's children work on this disk only. Otherwise git would fetch a missing object by itself,
+        # one by one, and with the credentials of whoever started us.
+        self.repository.git.update_environment(**command.environment())
+        self.base_branch = base_branch
         try:
-            self._command.run(*command, folder=self._folder, remote=remote, stdin=stdin)
-        except GitError as error:
-            raise as_error(error, remote.url) from error
+            self.base = self.repository.commit(f"refs/heads/{base_branch}")
+        except git.BadName:
+            # `clone --branch` takes tags, too.
+            raise PrerequisiteMissing(
+                "Git",
+                f"{base_branch} of {remote.url}",
+                "is no branch",
+                "Give the name of a branch.",
+            ) from None
+        self._deeper = ["--deepen=100", "--deepen=1000", "--depth=2147483647"]
 
-    def missing(self, since: str, until: str) -> list[str]:
-        """Folders and files of the commits after ``since`` up to ``until`` that are not here."""
-        listed = self._command.run(
-            *("rev-list", "--objects", "--missing=print", f"^{since}", until), folder=self._folder
+    def fetch(self, remote: Remote, what: Iterable[str], *options: str, negotiate: bool = True) -> None:
+        """Fetch refs, commits or other objects, with ``options`` that say how much of them.
+
+        Args:
+            negotiate: whether the server is told what we have. As git itself fetches what a partial clone
+                lacks, it is not: the base commit would tell the server that we have its files as well.
+        """
+        algorithm = "default" if negotiate else "noop"
+        self.command.talk(
+            remote,
+            remote.url,
+            *("-c", f"fetch.negotiationAlgorithm={algorithm}", "fetch", "--quiet", "--no-tags"),
+            *("--no-write-fetch-head", "--stdin", *options, "--", remote.url),
+            stdin="\n".join(what).encode(),
         )
-        return [line[1:] for line in listed.splitlines() if line.startswith("?")]
 
     def is_ancestor(self, commit: str, of: str) -> bool:
         """Whether ``commit`` is ``of`` or before it, as far as the history is here."""
         try:
-            self._command.run("merge-base", "--is-ancestor", commit, of, folder=self._folder)
+            self.command.run("merge-base", "--is-ancestor", commit, of)
         except GitError:
             return False
         return True
 
-    def commit(self, sha: str) -> git.Commit:
-        """The commit ``sha``, which must have been fetched."""
-        return self._repository.commit(sha)
+    def is_on_base(self, commit: str) -> bool:
+        """Whether ``commit`` is the head of the base branch or one of those before it."""
+        while not self.is_ancestor(commit, self.base.hexsha):
+            if not self._deeper:
+                return False
+            branch, further = f"refs/heads/{self.base_branch}", self._deeper.pop(0)
+            self.fetch(self.remote, [branch], further, "--filter=tree:0")
+        return True
 
-    def changed(self, parent: git.Commit, commit: git.Commit) -> Mapping[str, str | None]:
-        """Path and new blob of every file that differs between two commits; None for one that is gone."""
-        differences = parent.diff(commit, no_renames=True)
-        return {
-            str(item.b_path or item.a_path): item.b_blob.hexsha if item.b_blob else None
-            for item in differences
-        }
+    def changed(self, parent: git.Commit, commit: git.Commit) -> dict[str, str]:
+        """Path and new object of every entry that differs between two commits; zeros for one that is gone."""
+        listed = self.command.run("diff-tree", "-r", "-z", "--no-renames", parent.hexsha, commit.hexsha)
+        changes = iter(listed.split("\0"))
+        return {path: change.split()[3] for change, path in zip(changes, changes, strict=False)}
 
-    def write(self, base: git.Commit, edits: Iterable[FileEdit], message: str, who: Identity) -> git.Commit:
-        """Write a commit on top of ``base``. Nothing refers to it yet."""
-        files = {edit.path: edit.after.encode("utf-8", "surrogateescape") for edit in edits}
-        tree = git.Tree(self._repository, self._write_folder(base.tree, files), git.Tree.tree_id << 12, "")
-        actor = git.Actor(who.name, who.email)
-        return git.Commit.create_from_tree(
-            self._repository, tree, message, parent_commits=[base], author=actor, committer=actor
+    def write(self, tree: CommitTree, edits: Iterable[FileEdit], message: str, who: str) -> git.Commit:
+        """Write a commit of ``edits``, made from ``tree``, on top of the base branch.
+
+        Args:
+            who: its author, as git writes one: ``"name <e-mail>"``.
+
+        Raises:
+            Conflict: a link, a submodule or a folder is where a file is to be, or no folder where one is.
+        """
+        stream = [
+            "commit refs/proposed\nmark :1\n",
+            f"author {who} now\ncommitter {who} now\n",
+            f"{_data(message)}from {self.base.hexsha}\n",
+        ]
+        for edit in edits:
+            check_way(tree, edit.path)
+            there = tree.file(edit.path)
+            mode = "755" if there is not None and there.mode & 0o100 else "644"
+            stream.append(f'M {mode} inline "{edit.path.translate(_QUOTED)}"\n{_data(edit.after)}')
+        made = self.command.run(
+            *("fast-import", "--quiet", "--force", "--date-format=now"),
+            stdin="".join([*stream, "get-mark :1\n"]).encode("utf-8", "surrogateescape"),
         )
+        return self.repository.commit(made.strip())
 
-    def _write_folder(self, there: git.Tree | None, files: Mapping[str, bytes]) -> bytes:
-        """Write a folder as it is ``there``, with ``files`` (paths in it) put in; its binary hash."""
-        known: dict[str, git.objects.base.IndexObject] = {item.name: item for item in there or ()}
-        entries = {name: (item.mode, item.binsha) for name, item in known.items()}
-        below: dict[str, dict[str, bytes]] = {}
-        for path, content in files.items():
-            name, _, rest = path.partition("/")
-            if rest:
-                below.setdefault(name, {})[rest] = content
-            else:
-                item = known.get(name)
-                mode = item.mode if isinstance(item, git.Blob) else git.Blob.file_mode
-                entries[name] = (mode, self._store(git.Blob.type, content))
-        for name, inner in below.items():
-            item = known.get(name)
-            folder = item if isinstance(item, git.Tree) else None
-            entries[name] = (git.Tree.tree_id << 12, self._write_folder(folder, inner))
-        # Git sorts a folder as if its name ended with a slash.
-        ordered = sorted(
-            entries.items(),
-            key=lambda entry: (entry[0] + "/" * (entry[1][0] >> 12 == git.Tree.tree_id)).encode(),
-        )
-        stream = io.BytesIO()
-        tree_to_stream([(sha, mode, name) for name, (mode, sha) in ordered], stream.write)
-        return self._store(git.Tree.type, stream.getvalue())
 
-    def _store(self, kind: str, content: bytes) -> bytes:
-        stored = self._repository.odb.store(IStream(kind.encode(), len(content), io.BytesIO(content)))
-        return bytes(stored.binsha)
+def _data(text: str) -> str:
+    """``text`` as `git fast-import` takes it."""
+    return f"data {len(text.encode('utf-8', 'surrogateescape'))}\n{text}\n"
 
 
 class CommitTree:
@@ -148,58 +130,103 @@ class CommitTree:
     Of the real repositories of this kind that is a megabyte; file by file it would be a request for each.
     """
 
-    def __init__(self, commit: git.Commit, fetch: FetchBlobs) -> None:
-        self._fetch = fetch
+    def __init__(self, objects: Objects, commit: git.Commit, remote: Remote) -> None:
+        self._objects = objects
+        self._remote = remote
         self._fetched: set[str] = set()
-        self._folders: dict[str, Mapping[str, git.objects.base.IndexObject]] = {"": _items(commit.tree)}
+        self._folders: dict[str, Mapping[str, Entry]] = {"": _entries(commit.tree)}
         self._texts: dict[str, str] = {}
 
     def read(self, path: str) -> str | None:
-        folder, _, name = path.rpartition("/")
-        found = self._folder(folder).get(name)
-        if not isinstance(found, git.Blob) or found.mode not in _FILE_MODES:
+        found = self.file(path)
+        if found is None:
             return None
         if found.hexsha not in self._texts:
             self._texts[found.hexsha] = self._content(path, found)
-        return self._texts[found.hexsha]
+        return named(path, self._texts[found.hexsha])
 
     def entries(self, path: str) -> tuple[str, ...]:
-        items = self._folder(path)
-        return tuple(sorted(name + "/" * isinstance(item, git.Tree) for name, item in items.items()))
+        listed = self._folder(path).items()
+        return tuple(sorted(name + "/" * isinstance(entry, git.Tree) for name, entry in listed))
+
+    def prefetch(self, paths: Iterable[str]) -> None:
+        self._fetch(found for found in map(self.file, paths) if found is not None)
 
     def fetch(self, folders: Iterable[str]) -> None:
         """Fetch the contents of all kustomizations and manifests below ``folders`` in one request."""
-        self._fetch_blobs(set(itertools.chain.from_iterable(map(self._manifests, folders))))
+        self._fetch(self._manifests(folders))
 
-    def _manifests(self, folder: str) -> Iterator[str]:
-        for name, item in self._folder(folder).items():
-            if isinstance(item, git.Tree):
-                yield from self._manifests(f"{folder}/{name}" if folder else name)
-            elif item.mode in _FILE_MODES and (name.endswith((".yaml", ".yml")) or name == "Kustomization"):
-                yield item.hexsha
+    def file(self, path: str) -> git.Blob | None:
+        """The regular file at ``path``; None if there is none, but perhaps a link or a submodule."""
+        folder, _, name = path.rpartition("/")
+        found = self._folder(folder).get(name)
+        return found if found is not None and _is_file(found) else None
 
-    def _folder(self, path: str) -> Mapping[str, git.objects.base.IndexObject]:
-        if path not in self._folders:
-            parent, _, name = path.rpartition("/")
-            item = self._folder(parent).get(name)
-            self._folders[path] = _items(item) if isinstance(item, git.Tree) else {}
-        return self._folders[path]
+    def _folder(self, path: str) -> Mapping[str, Entry]:
+        """Entries of a folder by name; none if there is no such folder."""
+        if len(path) > PATH_MAX:
+            return {}
+        above, names = path, []
+        while above not in self._folders:
+            above, _, name = above.rpartition("/")
+            names.append(name)
+        for name in reversed(names):
+            entry = self._folders[above].get(name)
+            if not isinstance(entry, git.Tree):
+                return {}
+            above = f"{above}/{name}" if above else name
+            self._folders[above] = _entries(entry)
+        return self._folders[above]
+
+    def _manifests(self, folders: Iterable[str]) -> Iterator[git.Blob]:
+        waiting, seen = list(folders), set()
+        while waiting:
+            path = waiting.pop()
+            for name, entry in self._folder(path).items():
+                if isinstance(entry, git.Tree) and len(path) < PATH_MAX:
+                    # A folder that is there many times has the same files; nested, it is there without end.
+                    if entry.hexsha not in seen:
+                        seen.add(entry.hexsha)
+                        waiting.append(f"{path}/{name}" if path else name)
+                elif _is_file(entry) and (name.endswith((".yaml", ".yml")) or name == "Kustomization"):
+                    yield entry
 
     def _content(self, path: str, blob: git.Blob) -> str:
         if blob.hexsha not in self._fetched:
             self.fetch([path.split("/", maxsplit=1)[0]])
-        if blob.hexsha not in self._fetched:
-            self._fetch_blobs({blob.hexsha})
+        self._fetch([blob])
+        if blob.size > MAX_CHARACTERS:
+            # Gigabytes do not come into memory only to be refused.
+            return " " * (MAX_CHARACTERS + 1)
         content: bytes = blob.data_stream.read()
         # What is not UTF-8 goes back as it came, if it is written at all.
         return content.decode("utf-8", "surrogateescape")
 
-    def _fetch_blobs(self, blobs: set[str]) -> None:
-        missing = blobs - self._fetched
+    def _fetch(self, blobs: Iterable[git.Blob]) -> None:
+        missing = {blob.hexsha for blob in blobs} - self._fetched
         if missing:
-            self._fetch(sorted(missing))
+            self._objects.fetch(self._remote, sorted(missing), "--filter=blob:none", negotiate=False)
             self._fetched |= missing
 
 
-def _items(tree: git.Tree) -> Mapping[str, git.objects.base.IndexObject]:
-    return {item.name: item for item in tree}
+def _entries(tree: git.Tree) -> Mapping[str, Entry]:
+    """
+    Raises:
+        Conflict: an entry has a name or a mode that Git itself does not make, and GitPython refuses.
+    """
+    folder = str(tree.path)
+    try:
+        # No `basename`: somebody's entry may have a slash in its name.
+        return {str(entry.path).removeprefix(f"{folder}/"): entry for entry in tree}
+    except ValueError as error:
+        raise Conflict(
+            "Git",
+            folder or "the top folder",
+            f"has an entry that cannot be read: {error}",
+            "Have it taken out; `git fsck` names such entries.",
+        ) from None
+
+
+def _is_file(entry: Entry) -> TypeGuard[git.Blob]:
+    """Whether it is a regular file: no link, no folder, no submodule."""
+    return isinstance(entry, git.Blob) and stat.S_ISREG(entry.mode)

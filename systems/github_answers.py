@@ -6,19 +6,54 @@ Names and types are those of GitHub's REST API description; everything else in a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from runbook.errors import UnexpectedAnswer
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+def _at(*path: str) -> Any:
+    """A field that stands deeper in an answer."""
+    return Field(validation_alias=AliasPath(path[0], *path[1:]))
+
+
+class PullRequestInList(_Answer):
+    """What a list of pull requests tells of each."""
+
+    number: int
+    # The label, owner:branch, still tells the owner when the account is gone.
+    head_owner: str = Field(
+        validation_alias=AliasChoices(AliasPath("head", "user", "login"), AliasPath("head", "label"))
+    )
+    head_branch: str = _at("head", "ref")
+    head_sha: str = _at("head", "sha")
+    base_branch: str = _at("base", "ref")
+    state: Literal["open", "closed", "merged"]
+
+    @field_validator("head_owner")
+    @classmethod
+    def _without_branch(cls, value: str) -> str:
+        return value.partition(":")[0]
+
+
+class PullRequest(PullRequestInList):
     """A pull request as it was when GitHub was asked.
 
     Attributes:
@@ -27,28 +62,35 @@ class PullRequest:
         merge_commit_sha: what was merged; None unless ``state`` is ``"merged"`` (GitHub shows a commit here
             for open ones too, by which it tries whether they merge).
         mergeable: without a conflict; None while GitHub has not found out, and when it is not open.
-        closed_by: who closed it without a merge, where GitHub tells.
+        closed_by: who closed it without a merge, where GitHub tells: in its answer about the issue.
     """
 
-    number: int
-    url: str
-    title: str
-    state: Literal["open", "closed", "merged"]
-    head_owner: str
-    head_branch: str
-    head_sha: str
-    base_branch: str
+    url: str = _at("html_url")
     merge_commit_sha: str | None
-    merged_by: str | None
+    merged_by: str | None = Field(None, validation_alias=AliasPath("merged_by", "login"))
     merged_at: datetime | None
-    closed_by: str | None
+    closed_by: str | None = None
     closed_at: datetime | None
     mergeable: bool | None
     body: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, answer: Any) -> Any:
+        if not isinstance(answer, Mapping):
+            return answer
+        merged, is_open = answer.get("merged_at") is not None, answer.get("state") == "open"
+        return {
+            **answer,
+            "state": "merged" if merged else answer.get("state"),
+            "merge_commit_sha": answer.get("merge_commit_sha") if merged else None,
+            "mergeable": answer.get("mergeable") if is_open else None,
+            "closed_by": None,
+            "body": answer.get("body") or "",
+        }
 
-@dataclass(frozen=True, slots=True)
-class RepositoryAccess:
+
+class RepositoryAccess(_Answer):
     """A repository and what GitHub says we may do with it.
 
     ``can_push`` is the right of the token's *owner*: of a fine-grained token GitHub does not tell here what
@@ -57,157 +99,40 @@ class RepositoryAccess:
 
     full_name: str
     default_branch: str
-    can_push: bool
+    can_push: bool = Field(False, validation_alias=AliasPath("permissions", "push"))
     archived: bool
     clone_url: str
-    html_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A commit of a branch. ``author`` is the account where GitHub knows it, else the name in the commit."""
-
-    sha: str
-    author: str
-    at: datetime
-
-
-class User(BaseModel):
-    """An account."""
-
-    login: str
-
-
-class Side(BaseModel):
-    """Head or base of a pull request."""
-
-    label: str
-    ref: str
-    sha: str
-    user: User | None
-
-    @property
-    def owner(self) -> str:
-        """Whose branch it is; the label still tells when the account is gone."""
-        return self.user.login if self.user else self.label.partition(":")[0]
-
-
-class PullRequestInList(BaseModel):
-    """What a list of pull requests tells of each."""
-
-    number: int
-    head: Side
-    base: Side
-
-
-class PullRequestAnswer(PullRequestInList):
-    """The answer about one pull request."""
-
-    html_url: str
-    title: str
-    state: Literal["open", "closed"]
-    body: str | None
-    merged_at: datetime | None
-    closed_at: datetime | None
-    merge_commit_sha: str | None
-    merged_by: User | None
-    mergeable: bool | None
-
-    def pull_request(self, closed_by: User | None) -> PullRequest:
-        """What we make of it. Who closed it is in the answer about the issue that it also is."""
-        merged = self.merged_at is not None
-        return PullRequest(
-            number=self.number,
-            url=self.html_url,
-            title=self.title,
-            state="merged" if merged else self.state,
-            head_owner=self.head.owner,
-            head_branch=self.head.ref,
-            head_sha=self.head.sha,
-            base_branch=self.base.ref,
-            merge_commit_sha=self.merge_commit_sha if merged else None,
-            merged_by=self.merged_by.login if self.merged_by else None,
-            merged_at=self.merged_at,
-            closed_by=closed_by.login if closed_by else None,
-            closed_at=self.closed_at,
-            mergeable=self.mergeable if self.state == "open" else None,
-            body=self.body or "",
-        )
-
-
-class Closed(BaseModel):
-    """What the answer about an issue tells of its end."""
-
-    closed_by: User | None = None
-
-
-class Signature(BaseModel):
-    """Who made a commit, as Git has it."""
-
-    name: str
-    date: datetime
-
-
-class GitCommitAnswer(BaseModel):
-    """What Git knows of a commit."""
-
-    author: Signature
-    committer: Signature
-
-
-class CommitAnswer(BaseModel):
-    """The answer about a commit."""
-
-    sha: str
-    commit: GitCommitAnswer
-    author: User | None
-
-    def commit_of(self) -> Commit:
-        """What we make of it."""
-        author = self.author.login if self.author else self.commit.author.name
-        return Commit(self.sha, author, self.commit.committer.date)
-
-
-class Named(BaseModel):
-    """Another repository that an answer refers to."""
-
-    full_name: str
-
-
-class Permissions(BaseModel):
-    """What the token's owner may do; left out for some tokens."""
-
-    push: bool = False
-
-
-class RepositoryAnswer(BaseModel):
-    """The answer about a repository."""
-
-    full_name: str
-    default_branch: str
-    archived: bool
     fork: bool
-    clone_url: str
-    html_url: str
-    permissions: Permissions = Permissions()
-    parent: Named | None = None
-    source: Named | None = None
+    parent: str = Field("", validation_alias=AliasPath("parent", "full_name"))
+    source: str = Field("", validation_alias=AliasPath("source", "full_name"))
 
     def is_fork_of(self, full_name: str) -> bool:
         """Whether it was forked from that repository, or from a fork of it."""
-        origins = {each.full_name.lower() for each in (self.parent, self.source) if each}
-        return self.fork and full_name.lower() in origins
+        return self.fork and full_name.lower() in {self.parent.lower(), self.source.lower()}
 
-    def access(self) -> RepositoryAccess:
-        """What we make of it."""
-        return RepositoryAccess(
-            full_name=self.full_name,
-            default_branch=self.default_branch,
-            can_push=self.permissions.push,
-            archived=self.archived,
-            clone_url=self.clone_url,
-            html_url=self.html_url,
-        )
+
+class Commit(_Answer):
+    """A commit of a branch. ``author`` is the account where GitHub knows it, else the name in the commit."""
+
+    sha: str
+    author: str = Field(
+        validation_alias=AliasChoices(AliasPath("author", "login"), AliasPath("commit", "author", "name"))
+    )
+    at: datetime = _at("commit", "committer", "date")
+
+
+class Comment(_Answer):
+    """A comment on a pull request; without an author where the account is gone. ``kind`` may be ``Bot``."""
+
+    body: str | None
+    author: str | None = Field(None, validation_alias=AliasPath("user", "login"))
+    kind: str | None = Field(None, validation_alias=AliasPath("user", "type"))
+
+
+class Issue(_Answer):
+    """What the answer about an issue tells of its end: who closed it."""
+
+    closed_by: str | None = Field(None, validation_alias=AliasPath("closed_by", "login"))
 
 
 def parsed(shape: type[Shape], answer: object, subject: str) -> Shape:
@@ -221,18 +146,27 @@ def parsed(shape: type[Shape], answer: object, subject: str) -> Shape:
     except ValidationError as error:
         # pydantic quotes what it was given; the names of the fields are enough.
         fields = ", ".join(".".join(map(str, each["loc"])) for each in error.errors(include_input=False))
-        raise UnexpectedAnswer(
-            "GitHub",
-            subject,
-            f"an answer without a usable {fields or 'body'}",
-            "Check that api_url of the GitOps connection is GitHub's REST API.",
-        ) from None
+        raise _without(fields, subject) from None
 
 
-def token_end(headers: Mapping[str, Any]) -> datetime | None:
-    """When the token of a request ends, as the answer says: ``2026-12-01 10:00:00 UTC`` (or ``+0100``)."""
-    said = str(headers.get("github-authentication-token-expiration") or "").replace("UTC", "+0000")
-    try:
-        return datetime.strptime(said, "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
-    except ValueError:
-        return None
+def text_at(answer: object, subject: str, *path: str) -> str:
+    """The one text that we read of an answer, below these keys.
+
+    Raises:
+        UnexpectedAnswer: it is not there.
+    """
+    found = answer
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if isinstance(found, str):
+        return found
+    raise _without(".".join(path), subject)
+
+
+def _without(fields: str, subject: str) -> UnexpectedAnswer:
+    return UnexpectedAnswer(
+        "GitHub",
+        subject,
+        f"an answer without a usable {fields or 'body'}",
+        "Check that api_url of the GitOps connection is GitHub's REST API.",
+    )

@@ -7,90 +7,41 @@ its size matter.
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 import git
 from pydantic import SecretStr
 
-from runbook.errors import (
-    AccessDenied,
-    Busy,
-    Conflict,
-    EnablementError,
-    PrerequisiteMissing,
-    TransientError,
-    UnexpectedAnswer,
-)
-from runbook.gitops import FileEdit, Tree
-from systems.git_branch import BranchOnServer, Remaining, with_trailer
-from systems.git_command import GitCommand, GitError, Remote, as_error, last_words
-from systems.git_objects import CommitTree, Identity, Objects
+from runbook.errors import EnablementError, UnexpectedAnswer
+from runbook.gitops import FileEdit
+from systems.git_branch import TRAILER, Branch, Proposal, Remaining
+from systems.git_command import GitCommand, Remote
+from systems.git_objects import CommitTree, Objects
 
-TRANSFER_TIMEOUT = 300.0
-"""Seconds that one git command may take; a transfer that stands still is given up sooner."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """The branch as it is on the server now.
-
-    Attributes:
-        pushed: whether we wrote it now.
-        before: the commit that we replaced; None where the branch was not there, or was left as it is.
-        note: why it is as it is, for a person.
-        shared: whether commits of other people are on it beside ours.
-    """
-
-    commit: str
-    branch: str
-    pushed: bool
-    note: str
-    shared: bool = False
-    before: str | None = None
-
-
-def _head(command: GitCommand, remote: Remote, branch: str) -> str | None:
-    """Commit at the head of ``branch`` on the server; None if there is no such branch."""
-    wanted = f"refs/heads/{branch}"
-    try:
-        output = command.run("ls-remote", "--", remote.url, wanted, remote=remote)
-    except GitError as error:
-        raise as_error(error, f"branch {branch} of {remote.url}") from error
-    heads = {name: commit for commit, _, name in (line.partition("\t") for line in output.splitlines())}
-    return heads.get(wanted)
+Sign = Callable[[str, str, str, Mapping[str, bytes]], str]
+"""Has the server make a signed commit at the head of a branch. Takes the branch, the commit that is its head,
+the message and the files by path; returns the commit's id."""
 
 
 class GitOpsClone:
-    """A clone of the base branch in a private folder; a context manager that removes it.
+    """A clone of the base branch in a private folder.
 
     Attributes:
         base_commit: the head of the base branch when it was cloned.
         tree: the files of that commit.
     """
 
-    def __init__(
-        self, command: GitCommand, folder: Path, remote: Remote, base_branch: str, cleanup: ExitStack
-    ) -> None:
-        self._command = command
-        self._folder = folder
-        self._remote = remote
-        self._base_branch = base_branch
-        self._cleanup = cleanup
-        self._objects = Objects(folder, command)
-        cleanup.callback(self._objects.close)
-        self._base = self._objects.commit(f"refs/heads/{base_branch}")
-        self.base_commit = self._base.hexsha
-        self._deeper = ["--deepen=100", "--deepen=1000", "--depth=2147483647"]
-        self._tree = CommitTree(self._base, lambda blobs: self._objects.fetch_objects(remote, blobs))
-        self.tree: Tree = self._tree
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self.base_commit = objects.base.hexsha
+        self.tree = CommitTree(objects, objects.base, objects.remote)
 
     @classmethod
+    @contextmanager
     def open(
         cls,
         url: str,
@@ -99,18 +50,16 @@ class GitOpsClone:
         *,
         ca_pem: str | None = None,
         interesting: Sequence[str] = (),
-        proxy: str = "",
-        timeout: float = TRANSFER_TIMEOUT,
-    ) -> Self:
-        """Clone ``base_branch`` of the repository at ``url``.
+        timeout: float = 300.0,
+    ) -> Iterator[Self]:
+        """A clone of ``base_branch`` of the repository at ``url``, which is removed afterwards.
 
         Args:
-            url: https, http or file address without credentials, or an absolute path.
+            url: https or http address without credentials.
             token: sent as the password of `x-access-token`; None where no login is needed.
             ca_pem: certificates to trust instead of the system's.
             interesting: folders whose files are fetched at once; others when they are first read.
-            proxy: address of a proxy; those of the environment are not used.
-            timeout: seconds that one git command may take.
+            timeout: seconds that one git command may take; a transfer that stands still is given up sooner.
 
         Raises:
             InvalidInput: the address is of no kind that we use, or carries credentials.
@@ -119,40 +68,38 @@ class GitOpsClone:
             CertificateNotTrusted: the server's certificate does not check out.
             Unreachable, Busy: no answer, or one that means "later".
         """
-        remote = Remote(url, token, ca_pem=ca_pem, proxy=proxy)
-        with ExitStack() as stack:
-            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gitops-")))
-            folder = home / "repository.git"
-            command = GitCommand(home, timeout)
-            shape = (
-                "--bare",
-                "--depth=1",
-                "--single-branch",
-                "--no-tags",
-                "--filter=blob:none",
-                "--template=",
+        remote = Remote(url, token, ca_pem)
+        with tempfile.TemporaryDirectory(prefix="gitops-") as home:
+            command = GitCommand(Path(home), timeout)
+            command.talk(
+                remote,
+                f"branch {base_branch} of {remote.url}",
+                *("clone", "--bare", "--depth=1", "--single-branch", "--no-tags", "--filter=blob:none"),
+                *("--template=", f"--branch={base_branch}", "--", remote.url, str(command.folder)),
             )
-            try:
-                command.run(
-                    "clone", *shape, f"--branch={base_branch}", "--", remote.url, folder.name, remote=remote
-                )
-            except GitError as error:
-                raise as_error(error, f"branch {base_branch} of {remote.url}") from error
-            clone = cls(command, folder, remote, base_branch, stack)
-            if interesting:
-                clone._tree.fetch(interesting)
-            clone._cleanup = stack.pop_all()
-            return clone
+            objects = Objects(command, remote, base_branch)
+            with objects.repository:
+                clone = cls(objects)
+                clone.tree.fetch(interesting)
+                yield clone
 
-    def __enter__(self) -> Self:
-        return self
+    def head_of(self, branch: str, url: str | None = None, token: SecretStr | None = None) -> str | None:
+        """Commit at the head of a branch on the server; None if it is not there.
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        Args:
+            branch: its name.
+            url: the repository that has the branch, when it is a fork of the one cloned.
+            token: for ``url``.
 
-    def close(self) -> None:
-        """Remove the clone."""
-        self._cleanup.close()
+        Raises:
+            Conflict: it cannot be made, because of the name of another branch.
+            EnablementError: otherwise as `open`.
+        """
+        return self._branch(branch, url, token).head()
+
+    def _branch(self, name: str, url: str | None, token: SecretStr | None) -> Branch:
+        own = self._objects.remote
+        return Branch(self._objects, Remote(url, token, own.ca_pem) if url else own, name)
 
     def propose(
         self,
@@ -162,10 +109,11 @@ class GitOpsClone:
         *,
         author_name: str,
         author_email: str,
+        remaining: Remaining,
+        unclear: Callable[[Proposal], None],
         push_url: str | None = None,
         push_token: SecretStr | None = None,
-        remaining: Remaining | None = None,
-        unclear: Callable[[Proposal], None] = lambda _proposal: None,
+        sign: Sign | None = None,
     ) -> Proposal:
         """Have ``branch`` hold ``edits`` as one commit on the base branch.
 
@@ -174,101 +122,60 @@ class GitOpsClone:
 
         Args:
             edits: at least one, made from this clone's ``tree``.
-            message: of the commit; our trailer is added. Another wording alone is no reason to push.
+            message: of the commit, with trailers at its end, to which ours is added. Another wording alone
+                is no reason to push.
+            remaining: what is left to do in a tree. By it a branch that other people changed is judged.
+            unclear: told what was pushed where no answer says whether the server has it; then that is raised.
             push_url: the repository that has the branch, when it is a fork of the one cloned.
             push_token: for ``push_url``.
-            remaining: what is left to do in a tree. With it a branch that other people changed is judged by
-                what it means; without it only by the edited files being there as we would write them.
-            unclear: told what was pushed where no answer says whether the server has it; then that is raised.
+            sign: where commits have to be signed: see `Sign`. One of ours that is not signed is made again.
 
         Raises:
             OthersCommits: other people's commits are on the branch without the change.
-            Conflict: a hook refused.
+            Conflict: a hook refused, or a branch of another name is in the way.
             AccessDenied: we may not push there.
             Busy: somebody else pushed meanwhile; or an answer that means "later".
             EnablementError: otherwise as `open`.
         """
-        if not edits:
-            msg = "a proposal needs at least one edit"
-            raise ValueError(msg)
-        remote = self._remote
-        if push_url is not None and Remote(push_url).url != remote.url:
-            remote = Remote(push_url, push_token, ca_pem=remote.ca_pem, proxy=remote.proxy, name="fork")
-            self._command.run("config", "remote.fork.url", remote.url, folder=self._folder)
-        message = with_trailer(message, branch)
-        wanted = self._objects.write(self._base, edits, message, Identity(author_name, author_email))
-        there = _head(self._command, remote, branch)
+        at = self._branch(branch, push_url, push_token)
+        message = f"{message.rstrip()}\n{TRAILER}: {branch}\n"
+        wanted = self._objects.write(self.tree, edits, message, f"{author_name} <{author_email}>")
+        there = at.head()
         if there is not None:
-            on_server = BranchOnServer(self._objects, remote, branch, there, author_email)
-            kept = on_server.kept(wanted, self._is_on_base, remaining)
+            kept = at.kept(there, wanted, remaining, signed=sign is not None)
             if kept is not None:
-                return Proposal(there, branch, pushed=False, note=kept.note, shared=kept.shared)
+                return kept
+        if sign is not None:
+            wanted = self._signed(Branch(self._objects, at.remote, f"{branch}.signing"), wanted, edits, sign)
         note = "rebuilt on the present base" if there else "new"
         pushed = Proposal(wanted.hexsha, branch, pushed=True, note=note, before=there)
         try:
-            self._push(remote, branch, there or "", wanted)
+            at.push(there, wanted.hexsha)
         except EnablementError as error:
             if error.maybe_done:
                 unclear(pushed)
             raise
         return pushed
 
-    def _is_on_base(self, commit: str) -> bool:
-        """Whether ``commit`` is the head of the base branch or one of those before it."""
-        while not self._objects.is_ancestor(commit, self.base_commit):
-            if not self._deeper:
-                return False
-            further = self._deeper.pop(0)
-            self._objects.fetch(self._remote, f"refs/heads/{self._base_branch}", further, "--filter=tree:0")
-        return True
+    def _signed(self, aside: Branch, wanted: git.Commit, edits: Sequence[FileEdit], sign: Sign) -> git.Commit:
+        """The commit ``wanted`` as the server makes it, on a branch ``aside`` that is gone afterwards.
 
-    def _push(self, remote: Remote, branch: str, expected: str, commit: git.Commit) -> None:
-        """Put ``commit`` at the head of ``branch``, if that is still ``expected`` ('' for: not there)."""
-        ref = f"refs/heads/{branch}"
-        lease = f"--force-with-lease={ref}:{expected}"
-        command = ("push", "--porcelain", lease, remote.name, f"{commit.hexsha}:{ref}")
-        subject = f"branch {branch} of {remote.url}"
+        On the branch itself the pull request would end when the base commit is put there.
+
+        Raises:
+            UnexpectedAnswer: the server's commit holds something else.
+        """
+        aside.push(aside.head(), self.base_commit)
+        files = {edit.path: edit.after.encode("utf-8", "surrogateescape") for edit in edits}
         try:
-            try:
-                self._command.run(*command, folder=self._folder, remote=remote, fetch_what_lacks=True)
-            except GitError as error:
-                if "shallow update not allowed" not in error.said:
-                    raise
-                self._fetch_what_lacks(remote)
-                self._command.run(*command, folder=self._folder, remote=remote, fetch_what_lacks=True)
-        except GitError as error:
-            raise _push_error(error, subject) from error
-
-    def _fetch_what_lacks(self, fork: Remote) -> None:
-        """Fetch the part of the base branch that a fork which lags behind lacks: it has to be pushed too."""
-        tip = _head(self._command, fork, self._base_branch)
-        if tip is None or not self._is_on_base(tip):
-            raise PrerequisiteMissing(
-                "Git",
-                fork.url,
-                f"the fork has no branch {self._base_branch} that the repository's own is a continuation of",
-                "Synchronise the fork with the repository, then run again.",
+            made = sign(aside.name, self.base_commit, str(wanted.message), files)
+            self._objects.fetch(aside.remote, [made], "--depth=2", "--filter=blob:none")
+        finally:
+            aside.delete()
+        commit = self._objects.repository.commit(made)
+        if (commit.tree, commit.parents) != (wanted.tree, wanted.parents):
+            answer = f"made the commit {made}, which is not what was asked for"
+            raise UnexpectedAnswer(
+                "GitHub", f"branch {aside.name}", answer, "Compare it with the plan's diff."
             )
-        while missing := self._objects.missing(tip, self.base_commit):
-            self._objects.fetch_objects(self._remote, missing)
-
-
-_MEANWHILE = ("stale info", "fetch first", "non-fast-forward", "failed to update ref", "cannot lock ref")
-
-
-def _push_error(error: GitError, subject: str) -> EnablementError:
-    rejected = re.search(r"^!.*\[(?:remote )?rejected\] \((.*)\)", error.said, re.MULTILINE)
-    if rejected is None:
-        failure = as_error(error, subject)
-        # A server that says no says so line by line; of an answer that cannot be read nobody knows.
-        failure.maybe_done = isinstance(failure, TransientError | UnexpectedAnswer)
-        return failure
-    reason, answer = rejected.group(1), last_words(error.said)
-    if any(sign in reason for sign in _MEANWHILE):
-        busy = Busy("Git", subject, answer, "Somebody pushed to it meanwhile; the run looks again.")
-        # It may have been ourselves: where a connection dies, git's HTTP library sends the push once more.
-        busy.maybe_done = True
-        return busy
-    if "protected" in error.said.lower() or "permission" in reason:
-        return AccessDenied("Git", subject, answer, "Allow the pipeline's user to push this branch.")
-    return Conflict("Git", subject, answer, "Do what the server's message asks for, then run again.")
+        return commit

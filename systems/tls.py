@@ -8,29 +8,28 @@ tell an operator something untrue about what happens after the run.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
+import http.client
 import ssl
-import time
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.x509.oid import ExtensionOID
 
-from runbook.errors import InvalidInput, UnexpectedAnswer, Unreachable
+from runbook.addresses import check_address
+from runbook.errors import UnexpectedAnswer, Unreachable
+from systems.proxies import proxy_for, proxy_headers
 from systems.trust import trust
 
-# OpenSSL's X509_V_ERR_* numbers, as in <openssl/x509_vfy.h>.
-_NOT_YET_VALID = 9
-_HAS_EXPIRED = 10
-_HOSTNAME_MISMATCH = 62
-_ADDRESS_MISMATCH = 64
-
 Fault = Literal["", "host name", "dates", "chain"]
+
+# OpenSSL's X509_V_ERR_* numbers, as in <openssl/x509_vfy.h>; those of all other faults are of the chain.
+_HAS_EXPIRED = 10
+_FAULTS: dict[int, Fault] = {9: "dates", _HAS_EXPIRED: "dates", 62: "host name", 64: "host name"}
+
+_REMEDY = "Check the address, and that this worker may reach it (firewall, VPN, DNS)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +37,21 @@ class CertificateReport:
     """What a server presented.
 
     Args:
-        trusted: chain and host name check out.
-        problem: why not, for a person; empty when it is trusted.
         names: DNS names and IP addresses that the certificate is valid for.
-        not_after: end of its validity, in UTC; None when the certificate could not be read.
+        not_after: end of its validity, in UTC.
+        problem: why chain or host name do not check out, for a person; empty when it is trusted.
         fault: which part of it is wrong; empty when it is trusted.
     """
 
-    trusted: bool
-    problem: str
     names: tuple[str, ...]
-    not_after: datetime | None
+    not_after: datetime
+    problem: str = ""
     fault: Fault = ""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether chain and host name check out."""
+        return not self.fault
 
 
 def trusted_context(ca_pem: str | None, subject: str) -> ssl.SSLContext:
@@ -67,94 +69,88 @@ def trusted_context(ca_pem: str | None, subject: str) -> ssl.SSLContext:
 
 def describe(error: ssl.SSLCertVerificationError, host: str, certificate: x509.Certificate | None) -> str:
     """Why a certificate was not believed, in words: its host name, its dates or its chain."""
-    if error.verify_code in {_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH}:
+    fault = _fault(error)
+    if fault == "host name":
         names = ", ".join(_names(certificate)) if certificate else ""
-        return f"host name: the certificate is not valid for {host}" + (
-            f", only for {names}" if names else ""
-        )
-    if error.verify_code == _HAS_EXPIRED:
+        why = f"the certificate is not valid for {host}" + (f", only for {names}" if names else "")
+    elif error.verify_code == _HAS_EXPIRED:
         end = f" on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC" if certificate else ""
-        return f"dates: a certificate of the chain has expired; the server's own ends{end}"
-    if error.verify_code == _NOT_YET_VALID:
-        return "dates: a certificate of the chain is not valid yet; compare the clocks"
-    return f"chain: {error.verify_message}"
+        why = f"a certificate of the chain has expired; the server's own ends{end}"
+    elif fault == "dates":
+        why = "a certificate of the chain is not valid yet; compare the clocks"
+    else:
+        why = f"certificate verify failed ({error.verify_message})"
+    return f"{fault}: {why}"
 
 
-def _fault(error: ssl.SSLCertVerificationError) -> Fault:
-    if error.verify_code in {_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH}:
-        return "host name"
-    return "dates" if error.verify_code in {_HAS_EXPIRED, _NOT_YET_VALID} else "chain"
+def no_handshake(
+    error: ssl.SSLError, system: str, subject: str, remedy: str
+) -> Unreachable | UnexpectedAnswer:
+    """The error for a TLS handshake that failed, but not by a certificate.
+
+    Args:
+        error: of OpenSSL.
+        system, subject: who was asked about what, for the reader.
+        remedy: where the connection broke off.
+    """
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Unreachable(
+            system, subject, "no answer (the connection broke off in the TLS handshake)", remedy
+        )
+    return UnexpectedAnswer(
+        system,
+        subject,
+        f"no TLS handshake is possible ({error.reason or error})",
+        "Check host and port: what answers there may speak plain HTTP, or only an old TLS.",
+    )
 
 
-def check_certificate(url: str, ca_pem: str | None, timeout: float = 10) -> CertificateReport:
+def check_certificate(
+    url: str, ca_pem: str | None, timeout: float = 10, *, proxy: str = ""
+) -> CertificateReport:
     """Connect to ``url`` (https, nothing is sent) and judge chain and host name against exactly ``ca_pem``.
 
     Args:
         url: ``https://host[:port]``; a path is ignored.
         ca_pem: the only trusted certificates; the machine's store when None.
-        timeout: seconds for everything together.
+        timeout: seconds for a connection, and for a handshake. There are two of each at most.
+        proxy: ``http://host:port`` to connect through; empty for that of the environment, if any.
 
     Raises:
         InvalidInput: no https URL, or the CA is not PEM.
         Unreachable: no connection, or it broke off during the handshake.
         UnexpectedAnswer: what answers there does not speak TLS.
     """
-    host, port = _address(url)
-    deadline = time.monotonic() + timeout
+    check_address(url, "URL of a server")
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 443
+    proxy = proxy or proxy_for(url)
     try:
-        certificate = _handshake(host, port, trusted_context(ca_pem, f"CA for {host}"), deadline)
+        certificate = _handshake(host, port, proxy, trusted_context(ca_pem, f"CA for {host}"), timeout)
     except ssl.SSLCertVerificationError as error:
         # A failed handshake does not hand the certificate out; look at it once more, believing anything.
         anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         anything.check_hostname = False
         anything.verify_mode = ssl.CERT_NONE
-        certificate = _handshake(host, port, anything, deadline)
-        problem = describe(error, host, certificate)
-        return CertificateReport(
-            False, problem, _names(certificate), certificate.not_valid_after_utc, _fault(error)
-        )
-    return CertificateReport(True, "", _names(certificate), certificate.not_valid_after_utc)
+        certificate = _handshake(host, port, proxy, anything, timeout)
+        problem, fault = describe(error, host, certificate), _fault(error)
+        return CertificateReport(_names(certificate), certificate.not_valid_after_utc, problem, fault)
+    return CertificateReport(_names(certificate), certificate.not_valid_after_utc)
 
 
-def _address(url: str) -> tuple[str, int]:
-    scheme, host, port = "", "", 0
-    # Raised by a bracket that is not closed, a port that is none, and a host that is none (`a..b`).
-    with suppress(ValueError):
-        parts = urlsplit(url)
-        scheme, host = parts.scheme, parts.hostname or ""
-        host.encode("idna")
-        port = 443 if parts.port is None else parts.port
-    if scheme != "https" or not host or not port:
-        raise InvalidInput(
-            "input",
-            "URL of a server",
-            "is not https://host[:port]",
-            "Give the address with its scheme, for example 'https://api.ember.example.com:6443'.",
-        )
-    return host, port
-
-
-def _handshake(host: str, port: int, context: ssl.SSLContext, deadline: float) -> x509.Certificate:
+def _handshake(host: str, port: int, proxy: str, context: ssl.SSLContext, timeout: float) -> x509.Certificate:
     subject = f"https://{host}:{port}"
     try:
-        with (
-            socket.create_connection((host, port), _left(deadline)) as plain,
-            context.wrap_socket(_with_timeout(plain, deadline), server_hostname=host) as secure,
-        ):
-            encoded = secure.getpeercert(binary_form=True)
+        with closing(_connection(host, port, proxy, context, timeout)) as connection:
+            connection.connect()
+            encoded = connection.sock.getpeercert(binary_form=True)
     except ssl.SSLCertVerificationError:
         raise
-    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
-        raise _unreachable(subject, "the connection broke off during the TLS handshake") from error
     except ssl.SSLError as error:
-        raise UnexpectedAnswer(
-            "TLS",
-            subject,
-            f"no TLS handshake is possible ({error.reason or error})",
-            "Check host and port: what answers there may speak plain HTTP, or only an old TLS.",
-        ) from error
-    except OSError as error:
-        raise _unreachable(subject, str(error) or type(error).__name__) from error
+        raise no_handshake(error, "TLS", subject, _REMEDY) from error
+    except (OSError, http.client.HTTPException) as error:
+        answer = f"no answer ({str(error) or type(error).__name__})"
+        raise Unreachable("TLS", subject, answer, _REMEDY) from error
     if not encoded:
         raise UnexpectedAnswer(
             "TLS", subject, "the server presented no certificate", "Check host and port of the address."
@@ -162,41 +158,31 @@ def _handshake(host: str, port: int, context: ssl.SSLContext, deadline: float) -
     return x509.load_der_x509_certificate(encoded)
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
-
-
-def _with_timeout(plain: socket.socket, deadline: float) -> socket.socket:
-    plain.settimeout(_left(deadline))
-    return plain
-
-
-def _unreachable(subject: str, answer: str) -> Unreachable:
-    return Unreachable(
-        "TLS",
-        subject,
-        f"no answer ({answer})",
-        "Check the address, and that this worker may reach it (firewall, VPN, DNS).",
+def _connection(
+    host: str, port: int, proxy: str, context: ssl.SSLContext, timeout: float
+) -> http.client.HTTPSConnection:
+    if not proxy:
+        return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+    parts = urlsplit(proxy)
+    if parts.scheme != "http":
+        raise OSError("only http proxies can be used")
+    way = http.client.HTTPSConnection(
+        parts.hostname or "", parts.port or 80, timeout=timeout, context=context
     )
+    way.set_tunnel(f"[{host}]" if ":" in host else host, port, proxy_headers(proxy))
+    return way
+
+
+def _fault(error: ssl.SSLCertVerificationError) -> Fault:
+    return _FAULTS.get(error.verify_code, "chain")
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     try:
-        extension = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
-    value = extension.value
-    if not isinstance(value, x509.SubjectAlternativeName):
-        return ()
-    addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = [
-        address
-        for address in value.get_values_for_type(x509.IPAddress)
-        if isinstance(address, ipaddress.IPv4Address | ipaddress.IPv6Address)
-    ]
-    return (*value.get_values_for_type(x509.DNSName), *map(str, addresses))
+    return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
 
 
 def expires_at(certificate_pem: str) -> datetime | None:

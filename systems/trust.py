@@ -1,64 +1,80 @@
 """Whom we believe over TLS: exactly the CA of the connection, or the machine's store where none is given.
 
-requests would add the bundle of certifi to a private CA, and takes a CA only as a file. Here the CA is text
-(it comes from a Prefect Block) and is the only one that counts.
+HTTP libraries add the bundle of certifi to a private CA, and take a CA only as a file. Here the CA is text,
+and the only one that counts.
 """
 
 from __future__ import annotations
 
+import re
 import ssl
-from typing import Any
-
-from requests import Session
-from requests.adapters import HTTPAdapter
+from binascii import a2b_base64
+from collections.abc import Iterable
 
 from runbook.errors import InvalidInput
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)\n-----END CERTIFICATE-----")
+_PRIVATE_KEY = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]*PRIVATE KEY")
+
+
+def certificates(pem: str, subject: str) -> str:
+    """The CERTIFICATE blocks of a PEM text, and nothing else of it.
+
+    People give bundles with comments in any language, with a byte order mark, indented, or as `openssl x509
+    -text` prints them: all that is outside of the blocks is left out. A text that holds nothing but blocks is
+    returned as it is, because Git and Vault may hold it already.
+
+    Args:
+        pem: what somebody gave.
+        subject: names the field for the reader.
+
+    Raises:
+        InvalidInput: it holds a private key, or no certificate, or one that cannot be read. The text is not
+            repeated.
+    """
+    lines = "\n".join(line.strip() for line in pem.splitlines())
+    lines = lines.replace(" X509 CERTIFICATE-----", " CERTIFICATE-----")  # OpenSSL's old name
+    blocks = list(_CERTIFICATE.finditer(lines))
+    found = "\n".join(block[0] for block in blocks)
+    if _PRIVATE_KEY.search(pem):
+        problem = "holds a private key"
+    elif not blocks and "-----BEGIN TRUSTED CERTIFICATE-----" in lines:
+        problem = "holds TRUSTED CERTIFICATE blocks, which only OpenSSL reads"
+    elif not blocks:
+        problem = "is not a PEM certificate"
+    elif not _are_certificates(block[1] for block in blocks):
+        problem = "holds a certificate that cannot be read"
+    else:
+        as_it_is = [line.rstrip() for line in pem.split("\n") if line.strip()] == found.splitlines()
+        return pem if as_it_is else found
+    raise InvalidInput(
+        "input",
+        subject,
+        problem,
+        "Give the CA's certificates alone, as text that starts with '-----BEGIN CERTIFICATE-----'.",
+    )
+
+
+def _are_certificates(blocks: Iterable[str]) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        for encoded in blocks:
+            # As DER: OpenSSL's reader of PEM ignores what follows the certificate inside of a block, and so
+            # does base64 that is not strict.
+            context.load_verify_locations(cadata=a2b_base64(encoded.replace("\n", ""), strict_mode=True))
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
 
 
 def trust(ca_pem: str | None, subject: str) -> ssl.SSLContext:
     """An SSL context that believes exactly ``ca_pem`` (PEM text), or the machine's store when it is None.
 
     Raises:
-        InvalidInput: if ``ca_pem`` is not PEM; ``subject`` names the field for the reader.
+        InvalidInput: see `certificates`.
     """
     if ca_pem is None:
         return ssl.create_default_context()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cadata=ca_pem)
-    except (ssl.SSLError, ValueError, TypeError) as error:  # a TypeError where it is not ASCII
-        raise InvalidInput(
-            "input",
-            subject,
-            f"is not a PEM certificate ({error})",
-            "Give the CA certificate as text that starts with '-----BEGIN CERTIFICATE-----'.",
-        ) from error
+    context.load_verify_locations(cadata=certificates(ca_pem, subject))
     return context
-
-
-class _TrustAdapter(HTTPAdapter):
-    """Hands urllib3 our SSL context and keeps requests from adding its own CA bundle to it."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, **kwargs, ssl_context=self._context)
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        if url.lower().startswith("https"):
-            conn.cert_reqs = "CERT_REQUIRED"
-
-
-def session(ca_pem: str | None, subject: str) -> Session:
-    """A requests session with the trust of `trust` and no retries of its own; Prefect retries the step."""
-    made = Session()
-    made.mount("https://", _TrustAdapter(trust(ca_pem, subject)))
-    made.mount("http://", HTTPAdapter(max_retries=0))
-    # A ~/.netrc entry for the host would add an Authorization header that nobody asked for.
-    made.auth = lambda request: request
-    return made

@@ -1,23 +1,24 @@
 """Vault as the runbook needs it: typed reads, and the few writes that are more than "put this there".
 
-Works with HashiCorp Vault and OpenBao. Payloads are written in full through the generic API: hvac's helpers
-for the Kubernetes method cannot send every field of the config (and always send
-``disable_local_ca_jwt=False``), and use the deprecated ``policies`` and ``ttl`` keys of a role.
+Works with HashiCorp Vault and OpenBao, through hvac's API on an adapter of ours (`systems.vault_http`). Where
+that API cannot do a thing right, `docs/decisions/0007-libraries.md` says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
+import hvac
 from pydantic import SecretStr
 
-from runbook.errors import AccessDenied, UnexpectedAnswer
+from runbook.addresses import check_header
+from runbook.errors import AccessDenied, InvalidInput, UnexpectedAnswer
 from runbook.moments import from_epoch
-from systems.vault_http import Answer, VaultHttp, refusal
+from runbook.vault_answers import AliasInVault, GroupInVault, MountInVault
+from systems.vault_http import Answer, HvacAdapter, VaultHttp
 
 _NO_CONFIG = "could not load backend configuration"
 """What Vault says, with a 500, of a login at a Kubernetes mount whose config was never written."""
@@ -32,38 +33,6 @@ class Health:
     standby: bool
     version: str
     clock: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A secrets engine or an auth method. ``path`` has no trailing slash."""
-
-    path: str
-    type: str
-    accessor: str
-    options: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """A group alias."""
-
-    id: str
-    name: str
-    mount_accessor: str
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """An identity group; ``parent_group_ids`` are the groups that it is a member of."""
-
-    id: str
-    name: str
-    type: str
-    policies: tuple[str, ...]
-    metadata: Mapping[str, str]
-    alias: Alias | None
-    parent_group_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +62,21 @@ class Refused:
 
 
 class Vault:
-    """A Vault, as the owner of one token. A context manager: leaving it closes the connections, and ends a
-    session of `systems.vault_session`.
+    """A Vault, as the owner of one token. A context manager: leaving it closes the connections.
 
     Every method raises the errors of `systems.vault_http.VaultHttp` and nothing else.
     """
 
     def __init__(self, http: VaultHttp) -> None:
         self.http = http
+        # hvac falls back to VAULT_TOKEN and ~/.vault-token when it is given None.
+        self._hvac = hvac.Client(url=http.address, token="", adapter=lambda **_: HvacAdapter(http))
+        self._capabilities: dict[str, frozenset[str]] = {}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.http.close()
 
     @property
@@ -120,11 +86,11 @@ class Vault:
 
     def health(self) -> Health:
         """Ask without a token. A sealed or standby Vault answers too."""
-        answer = self.http.send(
-            "get", "sys/health", standbyok="true", perfstandbyok="true", sealedcode="200", uninitcode="200"
+        answer = self._hvac.sys.read_health_status(
+            method="GET", standby_ok="true", performance_standby_code=200, sealed_code=200, uninit_code=200
         )
         if answer.status >= 500:
-            raise refusal(answer, "ask for the health at", "sys/health")
+            raise answer.refusal()
         if answer.status != 200:
             raise UnexpectedAnswer(
                 "Vault",
@@ -143,29 +109,32 @@ class Vault:
 
     def own_token(self) -> Mapping[str, Any]:
         """What Vault knows of our token: ``ttl`` in seconds (0: never), ``policies``, ``renewable``."""
-        data = self.http.read("auth/token/lookup-self")
-        return data or {}
+        return self._hvac.auth.token.lookup_self().found() or {}
 
     def capabilities(self, paths: Iterable[str]) -> dict[str, frozenset[str]]:
-        """Our token's capabilities on each path: ``{"sys/auth": {"read"}}``; ``root`` means all."""
+        """Our token's capabilities on each path: ``{"sys/auth": {"read"}}``; ``root`` means all.
+
+        Asked once for each path: a right that was taken away meanwhile, the write itself is refused.
+        """
         asked = list(paths)
-        answer = self.http.send("post", "sys/capabilities-self", {"paths": asked})
-        if answer.status != 200:
-            raise refusal(answer, "ask for our capabilities at", "sys/capabilities-self")
-        return {path: frozenset(answer.data.get(path) or ()) for path in asked}
+        new = [path for path in asked if path not in self._capabilities]
+        if new:
+            found = self._hvac.sys.get_capabilities(paths=new).done()
+            self._capabilities |= {path: frozenset(found.get(path) or ()) for path in new}
+        return {path: self._capabilities[path] for path in asked}
 
-    def secret_mounts(self) -> dict[str, Mount]:
+    def secret_mounts(self) -> dict[str, MountInVault]:
         """All secrets engines by path."""
-        return _mounts(self.http.read("sys/mounts"))
+        return _mounts(self._hvac.sys.list_mounted_secrets_engines().found())
 
-    def auth_mounts(self) -> dict[str, Mount]:
+    def auth_mounts(self) -> dict[str, MountInVault]:
         """All auth methods by path."""
-        return _mounts(self.http.read("sys/auth"))
+        return _mounts(self._hvac.sys.list_auth_methods().found())
 
     def audit_devices(self) -> tuple[str, ...] | None:
         """Paths of the audit devices; None where that is not known: our token may not look (``sudo``)."""
         try:
-            devices = self.http.read("sys/audit")
+            devices = self._hvac.sys.list_enabled_audit_devices().found()
         except AccessDenied:
             return None
         # Without any Vault answers with an empty list; a 404 is a standby that is not ready.
@@ -173,45 +142,39 @@ class Vault:
 
     def policy(self, name: str) -> str | None:
         """The text of an ACL policy as it was written."""
-        data = self.http.read(f"sys/policies/acl/{name}")
+        data = self._hvac.sys.read_acl_policy(name).found()
         return None if data is None else str(data.get("policy", ""))
 
-    def group(self, name: str) -> Group | None:
+    def group(self, name: str) -> GroupInVault | None:
         """An identity group by name."""
-        return _group(self.http.read(f"identity/group/name/{name}"))
+        return _group(self._hvac.secrets.identity.read_group_by_name(name).found())
 
-    def group_of_alias(self, alias: str, mount_accessor: str) -> Group | None:
-        """The group that owns an alias. A POST that changes nothing; 204 when nobody does."""
-        answer = self.http.send(
-            "post", "identity/lookup/group", {"alias_name": alias, "alias_mount_accessor": mount_accessor}
-        )
-        if answer.status in {204, 404}:
-            return None
-        if answer.status != 200:
-            raise refusal(answer, "look up", "identity/lookup/group")
-        return _group(answer.data)
+    def group_of_alias(self, alias: str, mount_accessor: str) -> GroupInVault | None:
+        """The group that owns an alias."""
+        return _group(_owner(self._hvac.secrets.identity.lookup_group, alias, mount_accessor))
+
+    def entity_of_alias(self, alias: str, mount_accessor: str) -> Mapping[str, Any] | None:
+        """The entity that owns an alias: ``name``, ``id``, ``disabled``."""
+        return _owner(self._hvac.secrets.identity.lookup_entity, alias, mount_accessor)
 
     def kubernetes_config(self, mount: str) -> Mapping[str, Any] | None:
         """The config of a Kubernetes auth mount; None while it was never written."""
         # A policy that demands this parameter of each write demands it of reads too. It selects nothing.
-        return self.http.read(f"auth/{mount}/config", disable_local_ca_jwt="true")
+        return self.http.send("get", f"auth/{mount}/config", disable_local_ca_jwt="true").found()
 
     def role(self, mount: str, name: str) -> Mapping[str, Any] | None:
         """A role of a Kubernetes auth mount."""
-        return self.http.read(f"auth/{mount}/role/{name}")
+        answer: Answer = self._hvac.read(f"auth/{mount}/role/{name}")
+        return answer.found()
 
     def role_names(self, mount: str) -> tuple[str, ...]:
         """Names of all roles of an auth mount."""
-        answer = self.http.send("list", f"auth/{mount}/role")
-        if answer.status == 404:
-            return ()
-        if answer.status != 200:
-            raise refusal(answer, "list", f"auth/{mount}/role")
-        return tuple(answer.data.get("keys") or ())
+        found = self.http.send("list", f"auth/{mount}/role").found() or {}
+        return tuple(found.get("keys") or ())
 
     def write(self, path: str, payload: Mapping[str, Any]) -> None:
         """Write a payload to a path; secrets in it are a SecretStr."""
-        self.http.write(path, payload)
+        self._hvac.write_data(path, data=payload).done()
 
     def log_in(self, mount: str, credentials: Mapping[str, str | SecretStr]) -> Login | Refused:
         """Log in at ``auth/<mount>/login``, without our own token.
@@ -220,23 +183,18 @@ class Vault:
             The session, or Vault's refusal: a 4xx, and the 500 of a mount whose config was never written.
         """
         answer = self.http.with_token(None).send("post", f"auth/{mount}/login", credentials)
-        auth = answer.body.get("auth")
-        if answer.status == 200 and isinstance(auth, Mapping):
-            return Login(
-                token=SecretStr(str(auth["client_token"])),
-                accessor=str(auth.get("accessor", "")),
-                policies=tuple(auth.get("policies") or ()),
-                is_batch=auth.get("token_type") == "batch",
-            )
         if answer.status < 400:
+            login = _session(answer)
+            if login is not None:
+                return login
             raise UnexpectedAnswer(
                 "Vault",
-                f"auth/{mount}/login",
-                f"{answer.status} without a session",
+                answer.path,
+                f"{answer.status} without a session, or with a token that no header can carry",
                 "Check that the address is Vault's API.",
             )
         if answer.status >= 500 and not any(_NO_CONFIG in error for error in answer.errors):
-            raise refusal(answer, "log in at", f"auth/{mount}/login")
+            raise answer.refusal()
         return Refused(answer.status, answer.errors)
 
     def as_session(self, login: Login) -> Vault:
@@ -248,19 +206,40 @@ class Vault:
 
         A 5xx proves nothing, and is raised as `Busy`.
         """
-        answer = self.http.send("get", path)
+        answer: Answer = self._hvac.read(path)
         if answer.status >= 500:
-            raise refusal(answer, "read", path)
+            raise answer.refusal()
         return answer
 
     def revoke_own_token(self) -> None:
         """End the session that our token stands for."""
-        self.http.write("auth/token/revoke-self", {})
+        self._hvac.auth.token.revoke_self().done()
 
 
-def _mounts(data: Mapping[str, Any] | None) -> dict[str, Mount]:
+def _owner(look_up: Callable[..., Answer], alias: str, mount_accessor: str) -> Mapping[str, Any] | None:
+    """Whom an alias belongs to. A POST that changes nothing; 204 when to nobody."""
+    return look_up(alias_name=alias, alias_mount_accessor=mount_accessor).found()
+
+
+def _session(answer: Answer) -> Login | None:
+    auth = answer.body.get("auth")
+    if answer.status != 200 or not isinstance(auth, Mapping):
+        return None
+    try:
+        token = SecretStr(check_header(str(auth.get("client_token") or ""), "token of the session"))
+    except InvalidInput:
+        return None
+    return Login(
+        token=token,
+        accessor=str(auth.get("accessor", "")),
+        policies=tuple(auth.get("policies") or ()),
+        is_batch=auth.get("token_type") == "batch",
+    )
+
+
+def _mounts(data: Mapping[str, Any] | None) -> dict[str, MountInVault]:
     return {
-        path.rstrip("/"): Mount(
+        path.rstrip("/"): MountInVault(
             path=path.rstrip("/"),
             type=str(entry.get("type", "")),
             accessor=str(entry.get("accessor", "")),
@@ -271,17 +250,17 @@ def _mounts(data: Mapping[str, Any] | None) -> dict[str, Mount]:
     }
 
 
-def _group(data: Mapping[str, Any] | None) -> Group | None:
+def _group(data: Mapping[str, Any] | None) -> GroupInVault | None:
     if not data:
         return None
     alias = data.get("alias") or {}
-    return Group(
+    return GroupInVault(
         id=str(data["id"]),
         name=str(data["name"]),
         type=str(data.get("type", "")),
         policies=tuple(data.get("policies") or ()),
         metadata=data.get("metadata") or {},
-        alias=Alias(
+        alias=AliasInVault(
             id=str(alias["id"]),
             name=str(alias.get("name", "")),
             mount_accessor=str(alias.get("mount_accessor", "")),

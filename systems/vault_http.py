@@ -1,52 +1,75 @@
-"""Vault's HTTP answers, turned into values and errors. What the paths mean is known in `systems.vault`.
+"""Vault's HTTP answers, turned into values and errors, and hvac's API on the one HTTP session.
 
-Status codes as seen on OpenBao 2.7 and documented for Vault: 400 invalid request, 403 no right (also: no
-such mount, asked without a right to know), 404 nothing there, 412 a standby that has not caught up, 429
-rate limit, 472/473 standby health, 503 sealed.
+What the paths mean is known in `systems.vault`. Status codes as seen on OpenBao 2.7 and documented for Vault:
+400 invalid request, 403 no right (also: no such mount, asked without a right to know), 404 nothing there, 412
+a standby that has not caught up, 429 rate limit, 472/473 standby health, 503 sealed.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
-import hvac
-import requests
-from hvac.adapters import RawAdapter
+from hvac.adapters import Adapter
 from pydantic import SecretStr
 
+from runbook.addresses import check_address, check_header
 from runbook.errors import (
     AccessDenied,
     Busy,
-    CertificateNotTrusted,
-    EnablementError,
+    InvalidInput,
     MadeMeanwhile,
     PermanentError,
     PrerequisiteMissing,
     TransientError,
     UnexpectedAnswer,
-    Unreachable,
 )
-from systems.bounded import TooLargeError, read_response, root_cause
-from systems.trust import session
+from systems.http_session import Answer as HttpAnswer
+from systems.http_session import HttpSession, Server, given
+from systems.trust import trust
 
 _LATER = frozenset({412, 429, 473, 502, 503, 504})
 """Statuses that mean "ask again"; also of a load balancer, which may send no body."""
 
+_IN_THE_ROOT_ALONE = ("sys/health", "sys/audit", "sys/config/")
+"""Paths that other namespaces do not have: there OpenBao answers 400, Vault 404."""
+
 _BODILESS = _LATER | {204}
 """Answers that may come without a body. Vault's others all have one, if only ``{"errors":[]}``."""
+
+_QUESTIONS = ("sys/capabilities-self", "identity/lookup/")
+"""What is asked with a POST, and changes nothing."""
+
+_VERBS = {"get": "read", "list": "list"}
+
+_AGAIN = "It is tried again by itself."
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: status, the decoded body (empty when there was none) and Vault's own error sentences."""
+    """One answer of Vault's.
+
+    Attributes:
+        status: of HTTP.
+        body: decoded, empty when there was none. It may hold secrets, and is not in the ``repr``.
+        errors: Vault's own sentences.
+        path: what was asked, below ``/v1``.
+        verb: what was wanted of it, for the reader of an error: ``"read"``.
+        grant: how our token gets the right to it, for the same reader.
+        retry_after: seconds after which Vault wants to be asked again, where it says.
+    """
 
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
     errors: tuple[str, ...]
+    path: str
+    verb: str
+    grant: str
+    retry_after: float | None = None
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -58,13 +81,49 @@ class Answer:
         """Status and errors for a person."""
         return f"{self.status} {'; '.join(self.errors)}".strip()
 
+    def found(self) -> Mapping[str, Any] | None:
+        """The ``data``; None where nothing is: a 404 of a mount that is there.
 
-def _revealed(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sent. Up to here secrets are a SecretStr, which no traceback with local variables shows."""
-    return {
-        name: value.get_secret_value() if isinstance(value, SecretStr) else value
-        for name, value in payload.items()
-    }
+        Raises:
+            AccessDenied, PrerequisiteMissing, UnexpectedAnswer, Busy, MadeMeanwhile: see `refusal`.
+        """
+        no_route = any("no handler for route" in error for error in self.errors)
+        if self.status == 204 or (self.status == 404 and not no_route):
+            return None
+        return self.done()
+
+    def done(self) -> Mapping[str, Any]:
+        """The ``data`` of what was answered with 200 or 204.
+
+        Raises:
+            AccessDenied, PrerequisiteMissing, UnexpectedAnswer, Busy, MadeMeanwhile: see `refusal`.
+        """
+        if self.status not in {200, 204}:
+            raise self.refusal()
+        return self.data
+
+    def refusal(self) -> PermanentError | TransientError:
+        """The error that a refused request deserves."""
+        subject, cannot = self.path, f"cannot {self.verb}: {self.words}"
+        if self.status == 403:
+            return AccessDenied("Vault", subject, f"may not {self.verb}: {self.words}", self.grant)
+        if self.status == 404:
+            return PrerequisiteMissing("Vault", subject, cannot, "Check that the mount exists.")
+        if self.status == 400 and any("invalid group ID" in error for error in self.errors):
+            # A performance standby answers so for a group that was made a moment ago.
+            return Busy("Vault", subject, self.words, _AGAIN)
+        if self.status == 400 and any("already in use" in error for error in self.errors):
+            # Of a mount's path, and of a group alias: callers write these only after they saw none.
+            return MadeMeanwhile("Vault", subject, self.words, "It is looked at again by itself.")
+        if self.status in _LATER or self.status >= 500:
+            sealed = any("sealed" in error.lower() for error in self.errors)
+            remedy = "Ask Vault's operators to unseal it." if sealed else _AGAIN
+            # Also of a load balancer, behind which Vault may have done it.
+            maybe_done = self.status >= 500 and not sealed
+            return Busy(
+                "Vault", subject, self.words, remedy, maybe_done=maybe_done, retry_after=self.retry_after
+            )
+        return UnexpectedAnswer("Vault", subject, cannot, "Compare the request with what is there in Vault.")
 
 
 class VaultHttp:
@@ -74,10 +133,18 @@ class VaultHttp:
         address: ``https://host:port``.
         token: sent as ``X-Vault-Token``; None before a login.
         ca_pem: the only CA that is believed; None for the machine's store.
-        namespace: Vault Enterprise or OpenBao namespace.
+        namespace: Vault Enterprise or OpenBao namespace; what exists in the root namespace alone is asked
+            there.
         correlation_id: sent as ``X-Correlation-Id``, so that Vault's audit log can be joined with a run.
-        timeout: seconds for connecting and between two bytes of an answer.
+        timeout: seconds for connecting and between two bytes of an answer; twice that for a whole answer.
+        source: what holds all this, for the reader of an error.
+        grant: how our token gets rights, for the same reader.
+
+    Attributes:
+        renew: opens a session anew and returns its token, where ours is one that may end.
     """
+
+    renew: Callable[[], SecretStr] | None = None
 
     def __init__(
         self,
@@ -88,37 +155,32 @@ class VaultHttp:
         namespace: str | None = None,
         correlation_id: str | None = None,
         timeout: float = 15,
-        http: requests.Session | None = None,
+        source: str = "the connection",
+        grant: str = "Give the token the right to it, or take a token that has not expired.",
     ) -> None:
-        self.address = address.rstrip("/")
-        self._namespace = namespace
-        self._timeout = timeout
-        self._session = http or session(ca_pem, "ca_cert of the VaultConnection")
-        if correlation_id:
-            self._session.headers["X-Correlation-Id"] = correlation_id
-        self._client = hvac.Client(
-            url=self.address,
-            # hvac falls back to VAULT_TOKEN and ~/.vault-token when it is given None.
-            token=token.get_secret_value() if token else "",
-            namespace=namespace,
-            timeout=timeout,
-            session=self._session,
-            adapter=RawAdapter,
-        )
+        self.address = check_address(address, f"address of {source}", http="loopback").rstrip("/")
+        self._namespace = check_header(namespace, f"namespace of {source}") if namespace else None
+        self._source, self._grant = source, grant
+        self.token = SecretStr(check_header(token, f"token of {source}")) if token else None
+        run = {"X-Correlation-Id": check_header(correlation_id, "correlation id")} if correlation_id else {}
+        context = trust(ca_pem, f"ca_cert of {source}")
+        server = Server("Vault", self.address, context, timeout, 2 * timeout, source, ca_pem=ca_pem)
+        self._http = HttpSession(server, run)
+
+    @property
+    def place(self) -> str:
+        """Address and namespace. What is called the same in two namespaces is two things."""
+        return f"{self.address}/{self._namespace.strip('/')}" if self._namespace else self.address
 
     def with_token(self, token: SecretStr | None) -> VaultHttp:
         """The same Vault over the same connections, as somebody else."""
-        return VaultHttp(
-            self.address, token, namespace=self._namespace, timeout=self._timeout, http=self._session
-        )
-
-    def _use(self, token: SecretStr) -> None:
-        """Be somebody else from now on."""
-        self._client.token = token.get_secret_value()
+        other = copy(self)
+        other.token, other.renew = token, None
+        return other
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._http.close()
 
     def send(self, method: str, path: str, payload: Mapping[str, Any] | None = None, **params: str) -> Answer:
         """Send one request and return whatever Vault answered, as long as it is an answer of Vault's.
@@ -127,148 +189,109 @@ class VaultHttp:
             Unreachable: no answer, or it broke off.
             CertificateNotTrusted: the TLS certificate does not check out.
             Busy: 412, 429, 502, 503 (sealed), 504 and 473.
-            UnexpectedAnswer: not JSON, or too large.
+            UnexpectedAnswer: not JSON, too large, or a redirect. Only that of a standby is followed, once.
+            PrerequisiteMissing: the namespace is not there.
         """
-        try:
-            response = self._client.adapter.request(
-                method,
-                f"/v1/{path}",
-                raise_exception=False,
-                json=_revealed(payload) if payload is not None else None,
-                params=params or None,
-                stream=True,
-            )
-            text = read_response(response, time.monotonic() + 2 * self._timeout).decode("utf-8", "replace")
-        except (TooLargeError, requests.exceptions.RequestException) as error:
-            failure = self._failure(error, path)
-        else:
-            answer = self._decode(response, text, path)
-            self._raise_if_busy(response, answer, path)
-            return answer
-        # Not in the handler: the error would keep what was caught as its context, and with it the request
-        # and the library's local variables, where our token and the payload stand in clear.
-        raise failure
+        answer = self._send(method, path, payload, params)
+        # Vault answers an ended token and a missing right alike; which it was, the token itself is asked. A
+        # refused request was not carried out, so that it can be repeated, a write too.
+        if (
+            self.renew
+            and answer.status == 403
+            and self._send("get", "auth/token/lookup-self", None, {}).status == 403
+        ):
+            self.token = self.renew()
+            answer = self._send(method, path, payload, params)
+        return answer
 
-    def _failure(self, error: Exception, path: str) -> EnablementError:
-        if isinstance(error, TooLargeError):
-            failure = UnexpectedAnswer("Vault", path, str(error), "Check that the address is Vault's API.")
-            failure.maybe_done = True
-            return failure
-        if isinstance(error, requests.exceptions.SSLError):
-            return CertificateNotTrusted(
-                "Vault",
-                self.address,
-                root_cause(error),
-                "Put the CA that signed Vault's certificate into ca_cert of the VaultConnection, "
-                "and use a host name that is in the certificate.",
-            )
-        return self._unreachable(root_cause(error))
-
-    def _unreachable(self, why: str) -> Unreachable:
-        return Unreachable(
-            "Vault",
-            self.address,
-            f"no answer ({why})",
-            "Check the address of the VaultConnection, and that this worker may reach it.",
+    def _send(
+        self, method: str, path: str, payload: Mapping[str, Any] | None, params: Mapping[str, str]
+    ) -> Answer:
+        headers: dict[str, str | SecretStr] = {"X-Vault-Request": "true"}
+        if self.token:
+            headers["X-Vault-Token"] = self.token
+        if self._namespace and not path.startswith(_IN_THE_ROOT_ALONE):
+            headers["X-Vault-Namespace"] = self._namespace
+        exchange = partial(
+            self._http.exchange, method, subject=path, headers=headers, params=params, body=payload
         )
-
-    def _decode(self, response: requests.Response, text: str, path: str) -> Answer:
-        if not text.strip():
-            if response.status_code not in _BODILESS and response.status_code < 500:
-                # Broken off in its head, which reads like an answer without a body: "nothing is there".
-                raise self._unreachable(f"{response.status_code} that broke off before its body")
-            return Answer(response.status_code, {}, ())
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
-            if response.status_code >= 500:
-                # A load balancer in front of Vault speaks HTML.
-                return Answer(response.status_code, {}, ())
-            unreadable = UnexpectedAnswer(
+        received = given(exchange(f"{self.address}/v1/{path}"))
+        active = self._active_node(received)
+        if active:
+            received = given(exchange(f"{active}/v1/{path}"))
+        if received.redirect:
+            raise UnexpectedAnswer(
                 "Vault",
                 path,
-                f"{response.status_code} with a body that is not a JSON object",
-                f"Check that {self.address} is Vault's API and not a proxy's page.",
+                f"{received.status}, redirects to {received.redirect}",
+                f"Give that address in {self._source} if it is your Vault's own. Only a standby's 307 or "
+                "308 is followed: the same path at an https address, where ca_cert is given.",
             )
-            unreadable.maybe_done = response.status_code < 400
-            raise unreadable
-        errors = tuple(str(error).strip() for error in body.get("errors") or ())
-        return Answer(response.status_code, body, errors)
-
-    def _raise_if_busy(self, response: requests.Response, answer: Answer, path: str) -> None:
+        answer = self._decode(received, method.lower(), path)
         if answer.status in _LATER:
-            sealed = any("sealed" in error.lower() for error in answer.errors)
-            busy = Busy(
+            raise answer.refusal()
+        if answer.status == 404 and "namespace not found" in answer.errors:
+            raise PrerequisiteMissing(
                 "Vault",
-                path,
-                answer.words,
-                "Ask Vault's operators to unseal it." if sealed else "It is tried again by itself.",
+                f"namespace {self._namespace!r}",
+                "is not there",
+                f"Correct namespace of {self._source}, as `vault namespace list` has it, with its parents "
+                "before it; or have it made.",
             )
-            # Also of a load balancer, behind which Vault may have done it.
-            busy.maybe_done = answer.status >= 500 and not sealed
-            wait = response.headers.get("Retry-After", "")
-            busy.retry_after = float(wait) if wait.isdigit() else None
-            raise busy
+        return answer
 
-    def read(self, path: str, **params: str) -> Mapping[str, Any] | None:
-        """The ``data`` at a path, None where nothing is (404).
+    def _active_node(self, received: HttpAnswer) -> str:
+        """Address to which a standby redirects us; empty where it may not be followed.
 
-        Raises:
-            AccessDenied: 403.
-            UnexpectedAnswer: any other refusal.
-            TransientError: see `send`.
+        A redirect can lead to whoever wants our token. That of a standby names the same path on the active
+        node, and only our own CA vouches for a node: the machine's store would vouch for any server.
         """
-        answer = self.send("get", path, None, **params)
-        if answer.status == 404 and not any("no handler for route" in error for error in answer.errors):
-            return None
-        if answer.status == 204:
-            return None
-        if answer.status != 200:
-            raise refusal(answer, "read", path)
-        return answer.data
+        if received.status not in {307, 308} or self._http.server.ca_pem is None:
+            return ""
+        try:
+            asked = urlsplit(received.url)
+            there = urlsplit(urljoin(received.url, received.headers.get("Location", "")))
+            address = check_address(f"{there.scheme}://{there.netloc}", "Location")
+        except (ValueError, InvalidInput):
+            return ""
+        is_same_request = (there.path, there.query, there.fragment) == (asked.path, asked.query, "")
+        return address if is_same_request else ""
 
-    def write(self, path: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write a payload and return the ``data`` of the answer, empty for 204.
+    def _decode(self, received: HttpAnswer, method: str, path: str) -> Answer:
+        body = received.decoded()
+        if not received.text and received.status not in _BODILESS and received.status < 500:
+            # Broken off in its head, which reads like an answer without a body: "nothing is there".
+            raise self._http.unreachable(f"{received.status} that broke off before its body", self.address)
+        if not isinstance(body, dict):
+            if received.text and received.status < 500:  # a load balancer in front of Vault speaks HTML
+                raise UnexpectedAnswer(
+                    "Vault",
+                    path,
+                    f"{received.status} with a body that is not a JSON object",
+                    f"Check that {self.address} is Vault's API and not a proxy's page.",
+                    maybe_done=received.status < 400,
+                )
+            body = {}
+        said = body.get("errors")
+        errors = tuple(str(error).strip() for error in (said if isinstance(said, list) else ()))
+        verb = "ask" if path.startswith(_QUESTIONS) else _VERBS.get(method, "write")
+        return Answer(received.status, body, errors, path, verb, self._grant, received.retry_after)
 
-        Raises:
-            AccessDenied: 403.
-            PrerequisiteMissing: 404, the mount is not there.
-            UnexpectedAnswer: any other refusal.
-            MadeMeanwhile: 400, a mount or an alias of this name is there already.
-            TransientError: see `send`; also the 400 of a standby that does not know a new group yet.
-        """
-        answer = self.send("post", path, payload)
-        if answer.status not in {200, 204}:
-            raise refusal(answer, "write", path)
-        return answer.data
 
+class HvacAdapter(Adapter):  # type: ignore[misc]
+    """Gives hvac's API our answers. Refusals are answers here, as with hvac's ``ignore_exceptions``."""
 
-def refusal(answer: Answer, verb: str, path: str) -> PermanentError | TransientError:
-    """The error that a refused request deserves."""
-    if answer.status == 403:
-        return AccessDenied(
-            "Vault",
-            path,
-            f"may not {verb}: {answer.words}",
-            "Give the pipeline's token the policy that `python -m deployments.vault.policy` prints (it pins "
-            "values too), or put a token that has not expired into the VaultConnection.",
-        )
-    if answer.status == 404:
-        return PrerequisiteMissing(
-            "Vault", path, f"cannot {verb}: {answer.words}", "Check that the mount exists."
-        )
-    if answer.status == 400 and any("invalid group ID" in error for error in answer.errors):
-        # A performance standby answers so for a group that was made a moment ago.
-        return Busy("Vault", path, answer.words, "It is tried again by itself.")
-    if answer.status == 400 and any("already in use" in error for error in answer.errors):
-        # Of a mount's path, and of a group alias: callers write these only after they saw none.
-        return MadeMeanwhile("Vault", path, answer.words, "It is looked at again by itself.")
-    if answer.status >= 500:
-        busy = Busy("Vault", path, answer.words or str(answer.status), "It is tried again by itself.")
-        busy.maybe_done = True
-        return busy
-    return UnexpectedAnswer(
-        "Vault", path, f"cannot {verb}: {answer.words}", "Compare the request with what is there in Vault."
-    )
+    def __init__(self, http: VaultHttp) -> None:
+        super().__init__(base_uri=http.address)
+        self._http = http
+
+    def get_login_token(self, response: Answer) -> str:
+        """Which no request of ours asks for: the adapter's token is not used."""
+        raise NotImplementedError
+
+    def request(
+        self, method: str, url: str, headers: object = None, raise_exception: bool = True, **options: Any
+    ) -> Answer:
+        """What each method of hvac's API ends in."""
+        path, params = url.removeprefix("/v1/"), options.get("params") or {}
+        return self._http.send(method, path, options.get("json"), **params)

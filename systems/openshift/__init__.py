@@ -4,12 +4,12 @@
         cluster.service_account_uid("external-secrets-operator", "eso-vault-auth")
 
 `kubeconfig` reads the login, `transport` speaks HTTP and turns failures into errors, `client` has the
-questions, `token_secrets` and `fields` read what comes back, `reviews` asks as Vault will ask, `answers` are
-the values that the steps get.
+questions, `stores` those on External Secrets Operator, `fields` reads what comes back, `reviews` asks as
+Vault will ask, `answers` are the values that the steps get.
 """
 
 from systems.openshift.answers import (
-    Access,
+    ExternalSecretState,
     Infrastructure,
     IssuedToken,
     SecretStoreState,
@@ -20,7 +20,7 @@ from systems.openshift.client import OpenShift
 from systems.openshift.reviews import review_with
 
 __all__ = [
-    "Access",
+    "ExternalSecretState",
     "Infrastructure",
     "IssuedToken",
     "OpenShift",

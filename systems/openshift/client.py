@@ -6,27 +6,30 @@ things created are access reviews and tokens (TokenRequest), which leave no obje
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, Self
 
 from pydantic import SecretStr
 
-from runbook.errors import AccessDenied, UnexpectedAnswer
+from runbook.cluster_rights import ClusterRight
+from runbook.errors import Conflict, UnexpectedAnswer
+from systems.openshift import stores
 from systems.openshift.answers import (
-    Access,
+    ExternalSecretState,
     Infrastructure,
     IssuedToken,
     SecretStoreState,
     TokenSecret,
 )
-from systems.openshift.fields import condition, items, mapping, text, time
+from systems.openshift.fields import at, condition, items, mapping, text, time
 from systems.openshift.kubeconfig import read_kubeconfig
-from systems.openshift.token_secrets import metadata_of, read_token_secret
-from systems.openshift.transport import SYSTEM, Api, path_of
+from systems.openshift.transport import SYSTEM, Api, Query, if_allowed
 
-_OPERATOR_LABEL = "app.kubernetes.io/name=external-secrets"
+_NAMESPACE = "/api/v1/namespaces/{namespace}"
+_ACCOUNT = f"{_NAMESPACE}/serviceaccounts/{{name}}"
+_TOKEN_SECRET = "kubernetes.io/service-account-token"  # noqa: S105 - a type
+_OPERATOR: Query = {"labelSelector": "app.kubernetes.io/name=external-secrets", "limit": 100}
 
 
 class OpenShift:
@@ -36,22 +39,27 @@ class OpenShift:
         kubeconfig: parsed kubeconfig with everything inline; it is a secret.
         context: a context of it; the current one by default.
         timeout: seconds for one answer.
+        source: what holds the kubeconfig, for the reader of an error.
 
     Raises:
         InvalidInput: from the constructor; names what is missing or cannot be used.
 
-    Every method raises `AccessDenied` (401: log in again; 403: the server's sentence), `Unreachable`, `Busy`,
-    `CertificateNotTrusted` and `UnexpectedAnswer` as `Api.ask` documents. The library's own retries are off:
-    Prefect retries the step.
+    Every method raises `NotAuthenticated` (log in again), `AccessDenied` (with the server's sentence),
+    `Unreachable`, `Busy`, `CertificateNotTrusted` and `UnexpectedAnswer` as `Api.ask` documents.
     """
 
     def __init__(
-        self, kubeconfig: Mapping[str, Any], context: str | None = None, timeout: float = 10
+        self,
+        kubeconfig: Mapping[str, Any],
+        context: str | None = None,
+        timeout: float = 10,
+        source: str = "the connection",
     ) -> None:
         login = read_kubeconfig(kubeconfig, context)
         self.host = login.host
         self.ca_pem = login.ca_pem
-        self._api = Api(login, timeout)
+        self.proxy = login.proxy
+        self._api = Api(login, timeout, source)
 
     def __repr__(self) -> str:
         return f"OpenShift({self.host!r})"
@@ -59,9 +67,7 @@ class OpenShift:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -70,82 +76,78 @@ class OpenShift:
 
     def version(self) -> str:
         """The API server's version, such as ``v1.29.6+aba1e8d``."""
-        found = text(self._api.ask("version", "GET", path_of("version", "")), "gitVersion")
+        found = text(self._api.ask("version", "/version/"), "gitVersion")
         if not found:
-            raise UnexpectedAnswer(
-                SYSTEM,
-                "version",
-                "the answer holds no gitVersion",
-                f"Check that {self.host} is the API server.",
-            )
+            raise self._api.unexpected("version", "the answer holds no gitVersion")
         return found
 
-    def denied(self, accesses: Sequence[Access]) -> tuple[Access, ...]:
-        """Those of ``accesses`` that our own credentials do not have, in the order given."""
-        return tuple(access for access in accesses if not self._allowed(access))
-
-    def _allowed(self, access: Access) -> bool:
-        return self._review(
-            f"our right to {access}",
-            "selfsubjectaccessreviews",
-            {"resourceAttributes": access.attributes},
+    def denied(self, rights: Sequence[ClusterRight]) -> tuple[ClusterRight, ...]:
+        """Those of ``rights`` that our own credentials do not have, in the order given."""
+        return tuple(
+            right for right in rights if not self._review(f"our right to {right}", "selfsubject", right)
         )
 
-    def _review(self, subject: str, kind: str, spec: Mapping[str, Any]) -> bool:
-        answer = self._api.ask(
-            subject, "POST", path_of("apis", "authorization.k8s.io", "v1", kind), body={"spec": spec}
-        )
-        allowed = mapping(answer, "status").get("allowed")
-        if not isinstance(allowed, bool):
-            raise UnexpectedAnswer(SYSTEM, subject, "the answer holds no verdict", "Check the address.")
-        return allowed
-
-    def service_account_can(self, namespace: str, name: str, access: Access) -> bool | None:
+    def service_account_can(self, namespace: str, name: str, right: ClusterRight) -> bool | None:
         """Whether a ServiceAccount has a right; None if we may not ask (that needs a right too)."""
-        spec = {
-            "user": f"system:serviceaccount:{namespace}:{name}",
-            # The groups that the API server itself adds to such a token; RBAC is bound to them as well.
-            "groups": [
-                "system:serviceaccounts",
-                f"system:serviceaccounts:{namespace}",
-                "system:authenticated",
-            ],
-            "resourceAttributes": access.attributes,
-        }
-        subject = f"right of ServiceAccount {namespace}/{name} to {access}"
-        try:
-            return self._review(subject, "subjectaccessreviews", spec)
-        except AccessDenied as error:
-            if _is_expired(error):
-                raise
-            return None
+        subject = f"right of ServiceAccount {namespace}/{name} to {right}"
+        # The groups that the API server itself adds to such a token; RBAC is bound to them as well.
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
+        account = {"user": f"system:serviceaccount:{namespace}:{name}", "groups": groups}
+        return if_allowed(lambda: self._review(subject, "subject", right, **account))
+
+    def _review(self, subject: str, of: str, right: ClusterRight, **whose: object) -> bool:
+        answer = self._api.ask(
+            subject,
+            f"/apis/authorization.k8s.io/v1/{of}accessreviews",
+            body={"spec": {**whose, "resourceAttributes": right.attributes}},
+        )
+        allowed = at(answer, "status", "allowed")
+        if not isinstance(allowed, bool):
+            raise self._api.unexpected(subject, "the answer holds no verdict")
+        return allowed
 
     def namespace_exists(self, name: str) -> bool:
         """Whether the namespace is there and not being deleted."""
-        found = self._api.find(f"namespace {name}", _in_core("namespaces", name))
-        return found is not None and not mapping(found, "metadata").get("deletionTimestamp")
+        found = self._stored(f"namespace {name}", _NAMESPACE, namespace=name)
+        return found is not None and not at(found, "metadata", "deletionTimestamp")
 
     def service_account_uid(self, namespace: str, name: str) -> str | None:
         """The ServiceAccount's uid, None if there is no such ServiceAccount."""
-        subject = f"ServiceAccount {namespace}/{name}"
-        found = self._api.find(subject, _in_core("namespaces", namespace, "serviceaccounts", name))
-        return None if found is None else text(metadata_of(subject, found), "uid")
+        found = self._stored(f"ServiceAccount {namespace}/{name}", _ACCOUNT, namespace=namespace, name=name)
+        return None if found is None else text(found, "metadata", "uid")
 
     def token_secret(self, namespace: str, name: str) -> TokenSecret | None:
         """The token Secret of a ServiceAccount, None if there is no such Secret.
+
+        Its token is None until the cluster has filled it in.
 
         Raises:
             Conflict: a Secret of that name is there and is no ServiceAccount token.
             UnexpectedAnswer: its token is not base64 of text.
         """
         subject = f"Secret {namespace}/{name}"
-        found = self._api.find(subject, _in_core("namespaces", namespace, "secrets", name))
-        return None if found is None else read_token_secret(subject, found)
+        found = self._stored(subject, f"{_NAMESPACE}/secrets/{{name}}", namespace=namespace, name=name)
+        if found is None:
+            return None
+        if text(found, "type") != _TOKEN_SECRET:
+            raise Conflict(
+                SYSTEM,
+                subject,
+                f"is of type {text(found, 'type')}, not {_TOKEN_SECRET}",
+                "Rename or remove that Secret, or choose the mode token-request.",
+            )
+        uid = text(found, "metadata", "annotations", "kubernetes.io/service-account.uid")
+        return TokenSecret(uid, _token_of(subject, at(found, "data", "token")))
 
-    def request_token(
-        self, namespace: str, service_account: str, lifetime_seconds: int, audiences: Sequence[str] = ()
-    ) -> IssuedToken:
-        """A new token of a ServiceAccount (TokenRequest). The API server's own audience when none is given.
+    def _stored(self, subject: str, path: str, **names: str) -> Mapping[str, Any] | None:
+        """An object that every cluster can hold; None if it is not there."""
+        found = self._api.find(subject, path, names)
+        if found is not None and not text(found, "metadata", "uid"):
+            raise self._api.unexpected(subject, "the answer is no object with a uid")
+        return found
+
+    def request_token(self, namespace: str, service_account: str, lifetime_seconds: int) -> IssuedToken:
+        """A new token of a ServiceAccount (TokenRequest), for the API server's own audience.
 
         Raises:
             PrerequisiteMissing: there is no such ServiceAccount.
@@ -155,17 +157,13 @@ class OpenShift:
         issued = _issued(
             self._api.ask(
                 subject,
-                "POST",
-                _in_core("namespaces", namespace, "serviceaccounts", service_account, "token"),
-                body={"spec": {"audiences": list(audiences), "expirationSeconds": lifetime_seconds}},
+                f"{_ACCOUNT}/token",
+                {"namespace": namespace, "name": service_account},
+                body={"spec": {"audiences": [], "expirationSeconds": lifetime_seconds}},
             )
         )
         if issued is None:
-            error = UnexpectedAnswer(
-                SYSTEM, subject, "the answer holds no token with its end", "Ask the cluster's operators."
-            )
-            error.maybe_done = True
-            raise error
+            raise self._api.unexpected(subject, "the answer holds no token with its end", maybe_done=True)
         return issued
 
     def key_ids(self) -> frozenset[str] | None:
@@ -174,17 +172,9 @@ class OpenShift:
         A cluster may have several: in OpenShift the tokens in Secrets are signed with another key than those
         of TokenRequest. ServiceAccounts may look (``system:service-account-issuer-discovery``).
         """
-        try:
-            found = self._api.find(
-                "keys of its tokens",
-                path_of("openid", "v1", "jwks"),
-                accept="application/jwk-set+json",
-                kind_may_be_missing=True,
-            )
-        except AccessDenied as error:
-            if _is_expired(error):
-                raise
-            return None
+        found = if_allowed(
+            lambda: self._api.find("keys of its tokens", "/openid/v1/jwks", kind_may_be_missing=True)
+        )
         return frozenset(str(key.get("kid")) for key in items(found, "keys")) or None
 
     def served_versions(self, crd: str) -> tuple[str, ...]:
@@ -196,99 +186,65 @@ class OpenShift:
         Returns:
             Empty while the CRD is absent or not Established.
         """
-        found = self._object("apiextensions.k8s.io", "v1", "customresourcedefinitions", crd)
+        found = self._custom("apiextensions.k8s.io", "customresourcedefinitions", crd)
         if found is None or condition(found, "Established").get("status") != "True":
             return ()
-        versions = items(mapping(found, "spec"), "versions")
+        versions = items(found, "spec", "versions")
         return tuple(str(version.get("name")) for version in versions if version.get("served"))
 
     def secret_store(self, namespace: str, name: str, version: str) -> SecretStoreState | None:
         """State of a SecretStore with its Events; None if it, or its kind in that version, is not there."""
-        found = self._object("external-secrets.io", version, "secretstores", name, namespace)
-        if found is None:
-            return None
-        ready = condition(found, "Ready")
-        return SecretStoreState(
-            ready={"True": True, "False": False}.get(str(ready.get("status"))),
-            reason=str(ready.get("reason") or ""),
-            message=str(ready.get("message") or ""),
-            events=self._events(namespace, "SecretStore", name),
-        )
+        return stores.secret_store(self._api, namespace, name, version)
 
-    def _events(self, namespace: str, kind: str, name: str) -> tuple[str, ...]:
-        selector = f"involvedObject.kind={kind},involvedObject.name={name}"
-        try:
-            found = self._api.ask(
-                f"Events of {kind} {namespace}/{name}",
-                "GET",
-                _in_core("namespaces", namespace, "events"),
-                query={"fieldSelector": selector, "limit": 100},
-            )
-        except AccessDenied as error:
-            if _is_expired(error):
-                raise
-            return ()  # the state is worth having without its history
-        latest = sorted(items(found, "items"), key=_time_of_event)
-        return tuple(
-            dict.fromkeys(
-                f"{text(one, 'type')} {text(one, 'reason')}: {text(one, 'message')}" for one in latest
-            )
-        )
+    def unsynced_secrets(self, namespace: str, store: str, version: str) -> tuple[ExternalSecretState, ...]:
+        """The ExternalSecrets of a SecretStore that are not Ready, with their Events."""
+        return stores.unsynced(self._api, namespace, store, version)
 
     def operator_running(self) -> bool | None:
-        """Whether External Secrets Operator has a ready replica anywhere; None if we may not look."""
-        try:
-            found = self._api.ask(
-                "Deployments of External Secrets Operator",
-                "GET",
-                path_of("apis", "apps", "v1", "deployments"),
-                query={"labelSelector": _OPERATOR_LABEL, "limit": 100},
-            )
-        except AccessDenied as error:
-            if _is_expired(error):
-                raise
+        """Whether a Deployment that the operator's chart labels has a ready replica; None if we may not look.
+
+        Not that no operator works: one that was made by hand, or runs elsewhere, has no such Deployment.
+        """
+        subject = "Deployments of External Secrets Operator"
+        found = if_allowed(lambda: self._api.ask(subject, "/apis/apps/v1/deployments", query=_OPERATOR))
+        if found is None:
             return None
-        return any(mapping(one, "status").get("readyReplicas") for one in items(found, "items"))
+        return any(at(one, "status", "readyReplicas") for one in items(found, "items"))
 
     def infrastructure(self) -> Infrastructure | None:
         """Who the cluster says it is; None where ``config.openshift.io`` is not served."""
-        found = self._object("config.openshift.io", "v1", "infrastructures", "cluster")
+        found = self._custom("config.openshift.io", "infrastructures", "cluster")
         if found is None:
             return None
         status = mapping(found, "status")
-        return Infrastructure(
-            str(status.get("infrastructureName") or ""), str(status.get("apiServerURL") or "")
-        )
+        return Infrastructure(text(status, "infrastructureName"), text(status, "apiServerURL"))
 
     def ingress_domain(self) -> str | None:
         """Default domain of the cluster's routes; None where ``config.openshift.io`` is not served."""
-        found = self._object("config.openshift.io", "v1", "ingresses", "cluster")
-        return None if found is None else str(mapping(found, "spec").get("domain") or "") or None
+        found = self._custom("config.openshift.io", "ingresses", "cluster")
+        return text(found, "spec", "domain") or None
 
-    def _object(
-        self, group: str, version: str, plural: str, name: str, namespace: str = ""
-    ) -> Mapping[str, Any] | None:
-        subject = f"{plural}.{group} " + (f"{namespace}/{name}" if namespace else name)
-        within = ("namespaces", namespace) if namespace else ()
+    def _custom(self, group: str, plural: str, name: str) -> Mapping[str, Any] | None:
+        """A cluster-scoped object of a group that a cluster may not serve; None if it is not there."""
         return self._api.find(
-            subject, path_of("apis", group, version, *within, plural, name), kind_may_be_missing=True
+            f"{plural}.{group} {name}",
+            f"/apis/{group}/v1/{plural}/{{name}}",
+            {"name": name},
+            kind_may_be_missing=True,
         )
 
 
 def _issued(answer: Mapping[str, Any]) -> IssuedToken | None:
     # A function of its own: whoever raises must not have the token in a variable, which tracebacks show.
-    status = mapping(answer, "status")
-    token, end = text(status, "token"), time(status, "expirationTimestamp")
+    token, end = text(answer, "status", "token"), time(answer, "status", "expirationTimestamp")
     return IssuedToken(SecretStr(token), end) if token and end else None
 
 
-def _in_core(*parts: str) -> str:
-    return path_of("api", "v1", *parts)
-
-
-def _time_of_event(event: Mapping[str, Any]) -> datetime:
-    return time(event, "lastTimestamp") or time(event, "eventTime") or datetime.min.replace(tzinfo=UTC)
-
-
-def _is_expired(error: AccessDenied) -> bool:
-    return error.answer.startswith("401")
+def _token_of(subject: str, encoded: Any) -> SecretStr | None:
+    if not encoded:
+        return None
+    try:
+        return SecretStr(base64.b64decode(encoded, validate=True).decode("ascii"))
+    except (ValueError, TypeError):
+        problem = "its token is not base64 of text"  # the cause would quote it
+    raise UnexpectedAnswer(SYSTEM, subject, problem, "Delete the Secret; the cluster fills a new one.")

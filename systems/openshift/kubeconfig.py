@@ -1,4 +1,4 @@
-"""A kubeconfig that comes from a Prefect Block, read without touching the machine it is read on.
+"""A kubeconfig that was handed over as text, read without touching the machine it is read on.
 
 `kubernetes.config` is made for a person's own machine: it follows file names, runs exec plugins, refreshes
 tokens of auth providers, and writes inline certificates and keys to temporary files. On a worker a file name
@@ -9,44 +9,60 @@ the few fields that make up a login are read here, and everything else is refuse
 from __future__ import annotations
 
 import base64
-import binascii
-import json
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import os
+import ssl
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
+import yaml
 from pydantic import SecretStr
 
+from runbook.addresses import check_address, check_header
+from runbook.diagnosis.claims import claims_of
+from runbook.documents import document_of
 from runbook.errors import InvalidInput
-from systems.tls import expires_at
+from systems.tls import expires_at, trusted_context
+from systems.trust import certificates
 
 _FLATTEN = (
-    "Put the output of `oc config view --minify --flatten --raw` into the ClusterConnection: "
-    "it has certificates and keys inline."
+    "Give the output of `oc config view --minify --flatten --raw`: it has certificates and keys inline."
 )
 _SERVICE_ACCOUNT = (
     "Use the kubeconfig of a ServiceAccount with a token (`oc create token`), or one made by `oc login`."
 )
 
-_REFUSED_OF_CLUSTER = {
-    "certificate-authority": ("names a file of another machine", _FLATTEN),
-}
-_REFUSED_OF_USER = {
+_REFUSED = {
     "exec": ("is an exec plugin: it would run a program on the worker", _SERVICE_ACCOUNT),
     "auth-provider": ("is an auth provider, which Kubernetes removed in 1.26", _SERVICE_ACCOUNT),
     "tokenFile": ("names a file of another machine", "Put the token itself into `token`."),
-    "client-certificate": ("names a file of another machine", _FLATTEN),
-    "client-key": ("names a file of another machine", _FLATTEN),
-    "username": ("is basic authentication, which Kubernetes removed in 1.19", _SERVICE_ACCOUNT),
-    "password": ("is basic authentication, which Kubernetes removed in 1.19", _SERVICE_ACCOUNT),
-    "as": ("asks for impersonation", "Use credentials of the user whose rights are meant."),
-    "as-uid": ("asks for impersonation", "Use credentials of the user whose rights are meant."),
-    "as-groups": ("asks for impersonation", "Use credentials of the user whose rights are meant."),
-    "as-user-extra": ("asks for impersonation", "Use credentials of the user whose rights are meant."),
+    **dict.fromkeys(
+        ("certificate-authority", "client-certificate", "client-key"),
+        ("names a file of another machine", _FLATTEN),
+    ),
+    **dict.fromkeys(
+        ("username", "password"),
+        ("is basic authentication, which Kubernetes removed in 1.19", _SERVICE_ACCOUNT),
+    ),
+    **dict.fromkeys(
+        ("as", "as-uid", "as-groups", "as-user-extra"),
+        ("asks for impersonation", "Use credentials of the user whose rights are meant."),
+    ),
+    "insecure-skip-tls-verify": (
+        "would send credentials to whoever answers",
+        "Give certificate-authority-data instead; `oc login` with a trusted CA writes it.",
+    ),
 }
+"""Fields of a cluster or user that are refused: why, and what to give instead."""
+
+
+def _refuse(subject: str, answer: str, remedy: str) -> NoReturn:
+    raise InvalidInput("input", subject, answer, remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class Login:
         host: ``https://host[:port][/path]``, without a trailing slash.
         ca_pem: the only trusted certificates; the machine's store when None.
         server_name: name to expect in the certificate instead of the one in ``host``; empty for none.
-        proxy: URL of the proxy for this cluster; empty for none.
+        proxy: ``http://host:port`` of the proxy for this cluster; empty for that of the environment, if any.
         token: bearer token.
         certificate_pem: client certificate, its key in ``key_pem``; sent beside a token, as client-go does.
     """
@@ -74,8 +90,47 @@ class Login:
     def expires_at(self) -> datetime | None:
         """When the credentials end, if they say so: a JWT and a certificate do, ``sha256~`` tokens do not."""
         if self.token:
-            return _end_of_jwt(self.token.get_secret_value())
+            claims = claims_of(self.token)
+            return claims.expires if claims else None
         return expires_at(self.certificate_pem) if self.certificate_pem else None
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Whom this login believes, and the client certificate that it shows.
+
+        Raises:
+            InvalidInput: certificate and key are no PEM, or do not belong together.
+        """
+        context = trusted_context(self.ca_pem, "kubeconfig, certificate-authority-data")
+        if not self.certificate_pem or not self.key_pem:
+            return context
+        with _as_file(f"{self.certificate_pem}\n{self.key_pem.get_secret_value()}") as pair:
+            try:
+                context.load_cert_chain(pair)
+            except ssl.SSLError as error:
+                problem = error.reason or "unreadable"
+            else:
+                return context
+        subject = "kubeconfig, client-certificate-data and client-key-data"
+        _refuse(subject, f"are not a PEM certificate and its key ({problem})", _FLATTEN)
+
+
+def parse_kubeconfig(text: str, subject: str) -> Mapping[str, Any]:
+    """The content of a kubeconfig.
+
+    Raises:
+        InvalidInput: it is not one; ``subject`` names it for the reader. The text is not repeated.
+    """
+    try:
+        parsed = document_of(text)
+    except yaml.YAMLError:
+        parsed = None  # the parser's error quotes the text
+    if not isinstance(parsed, Mapping):
+        _refuse(
+            subject,
+            "is not a YAML mapping",
+            "Give the text of a kubeconfig, for example of `oc config view --flatten --minify`.",
+        )
+    return parsed
 
 
 def read_kubeconfig(kubeconfig: Mapping[str, Any], context: str | None = None) -> Login:
@@ -84,133 +139,114 @@ def read_kubeconfig(kubeconfig: Mapping[str, Any], context: str | None = None) -
     Raises:
         InvalidInput: names the field that is missing or cannot be used, and what to do; never a credential.
     """
-    name = context or _text(kubeconfig, "current-context", "kubeconfig")
+    whole = _Part("kubeconfig", kubeconfig)
+    name = context or whole.text("current-context")
     if not name:
-        known = ", ".join(_names(kubeconfig, "contexts")) or "none"
-        _refuse(
-            "kubeconfig, current-context", f"is not set; contexts there: {known}", "Name the context to use."
-        )
-    chosen = _entry(kubeconfig, "contexts", "context", name)
-    cluster_name = _text(chosen, "cluster", f"kubeconfig, context {name!r}")
-    user_name = _text(chosen, "user", f"kubeconfig, context {name!r}")
-    cluster = _entry(kubeconfig, "clusters", "cluster", cluster_name)
-    user = _entry(kubeconfig, "users", "user", user_name)
-    of_cluster, of_user = f"kubeconfig, cluster {cluster_name!r}", f"kubeconfig, user {user_name!r}"
-    _refuse_fields(cluster, _REFUSED_OF_CLUSTER, of_cluster)
-    _refuse_fields(user, _REFUSED_OF_USER, of_user)
-    if cluster.get("insecure-skip-tls-verify"):
-        _refuse(
-            f"{of_cluster}: insecure-skip-tls-verify",
-            "would send credentials to whoever answers",
-            "Give certificate-authority-data instead; `oc login` with a trusted CA writes it.",
-        )
-    token = _text(user, "token", of_user).strip()
-    if not token.isascii() or any(character.isspace() or not character.isprintable() for character in token):
-        _refuse(f"{of_user}: token", "has blanks or characters that no token has", "Paste it again.")
-    certificate, key = (
-        _decoded(user, "client-certificate-data", of_user),
-        _decoded(user, "client-key-data", of_user),
-    )
+        answer = f"is not set; contexts there: {_known(_entries(kubeconfig, 'contexts'))}"
+        _refuse("kubeconfig, current-context", answer, "Name the context to use.")
+    chosen = _part(kubeconfig, "contexts", name)
+    cluster = _part(kubeconfig, "clusters", chosen.text("cluster"))
+    user = _part(kubeconfig, "users", chosen.text("user"))
+    for part in (cluster, user):
+        for refused in filter(part.fields.get, _REFUSED):
+            _refuse(f"{part.owner}: {refused}", *_REFUSED[refused])
+    token = user.text("token")
+    if token:
+        check_header(token, f"{user.owner}: token")
+    certificate, key = user.decoded("client-certificate-data"), user.decoded("client-key-data")
     if bool(certificate) != bool(key):
         absent = "client-key-data" if certificate else "client-certificate-data"
-        _refuse(f"{of_user}: {absent}", "is missing, a client certificate needs its key", _FLATTEN)
+        _refuse(f"{user.owner}: {absent}", "is missing, a client certificate needs its key", _FLATTEN)
     if not token and not certificate:
-        _refuse(of_user, "has neither a token nor a client certificate", _SERVICE_ACCOUNT)
+        _refuse(user.owner, "has neither a token nor a client certificate", _SERVICE_ACCOUNT)
+    server_name = cluster.text("tls-server-name")
+    if server_name:
+        check_address(f"https://{server_name}", f"{cluster.owner}: tls-server-name")
+    authority = cluster.decoded("certificate-authority-data", "replace")
     return Login(
-        host=check_server(_text(cluster, "server", of_cluster), f"{of_cluster}: server"),
-        ca_pem=_decoded(cluster, "certificate-authority-data", of_cluster) or None,
-        server_name=_text(cluster, "tls-server-name", of_cluster),
-        proxy=_text(cluster, "proxy-url", of_cluster),
+        host=check_address(cluster.text("server"), f"{cluster.owner}: server").rstrip("/"),
+        ca_pem=certificates(authority, f"{cluster.owner}: certificate-authority-data") if authority else None,
+        server_name=server_name,
+        proxy=_proxy(cluster.text("proxy-url"), f"{cluster.owner}: proxy-url"),
         token=SecretStr(token) if token else None,
         certificate_pem=certificate or None,
         key_pem=SecretStr(key) if key else None,
     )
 
 
-def _refuse(subject: str, answer: str, remedy: str) -> NoReturn:
-    raise InvalidInput("input", subject, answer, remedy)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Fields of a kubeconfig, and what they are fields of, for the reader of an error."""
+
+    owner: str
+    fields: Mapping[str, Any] = field(repr=False)
+
+    def text(self, name: str) -> str:
+        value = self.fields.get(name)
+        if value is not None and not isinstance(value, str):
+            _refuse(f"{self.owner}: {name}", "is not text", "Put it in quotes.")
+        return value or ""
+
+    def decoded(self, name: str, errors: str = "strict") -> str:
+        try:
+            encoded = "".join(self.text(name).split())
+            return base64.b64decode(encoded, validate=True).decode(errors=errors)
+        except ValueError:
+            # The cause would quote what may be a private key.
+            problem = "is not base64 of PEM text"
+        _refuse(f"{self.owner}: {name}", problem, _FLATTEN)
 
 
-def _refuse_fields(fields: Mapping[str, Any], refused: Mapping[str, tuple[str, str]], owner: str) -> None:
-    for field, (answer, remedy) in refused.items():
-        if fields.get(field):
-            _refuse(f"{owner}: {field}", answer, remedy)
-
-
-def _names(kubeconfig: Mapping[str, Any], section: str) -> list[str]:
-    entries = kubeconfig.get(section)
-    if not isinstance(entries, list):
-        return []
-    return [str(entry["name"]) for entry in entries if isinstance(entry, Mapping) and "name" in entry]
-
-
-def _entry(kubeconfig: Mapping[str, Any], section: str, key: str, name: str) -> Mapping[str, Any]:
+def _part(kubeconfig: Mapping[str, Any], section: str, name: str) -> _Part:
+    key, entries = section.removesuffix("s"), _entries(kubeconfig, section)
+    owner = f"kubeconfig, {key} {name!r}"
     if not isinstance(kubeconfig.get(section), list):
+        remedy = "Give a whole kubeconfig, as `oc login` or `oc config view` makes it."
+        _refuse(f"kubeconfig, {section}", "is missing", remedy)
+    for entry in entries:
+        if entry["name"] == name:
+            if isinstance(entry.get(key), Mapping):
+                return _Part(owner, entry[key])
+            _refuse(owner, "is empty", _FLATTEN)
+    answer = f"is not there; {section} there: {_known(entries)}"
+    _refuse(owner, answer, f"Correct the name, or add the {key}.")
+
+
+def _entries(kubeconfig: Mapping[str, Any], section: str) -> list[Mapping[str, Any]]:
+    entries = kubeconfig.get(section)
+    entries = entries if isinstance(entries, list) else []
+    return [entry for entry in entries if isinstance(entry, Mapping) and "name" in entry]
+
+
+def _known(entries: list[Mapping[str, Any]]) -> str:
+    return ", ".join(str(entry["name"]) for entry in entries) or "none"
+
+
+def _proxy(address: str, subject: str) -> str:
+    if address and not address.startswith("http://"):
         _refuse(
-            f"kubeconfig, {section}",
-            "is missing",
-            "Give a whole kubeconfig, as `oc login` or `oc config view` makes it.",
+            subject,
+            "is not the address of an http proxy; others (socks5, https) cannot be used here",
+            "Give it as http://host:port. What goes through it is encrypted all the same.",
         )
-    for entry in kubeconfig[section]:
-        if isinstance(entry, Mapping) and entry.get("name") == name:
-            fields = entry.get(key)
-            if isinstance(fields, Mapping):
-                return fields
-            _refuse(f"kubeconfig, {key} {name!r}", "is empty", _FLATTEN)
-    known = ", ".join(_names(kubeconfig, section)) or "none"
-    _refuse(
-        f"kubeconfig, {key} {name!r}",
-        f"is not there; {section} there: {known}",
-        f"Correct the name, or add the {key}.",
-    )
+    return check_address(address, subject, http="always") if address else ""
 
 
-def _text(fields: Mapping[str, Any], field: str, owner: str) -> str:
-    value = fields.get(field)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        _refuse(f"{owner}: {field}", "is not text", "Put it in quotes.")
-    return value
+@contextmanager
+def _as_file(pem: str) -> Iterator[str]:
+    """A path at which OpenSSL, which reads keys from files only, finds a certificate and its key.
 
-
-def _decoded(fields: Mapping[str, Any], field: str, owner: str) -> str:
-    try:
-        return base64.b64decode("".join(_text(fields, field, owner).split()), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        # The cause would quote what may be a private key.
-        problem = "is not base64 of PEM text"
-    _refuse(f"{owner}: {field}", problem, _FLATTEN)
-
-
-def check_server(server: str, subject: str) -> str:
-    """``server`` without a trailing slash, if it is the https address of an API server.
-
-    Raises:
-        InvalidInput: it is not; credentials in it are not repeated.
+    On Linux it leads to memory that has no name on any disk: a process that is killed leaves no key behind.
+    Elsewhere it is a file (0600) in a directory (0700), both gone when the block ends.
     """
-    usable = False
-    with suppress(ValueError):  # a bracket that is not closed, a port that is none
-        parts = urlsplit(server)
-        if parts.username or parts.password:
-            _refuse(subject, "holds a user name or password", "Give the address alone.")
-        usable = (
-            parts.scheme == "https"
-            and bool(parts.hostname)
-            and not (parts.query or parts.fragment)
-            and (parts.port is None or parts.port > 0)
-        )
-    if not usable:
-        _refuse(subject, f"{server!r} is not https://host[:port]", "Give the address that `oc` uses.")
-    return server.rstrip("/")
-
-
-def _end_of_jwt(token: str) -> datetime | None:
-    parts = token.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        return datetime.fromtimestamp(claims["exp"], UTC)
-    except (ValueError, KeyError, TypeError, OverflowError, OSError):
-        return None
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("client.pem"), "w") as memory:
+            memory.write(pem)
+            memory.flush()
+            yield f"/proc/self/fd/{memory.fileno()}"
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        pair = Path(directory, "client.pem")
+        pair.touch(mode=0o600)
+        pair.write_text(pem)
+        yield str(pair)

@@ -7,13 +7,16 @@ old CA. `review_with` makes the very request that Vault will make, over a connec
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from pydantic import SecretStr
 
-from runbook.errors import AccessDenied, UnexpectedAnswer
+from runbook.addresses import check_address
+from runbook.errors import AccessDenied, NotAuthenticated
 from systems.openshift.answers import TokenReview
 from systems.openshift.fields import mapping, text
-from systems.openshift.kubeconfig import Login, check_server
-from systems.openshift.transport import SYSTEM, Api, path_of
+from systems.openshift.kubeconfig import Login
+from systems.openshift.transport import SYSTEM, Api
 
 
 def review_with(
@@ -22,50 +25,39 @@ def review_with(
     reviewer_jwt: SecretStr,
     token: SecretStr,
     timeout: float = 10,
+    *,
+    proxy: str = "",
 ) -> TokenReview:
     """Review ``token`` as Vault will: at ``host``, trusting ``ca_pem`` alone, with the reviewer's JWT.
 
+    Args:
+        proxy: see `Login`.
+
     Raises:
-        InvalidInput: ``host`` is no https URL, or ``ca_pem`` no PEM.
+        InvalidInput: ``host`` is no https URL, ``ca_pem`` no PEM, or the JWT is none.
         AccessDenied: the reviewer's JWT is not believed (401), or may not create TokenReviews (403).
         CertificateNotTrusted, Unreachable, Busy, UnexpectedAnswer: see `Api.ask`.
     """
     login = Login(
-        host=check_server(host, "host for Vault"),
+        host=check_address(host, "host for Vault").rstrip("/"),
         ca_pem=ca_pem,
-        token=SecretStr(reviewer_jwt.get_secret_value().strip()),
+        token=SecretStr(reviewer_jwt.get_secret_value().strip()),  # as Vault does
+        proxy=proxy,
     )
-    api = Api(login, timeout)
-    try:
-        return _review(api, token)
-    except AccessDenied as error:
-        if error.answer.startswith("401"):
+    path = "/apis/authentication.k8s.io/v1/tokenreviews"
+    with closing(Api(login, timeout, "the connection")) as api:
+        try:
+            status = mapping(api.ask("TokenReview", path, body={"spec": {"token": token}}), "status")
+        except AccessDenied as error:
             remedy = (
                 "It has expired, or its ServiceAccount or Secret was deleted or recreated: make a new one."
+                if isinstance(error, NotAuthenticated)
+                else "Bind its ServiceAccount to the ClusterRole system:auth-delegator."
             )
-        else:
-            remedy = "Bind its ServiceAccount to the ClusterRole system:auth-delegator."
-        raise AccessDenied(
-            SYSTEM, f"TokenReview at {host} with the reviewer's token", error.answer, remedy
-        ) from None
-    finally:
-        api.close()
-
-
-def _review(api: Api, token: SecretStr) -> TokenReview:
-    answer = api.ask(
-        "TokenReview",
-        "POST",
-        path_of("apis", "authentication.k8s.io", "v1", "tokenreviews"),
-        body={"spec": {"token": token}},
-    )
-    status = mapping(answer, "status")
-    # The API server leaves it out where it is false.
-    authenticated = status.get("authenticated", False)
-    if not status or not isinstance(authenticated, bool):
-        raise UnexpectedAnswer(SYSTEM, "TokenReview", "the answer holds no verdict", "Check the address.")
-    return TokenReview(
-        authenticated=authenticated,
-        username=text(mapping(status, "user"), "username"),
-        error=text(status, "error"),
-    )
+            subject = f"TokenReview at {host} with the reviewer's token"
+            raise type(error)(SYSTEM, subject, error.answer, remedy) from None
+        # The API server leaves it out where it is false.
+        authenticated = status.get("authenticated", False)
+        if not status or not isinstance(authenticated, bool):
+            raise api.unexpected("TokenReview", "the answer holds no verdict")
+    return TokenReview(authenticated, text(status, "user", "username"), text(status, "error"))

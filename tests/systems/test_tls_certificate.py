@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from deployments.sandbox.certificates import CertificateAuthority, ServerCertificate
 from runbook.errors import InvalidInput, Unreachable
+from sandbox.certificates import CertificateAuthority, ServerCertificate
 from systems.tls import check_certificate
 
 
@@ -48,107 +48,73 @@ def tls_server(directory: Path, issued: ServerCertificate) -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture(scope="module")
-def authority() -> CertificateAuthority:
-    return CertificateAuthority("authority")
-
-
-def test_a_certificate_of_that_ca_and_name_is_trusted(
-    tmp_path: Path, authority: CertificateAuthority
-) -> None:
-    issued = authority.issue("server", ("127.0.0.1", "api.ember.example.com"))
-    with tls_server(tmp_path, issued) as url:
-        report = check_certificate(url + "/some/path", authority.pem)
-    assert report.trusted
-    assert report.problem == ""
-    assert report.names == ("api.ember.example.com", "127.0.0.1")
-    assert report.not_after is not None
-    assert report.not_after > datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=29)
-
-
-def test_a_certificate_of_another_ca_is_a_broken_chain(
-    tmp_path: Path, authority: CertificateAuthority
-) -> None:
-    with tls_server(tmp_path, authority.issue("server")) as url:
-        report = check_certificate(url, CertificateAuthority("another").pem)
-    assert not report.trusted
-    assert report.problem.startswith("chain: ")
-    assert "127.0.0.1" in report.names
-
-
-def test_the_store_of_the_machine_does_not_know_a_private_ca(
-    tmp_path: Path, authority: CertificateAuthority
-) -> None:
-    with tls_server(tmp_path, authority.issue("server")) as url:
-        assert check_certificate(url, None).problem.startswith("chain: ")
-
-
-def test_a_name_that_is_missing_is_reported_with_those_that_are_there(
-    tmp_path: Path, authority: CertificateAuthority
-) -> None:
-    with tls_server(tmp_path, authority.issue("127.0.0.1", ("api.ember.example.com",))) as url:
-        report = check_certificate(url, authority.pem)
-    assert report.problem == (
-        "host name: the certificate is not valid for 127.0.0.1, only for api.ember.example.com"
-    )
-
-
-def test_a_common_name_does_not_count_as_a_name(tmp_path: Path, authority: CertificateAuthority) -> None:
-    with tls_server(tmp_path, authority.issue("localhost", ())) as url:
-        report = check_certificate(url.replace("127.0.0.1", "localhost"), authority.pem)
-    assert report.problem == "host name: the certificate is not valid for localhost"
-
-
-def test_an_expired_certificate_is_reported_with_its_date(
-    tmp_path: Path, authority: CertificateAuthority
-) -> None:
-    issued = authority.issue("server", lifetime=datetime.timedelta(days=-1))
-    with tls_server(tmp_path, issued) as url:
-        report = check_certificate(url, authority.pem)
-    assert report.not_after is not None
-    assert report.not_after < datetime.datetime.now(datetime.UTC)
-    assert report.problem.startswith("dates: a certificate of the chain has expired")
-    assert f"{report.not_after:%Y-%m-%d %H:%M}" in report.problem
-
-
-def test_the_server_s_own_certificate_may_be_the_anchor_as_in_go(
-    tmp_path: Path, authority: CertificateAuthority
-) -> None:
-    issued = authority.issue("server")
-    with tls_server(tmp_path, issued) as url:
-        assert check_certificate(url, issued.certificate_pem).trusted
-
-
-def test_nobody_there_is_unreachable() -> None:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        with pytest.raises(Unreachable, match="refused"):
-            check_certificate(f"https://127.0.0.1:{reserved.getsockname()[1]}", None)
-
-
-def test_silence_is_unreachable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Unreachable, match="timed out"):
-        check_certificate(f"https://127.0.0.1:{silent.getsockname()[1]}", None, timeout=0.3)
+AUTHORITY = CertificateAuthority("authority")
+ISSUED = AUTHORITY.issue("server")
+OTHER = CertificateAuthority("another").pem
+HOST = "api.ember.example.com"
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("issued", "ca_pem", "host", "problem"),
     [
-        "http://127.0.0.1",
-        "127.0.0.1:6443",
-        "https://",
-        "https://h:port",
-        "https://h:0",
-        "https://[::1",
-        "https://a..b",
+        (ISSUED, AUTHORITY.pem, "127.0.0.1", ""),
+        # Go takes any certificate of a bundle for an anchor.
+        (ISSUED, ISSUED.certificate_pem, "127.0.0.1", ""),
+        (ISSUED, OTHER, "127.0.0.1", "chain: certificate verify failed"),
+        (ISSUED, None, "127.0.0.1", "chain: certificate verify failed"),
+        (
+            AUTHORITY.issue("127.0.0.1", (HOST,)),
+            AUTHORITY.pem,
+            "127.0.0.1",
+            f"host name: the certificate is not valid for 127.0.0.1, only for {HOST}",
+        ),
+        # A common name does not count as a name.
+        (
+            AUTHORITY.issue("localhost", ()),
+            AUTHORITY.pem,
+            "localhost",
+            "host name: the certificate is not valid for localhost",
+        ),
+        (
+            AUTHORITY.issue("server", lifetime=datetime.timedelta(days=-1)),
+            AUTHORITY.pem,
+            "127.0.0.1",
+            "dates: a certificate of the chain has expired; the server's own ends on",
+        ),
     ],
 )
-def test_what_is_no_https_address_is_refused(url: str) -> None:
-    with pytest.raises(InvalidInput):
+def test_a_certificate_is_judged_by_chain_host_name_and_dates(
+    tmp_path: Path, issued: ServerCertificate, ca_pem: str | None, host: str, problem: str
+) -> None:
+    with tls_server(tmp_path, issued) as url:
+        report = check_certificate(url.replace("127.0.0.1", host), ca_pem)
+    assert report.problem.startswith(problem)
+    assert report.trusted is (not report.problem) is (not problem)
+    assert report.fault == problem.partition(":")[0]
+    if report.fault == "dates":
+        assert report.not_after < datetime.datetime.now(datetime.UTC)
+        assert f"{report.not_after:%Y-%m-%d %H:%M}" in report.problem
+
+
+def test_a_report_tells_names_and_end_whatever_the_path(tmp_path: Path) -> None:
+    with tls_server(tmp_path, AUTHORITY.issue("server", ("127.0.0.1", HOST))) as url:
+        report = check_certificate(url + "/some/path", AUTHORITY.pem)
+    assert report.names == (HOST, "127.0.0.1")
+    assert report.not_after > datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=29)
+
+
+def test_nobody_there_and_silence_are_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Unreachable, match="timed out"):
+            check_certificate(url, None, timeout=0.3)
+    with pytest.raises(Unreachable, match="refused"):
         check_certificate(url, None)
 
 
-def test_a_ca_that_is_no_pem_is_refused() -> None:
+def test_no_https_address_and_no_pem_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="is not https://"):
+        check_certificate("http://127.0.0.1", None)
     with pytest.raises(InvalidInput, match="not a PEM certificate"):
         check_certificate("https://127.0.0.1:1", "garbage")
 

@@ -13,19 +13,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from deployments.sandbox.github_api import GitHubApi, User
+from sandbox.github_api import GitHubApi
 from systems.github import GitHub
-from tests.github_checkout import Caller, Checkout, seed
+from tests.github_checkout import USERS, Caller, Checkout, seed
 
 TOKEN = "ghp_sentinel0of0the0token0that0nobody0may0see"
-
-USERS = {
-    "pipeline": User(permissions={"sandbox/gitops": "write"}, organizations=("forks",)),
-    "reviewer": User(permissions={"*": "admin"}),
-    "read-only": User(permissions={"*": "read"}, read_only_token=True),
-    "contributor": User(permissions={"sandbox/gitops": "read"}),
-    "stranger": User(),
-}
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +27,7 @@ def gitops_seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_stand_in(tmp_path_factory: pytest.TempPathFactory, gitops_seed: Path) -> Iterator[GitHubApi]:
-    repositories = {"sandbox/gitops": gitops_seed, "reviewer/gitops": None}
+    repositories = {"sandbox/gitops": gitops_seed, "reviewer/gitops": gitops_seed}
     with GitHubApi(tmp_path_factory.mktemp("github"), repositories, USERS, fork_seconds=0.3) as running:
         yield running
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from deployments.sandbox.github_api import GitHubApi
 from runbook.errors import AccessDenied, Busy, Conflict, PrerequisiteMissing, UnexpectedAnswer
+from sandbox.github_api import GitHubApi
 from systems.github import GitHub
-from tests.github_checkout import Caller, Checkout
+from tests.github_checkout import Checkout
 from tests.systems.github.conftest import Scripted, client_of, http
+
+
+def posts(stand_in: GitHubApi) -> int:
+    return sum(each.method == "POST" for each in stand_in.requests)
 
 
 def test_access_tells_what_the_owner_of_the_token_may_do(stand_in: GitHubApi, github: GitHub) -> None:
@@ -19,10 +23,28 @@ def test_access_tells_what_the_owner_of_the_token_may_do(stand_in: GitHubApi, gi
     assert (access.full_name, access.default_branch) == ("sandbox/gitops", "main")
     assert (access.can_push, access.archived) == (True, False)
     assert access.clone_url == stand_in.clone_url("sandbox/gitops")
-    assert access.html_url == f"{stand_in.url}/sandbox/gitops"
     assert github.login() == "pipeline"
     with client_of(stand_in, "read-only") as reader:
         assert (reader.access().can_push, reader.login()) == (False, "read-only")
+
+
+def test_a_fork_that_was_renamed_is_found_under_its_name(scripted: Scripted) -> None:
+    fork = {
+        "full_name": "bot/gitops-fork",
+        "default_branch": "main",
+        "archived": False,
+        "fork": True,
+        "clone_url": "https://github.example.com/bot/gitops-fork.git",
+        "parent": {"full_name": "sandbox/gitops"},
+    }
+    scripted.answers = [
+        http(301, {"message": "Moved Permanently"}, {"Location": f"{scripted.url}/repositories/7"}),
+        http(200, fork),
+        http(200, {"name": "main"}),
+    ]
+    with scripted.client() as github:
+        assert github.ensure_fork("bot", 1).clone_url == fork["clone_url"]
+    assert scripted.asked[1] == "GET /api/v3/repositories/7"
 
 
 def test_a_repository_that_the_token_may_not_see_is_explained(stand_in: GitHubApi) -> None:
@@ -69,10 +91,10 @@ def test_a_fork_is_made_and_filled_before_it_is_handed_out(stand_in: GitHubApi, 
 
 def test_a_fork_that_is_there_is_taken(stand_in: GitHubApi, github: GitHub) -> None:
     first = github.ensure_fork("forks", 20)
-    before = len([each for each in stand_in.requests if each.method == "POST"])
+    before = posts(stand_in)
     assert github.ensure_fork("Forks", 20) == first
     assert first.full_name == "forks/gitops"
-    assert len([each for each in stand_in.requests if each.method == "POST"]) == before
+    assert posts(stand_in) == before
 
 
 def test_a_repository_of_that_name_that_is_no_fork_is_left_alone(stand_in: GitHubApi) -> None:
@@ -80,7 +102,7 @@ def test_a_repository_of_that_name_that_is_no_fork_is_left_alone(stand_in: GitHu
         github.ensure_fork("reviewer", 5)
     assert caught.value.subject == "fork reviewer/gitops"
     assert "no fork of sandbox/gitops" in caught.value.answer
-    assert Caller(stand_in, "reviewer").get("/repos/sandbox/gitops/forks") == []
+    assert posts(stand_in) == 0
 
 
 def test_a_fork_that_stays_empty_is_worth_another_try(stand_in: GitHubApi, github: GitHub) -> None:
@@ -88,7 +110,7 @@ def test_a_fork_that_stays_empty_is_worth_another_try(stand_in: GitHubApi, githu
         github.ensure_fork("pipeline", 0)
     assert "has no branch main yet" in caught.value.answer
     assert github.ensure_fork("pipeline", 20).full_name == "pipeline/gitops"
-    assert len(Caller(stand_in).get("/repos/sandbox/gitops/forks")) == 1
+    assert posts(stand_in) == 1
 
 
 def test_an_organization_that_is_not_ours_is_refused(github: GitHub) -> None:

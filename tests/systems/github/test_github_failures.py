@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import logging
 import pickle
-import socket
 import traceback
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from deployments.sandbox.certificates import CertificateAuthority
-from deployments.sandbox.github_api import GitHubApi, RateLimits
 from runbook.errors import (
     AccessDenied,
     Busy,
-    CertificateNotTrusted,
     Conflict,
     EnablementError,
     InvalidInput,
+    NotAuthenticated,
     PrerequisiteMissing,
     UnexpectedAnswer,
     Unreachable,
 )
-from systems.bounded import LARGEST_ANSWER
+from sandbox.github_api import GitHubApi, RateLimits
 from systems.github import GitHub
+from systems.http_session import LARGEST_ANSWER
 from tests.systems.github.conftest import TOKEN, Scripted, client_of, http
-from tests.systems.openshift.scripted_api import Answer, scripted_server
 
 REPOSITORY = {
     "full_name": "sandbox/gitops",
@@ -38,11 +35,10 @@ REPOSITORY = {
     "archived": False,
     "fork": False,
     "clone_url": "https://github.example.com/sandbox/gitops.git",
-    "html_url": "https://github.example.com/sandbox/gitops",
 }
 
 FAILURES: list[tuple[bytes, type[EnablementError], str]] = [
-    (http(401, {"message": "Bad credentials"}), AccessDenied, "401 Bad credentials"),
+    (http(401, {"message": "Bad credentials"}), NotAuthenticated, "401 Bad credentials"),
     (http(403, {"message": "Resource not accessible"}), AccessDenied, "403 Resource not accessible"),
     (http(451, {"message": "Repository access blocked"}), AccessDenied, "451"),
     (http(404, {"message": "Not Found"}), PrerequisiteMissing, "404 Not Found"),
@@ -56,7 +52,7 @@ FAILURES: list[tuple[bytes, type[EnablementError], str]] = [
     (http(503, b""), Busy, "503"),
     (http(504, b'{"message":'), Busy, "504"),
     (http(202, {}), Busy, "202"),
-    (http(301, {"message": "Moved"}, {"Location": "/repositories/1"}), PrerequisiteMissing, "301"),
+    (http(301, {"message": "Moved"}, {"Location": "/sandbox/other"}), PrerequisiteMissing, "301"),
     (http(307, b"", {"Location": "http://evil.example.com/"}), PrerequisiteMissing, "307"),
     (http(200, b"<html>A proxy's page</html>"), UnexpectedAnswer, "not JSON"),
     (http(200, b'{"full_name": "sand'), UnexpectedAnswer, "not JSON"),
@@ -100,43 +96,33 @@ def test_a_bad_answer_is_a_plain_error_after_one_request(
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
 
 
+SPENT = {"X-RateLimit-Remaining": "0"}
+
+
 @pytest.mark.parametrize(
-    ("headers", "message", "expected"),
+    ("statuses", "headers", "message", "expected"),
     [
-        ({"Retry-After": "7"}, "You have exceeded a secondary rate limit.", 7),
-        ({}, "You have exceeded a secondary rate limit. Please wait a few minutes.", 60),
+        ((403, 429), {"Retry-After": "7"}, "You have exceeded a secondary rate limit.", 7),
+        ((403, 429), {}, "You have exceeded a secondary rate limit. Please wait a few minutes.", 60),
         (
-            {
-                "X-RateLimit-Remaining": "0",
-                "X-RateLimit-Reset": "1700000300",
-                "Date": "Tue, 14 Nov 2023 22:13:20 GMT",
-            },
+            (403, 429),
+            {**SPENT, "X-RateLimit-Reset": "1700000300", "Date": "Tue, 14 Nov 2023 22:13:20 GMT"},
             "API rate limit exceeded for user ID 1.",
             300,
         ),
-        (
-            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1000", "Date": "no date"},
-            "API rate limit exceeded for user ID 1.",
-            1,
-        ),
+        ((403, 429), {**SPENT, "X-RateLimit-Reset": "1000", "Date": "no date"}, "API rate limit exceeded", 1),
+        ((503,), {"Retry-After": "30"}, "Maintenance", 30),
     ],
 )
-@pytest.mark.parametrize("status", [403, 429])
-def test_a_rate_limit_says_when_to_come_back(
-    scripted: Scripted, status: int, headers: dict[str, str], message: str, expected: float
+def test_a_rate_limit_says_when_to_come_back_and_nothing_waits_for_it(
+    scripted: Scripted, statuses: tuple[int, ...], headers: dict[str, str], message: str, expected: float
 ) -> None:
-    scripted.answers = [http(status, {"message": message}, headers)]
-    with scripted.client() as github, pytest.raises(Busy) as caught:
-        github.access()
-    assert caught.value.retry_after == expected
-    assert len(scripted.requests) == 1
-
-
-def test_maintenance_says_when_to_come_back(scripted: Scripted) -> None:
-    scripted.answers = [http(503, {"message": "Maintenance"}, {"Retry-After": "30"})]
-    with scripted.client() as github, pytest.raises(Busy) as caught:
-        github.access()
-    assert caught.value.retry_after == 30
+    for status in statuses:
+        scripted.answers = [http(status, {"message": message}, headers)]
+        with scripted.client() as github, pytest.raises(Busy) as caught:
+            github.access()
+        assert caught.value.retry_after == expected
+    assert len(scripted.requests) == len(statuses)
 
 
 def test_the_limits_of_the_stand_in_are_understood(stand_in: GitHubApi) -> None:
@@ -168,116 +154,64 @@ def test_a_compressed_answer_in_chunks_is_read(scripted: Scripted) -> None:
         github.access()
 
 
-def test_nobody_there_is_unreachable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with (
-        GitHub("sandbox/gitops", SecretStr(TOKEN), api_url=f"http://127.0.0.1:{port}") as github,
-        pytest.raises(Unreachable) as caught,
-    ):
-        github.access()
-    assert "refused" in caught.value.answer
-    assert "object at" not in caught.value.answer
-
-
-def test_an_answer_that_does_not_come_or_does_not_end_is_unreachable(
-    tmp_path: Path, authority: CertificateAuthority
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with (
-            GitHub("sandbox/gitops", SecretStr(TOKEN), api_url=url, timeout=0.2) as github,
-            pytest.raises(Unreachable),
-        ):
-            github.access()
-    with scripted_server(tmp_path, authority) as script:
-        script.answers["/repos/sandbox/gitops"] = Answer(200, b"x" * 10_000, seconds_between_bytes=0.02)
-        with (
-            GitHub("sandbox/gitops", SecretStr(TOKEN), script.url, authority.pem, timeout=0.3) as github,
-            pytest.raises(Unreachable) as caught,
-        ):
-            github.access()
-    assert "did not end in time" in caught.value.answer
-
-
-@pytest.fixture(scope="module")
-def authority() -> CertificateAuthority:
-    return CertificateAuthority("authority of a GitHub Enterprise Server")
-
-
-def test_exactly_the_given_ca_is_believed(tmp_path: Path, authority: CertificateAuthority) -> None:
-    with scripted_server(tmp_path, authority) as script:
-        script.answers["/repos/sandbox/gitops"] = Answer.json(REPOSITORY)
-        with GitHub("sandbox/gitops", SecretStr(TOKEN), script.url, authority.pem) as github:
-            assert github.access().default_branch == "main"
-        for ca_pem in (None, CertificateAuthority("another").pem):
-            with (
-                GitHub("sandbox/gitops", SecretStr(TOKEN), script.url, ca_pem) as github,
-                pytest.raises(CertificateNotTrusted) as caught,
-            ):
-                github.access()
-            assert "ca_cert" in caught.value.remedy
-        assert len(script.requests) == 1, "the token is sent to nobody else"
-
-
-def test_a_next_page_on_another_server_is_not_followed(scripted: Scripted) -> None:
-    elsewhere = {
-        "Link": '<http://127.0.0.2:1/api/v3/repos/sandbox/gitops/issues/1/comments?page=2>; rel="next"'
-    }
-    scripted.answers = [http(200, [{"id": 1, "body": "Another"}], elsewhere)]
-    with scripted.client() as github, pytest.raises(UnexpectedAnswer):
-        github.comment_once(1, "occasion", "Text")
-    assert len(scripted.requests) == 1
+def test_a_next_page_is_asked_for_at_our_own_server_wherever_its_link_leads(scripted: Scripted) -> None:
+    elsewhere = {"Link": '<http://127.0.0.2:1/api/v3/repos/o/r/issues/1/comments?page=2>; rel="next"'}
+    scripted.answers = [
+        http(200, {"login": "pipeline"}),
+        http(200, [{"body": "Another"}], elsewhere),
+        http(200, []),
+        http(201, {}),
+    ]
+    with scripted.client() as github:
+        assert github.comment_once(1, "occasion", "Text")
+    comments = "/api/v3/repos/sandbox/gitops/issues/1/comments"
+    pages = [f"GET {comments}?per_page=100&page={page}" for page in (1, 2)]
+    assert scripted.asked == ["GET /api/v3/user", *pages, f"POST {comments}"]
 
 
 def test_a_list_whose_filter_was_left_out_is_sifted(scripted: Scripted) -> None:
-    def side(owner: str, branch: str) -> dict[str, Any]:
-        return {"label": f"{owner}:{branch}", "ref": branch, "sha": "0" * 40, "user": None}
+    def one(number: int, owner: str, branch: str, base: str) -> dict[str, Any]:
+        head = {"label": f"{owner}:{branch}", "ref": branch, "sha": "0" * 40, "user": None}
+        return {"number": number, "state": "open", "head": head, "base": {"ref": base}}
 
-    others = [
-        {"number": 1, "head": side("sandbox", "other"), "base": side("sandbox", "main")},
-        {"number": 2, "head": side("somebody", "topic"), "base": side("sandbox", "main")},
-        {"number": 3, "head": side("sandbox", "topic"), "base": side("sandbox", "release")},
-    ]
-    scripted.answers = [http(200, others)]
+    others = [one(1, "sandbox", "other", "main"), one(2, "somebody", "topic", "main")]
+    scripted.answers = [http(200, [*others, one(3, "sandbox", "topic", "release")])]
     with scripted.client() as github:
         assert github.find_pull_request("sandbox", "topic", "main") is None
+        assert github.open_heads("main") == {1: "0" * 40, 2: "0" * 40}
     assert len(scripted.requests) == 2
 
 
 @pytest.mark.parametrize(
-    "token", ["", "ghp_with\nline", " ghp_blank", "ghp_blank ", "ghp_\u00fcmlaut", "ghp_\x00"]
-)
-def test_a_token_that_cannot_be_one_is_refused_without_being_told(token: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
-        GitHub("sandbox/gitops", SecretStr(token))
-    assert not token or token.strip() not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "address",
+    ("repository", "token", "api_url"),
     [
-        "http://github.example.com",
-        "github.example.com",
-        "https://x:y@github.example.com",
-        "https://",
-        "ftp://h/",
+        *(("sandbox/gitops", token, "") for token in ("", "ghp_with\nline", " ghp_blank", "ghp_\u00fcmlaut")),
+        *(
+            ("sandbox/gitops", TOKEN, address)
+            for address in ("http://github.example.com", "https://x:y@github.example.com", "https://")
+        ),
+        *((name, TOKEN, "") for name in ("gitops", "a/b/c", "../x", "a b/c", "sandbox/", "a/b?c", "a/b\n")),
     ],
 )
-def test_an_address_that_would_give_the_token_away_is_refused(address: str) -> None:
+def test_what_cannot_be_a_name_a_token_or_an_address_is_refused_without_being_told(
+    repository: str, token: str, api_url: str
+) -> None:
     with pytest.raises(InvalidInput) as caught:
-        GitHub("sandbox/gitops", SecretStr(TOKEN), api_url=address)
+        GitHub(repository, SecretStr(token), api_url=api_url or "https://api.github.com")
+    assert not token or token.strip() not in str(caught.value)
     assert "x:y" not in str(caught.value)
 
 
-@pytest.mark.parametrize("repository", ["gitops", "a/b/c", "../x", "a b/c", "sandbox/", "a/b?c", "a/b\n"])
-def test_a_name_that_is_no_repository_is_refused(repository: str) -> None:
-    with pytest.raises(InvalidInput):
-        GitHub(repository, SecretStr(TOKEN))
+@pytest.mark.parametrize("answer", [{"message": "no list"}, [], 5])
+def test_a_history_of_another_shape_is_nobodys(scripted: Scripted, answer: object) -> None:
+    scripted.answers = [http(200, answer)]
+    with scripted.client() as github, contextlib.suppress(UnexpectedAnswer):
+        assert github.last_commit_of("a.yaml", "main") is None
 
 
-def test_nothing_waits_for_github(scripted: Scripted) -> None:
-    scripted.answers = [http(403, {"message": "API rate limit exceeded"}, {"Retry-After": "3600"})]
-    with scripted.client() as github, pytest.raises(Busy):
-        github.open_pull_request(title="T", body="B", head_owner="o", branch="b", base="main")
-    assert scripted.asked == ["POST /api/v3/repos/sandbox/gitops/pulls"]
+@pytest.mark.parametrize("end", ["soon", "0001-01-01 00:00:00 +2359", ""])
+def test_an_end_of_the_token_that_no_calendar_has_is_not_known(scripted: Scripted, end: str) -> None:
+    scripted.answers = [http(200, REPOSITORY, {"github-authentication-token-expiration": end})]
+    with scripted.client() as github:
+        github.access()
+        assert github.token_ends_at is None

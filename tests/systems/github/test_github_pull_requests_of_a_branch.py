@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from deployments.sandbox.github_api import GitHubApi, RateLimits
-from runbook.errors import AccessDenied, Conflict, InvalidInput, PrerequisiteMissing
+from runbook.errors import AccessDenied, Conflict, PrerequisiteMissing
+from sandbox.github_api import GitHubApi, RateLimits
 from systems.github import GitHub, PullRequest
 from tests.github_checkout import Caller, Checkout
 from tests.systems.github.conftest import client_of
@@ -35,7 +35,9 @@ def test_an_opened_pull_request_is_told_and_found_again(
     commit = checkout.propose(BRANCH, "Add it", new_yaml="a: 1\n")
     assert github.find_pull_request("sandbox", BRANCH, "main") is None
     made = propose(github)
-    assert (made.number, made.state, made.title, made.body) == (1, "open", "Enable ember", "Why\n")
+    assert propose(github).number == made.number, "it is opened once"
+    assert (made.number, made.state, made.body) == (1, "open", "Why\n")
+    assert Caller(stand_in).get("/repos/sandbox/gitops/pulls/1")["title"] == "Enable ember"
     assert (made.head_owner, made.head_branch, made.head_sha) == ("sandbox", BRANCH, commit)
     assert (made.base_branch, made.url) == ("main", f"{stand_in.url}/sandbox/gitops/pull/1")
     assert (made.merged_by, made.merged_at, made.closed_by, made.closed_at) == (None, None, None, None)
@@ -47,13 +49,7 @@ def test_an_opened_pull_request_is_told_and_found_again(
     assert github.find_pull_request("forks", BRANCH, "main") is None
 
 
-def test_opening_twice_makes_one(stand_in: GitHubApi, github: GitHub, checkout: Checkout) -> None:
-    checkout.propose(BRANCH, "Add it", new_yaml="a: 1\n")
-    assert propose(github).number == propose(github).number == 1
-    assert len(Caller(stand_in).get("/repos/sandbox/gitops/pulls?state=all")) == 1
-
-
-def test_an_open_one_comes_before_a_closed_one_that_changed_later(
+def test_an_open_one_comes_first_and_then_the_newest_whichever_was_changed_last(
     github: GitHub, checkout: Checkout, reviewer: Caller
 ) -> None:
     checkout.propose(BRANCH, "Add it", new_yaml="a: 1\n")
@@ -63,10 +59,8 @@ def test_an_open_one_comes_before_a_closed_one_that_changed_later(
     latest = github.find_pull_request("sandbox", BRANCH, "main")
     assert latest is not None
     assert (latest.number, latest.state, latest.closed_by) == (2, "closed", "reviewer")
-    reviewer.send("PATCH", "/repos/sandbox/gitops/pulls/1", {"title": "Changed last"})
-    changed = github.find_pull_request("sandbox", BRANCH, "main")
-    assert changed is not None
-    assert changed.number == 1
+    reviewer.send("POST", "/repos/sandbox/gitops/issues/1/comments", {"body": "Changed last"})
+    assert github.find_pull_request("sandbox", BRANCH, "main") == latest
     third = propose(github)
     reviewer.send("PATCH", "/repos/sandbox/gitops/pulls/2", {"title": "Changed after that"})
     assert github.find_pull_request("sandbox", BRANCH, "main") == github.pull_request(third.number)
@@ -100,15 +94,13 @@ def test_only_what_differs_is_written(
     checkout.propose(BRANCH, "Add it", new_yaml="a: 1\n")
     number = propose(github, body="One\nTwo\n").number
     before = len(writes(stand_in))
-    assert github.update_pull_request(number, title="Enable ember", body="One\nTwo\n").title == "Enable ember"
-    assert github.update_pull_request(number).body == "One\nTwo\n"
+    assert github.update_pull_request(number, "One\nTwo\n").body == "One\nTwo\n"
     assert len(writes(stand_in)) == before
-    changed = github.update_pull_request(number, body="Three")
-    assert (changed.title, changed.body) == ("Enable ember", "Three")
+    assert github.update_pull_request(number, "Three").body == "Three"
     assert len(writes(stand_in)) == before + 1
     reviewer.send("PATCH", f"/repos/sandbox/gitops/pulls/{number}", {"body": "One\r\nTwo\r\n"})
     before = len(writes(stand_in))
-    github.update_pull_request(number, body="One\nTwo\n")
+    github.update_pull_request(number, "One\nTwo\n")
     assert len(writes(stand_in)) == before, "the line ends of GitHub's editor are no difference"
 
 
@@ -126,23 +118,32 @@ def test_a_comment_is_made_once_among_many(stand_in: GitHubApi, github: GitHub, 
     bodies = [each["body"] for each in pipeline.get(f"{comments}?per_page=100&page=2")]
     assert bodies[3] == "The branch **conflicts**.\n\n<!-- conflict 4711 -->"
     assert len(bodies) == 5
-    with pytest.raises(InvalidInput):
-        github.comment_once(number, "--> visible", "Text")
 
 
-def test_a_branch_that_nobody_pushed_is_a_missing_prerequisite(github: GitHub) -> None:
-    with pytest.raises(PrerequisiteMissing) as caught:
+def test_a_marker_in_somebody_elses_comment_keeps_no_comment_of_ours_back(
+    github: GitHub, checkout: Checkout, reviewer: Caller
+) -> None:
+    checkout.propose(BRANCH, "Add it", new_yaml="a: 1\n")
+    number = propose(github).number
+    comments = f"/repos/sandbox/gitops/issues/{number}/comments"
+    reviewer.send("POST", comments, {"body": "lgtm <!-- trouble -->"})
+    assert github.comment_once(number, "trouble", "Commits of others.") is True
+    assert github.comment_once(number, "trouble", "Commits of others.") is False
+    assert [each["user"]["login"] for each in reviewer.get(comments)] == ["reviewer", "pipeline"]
+
+
+def test_what_cannot_be_proposed_and_what_is_not_there_is_explained(
+    github: GitHub, checkout: Checkout
+) -> None:
+    with pytest.raises(PrerequisiteMissing, match="head invalid") as caught:
         propose(github)
     assert caught.value.subject == f"pull request from sandbox:{BRANCH} of sandbox/gitops"
-    assert "head invalid" in caught.value.answer
     assert f"sandbox:{BRANCH}" in caught.value.remedy
-
-
-def test_a_branch_without_a_change_is_a_conflict(github: GitHub, checkout: Checkout) -> None:
     checkout.git("push", "--quiet", "origin", f"origin/main:refs/heads/{BRANCH}")
-    with pytest.raises(Conflict) as caught:
+    with pytest.raises(Conflict, match="No commits between"):
         propose(github)
-    assert "No commits between" in caught.value.answer
+    with pytest.raises(PrerequisiteMissing, match="pull request #4711 of sandbox/gitops"):
+        github.pull_request(4711)
 
 
 def test_a_token_that_may_only_read_is_denied(stand_in: GitHubApi, checkout: Checkout) -> None:
@@ -153,9 +154,3 @@ def test_a_token_that_may_only_read_is_denied(stand_in: GitHubApi, checkout: Che
             propose(reader)
     assert "Resource not accessible by personal access token" in caught.value.answer
     assert "read and write, on sandbox/gitops" in caught.value.remedy
-
-
-def test_a_pull_request_that_is_not_there_is_named(github: GitHub) -> None:
-    with pytest.raises(PrerequisiteMissing) as caught:
-        github.pull_request(4711)
-    assert "pull request #4711 of sandbox/gitops" in str(caught.value)

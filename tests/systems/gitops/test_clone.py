@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
 
-from deployments.sandbox.certificates import CertificateAuthority
 from runbook.errors import (
     AccessDenied,
     Busy,
@@ -22,12 +18,9 @@ from runbook.errors import (
     TransientError,
     Unreachable,
 )
+from sandbox.certificates import CertificateAuthority
 from systems.gitops import GitOpsClone
-
-if TYPE_CHECKING:
-    from tests.systems.gitops.conftest import GitServer
-
-OVERLAY = "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"
+from tests.systems.gitops.git_server import KUSTOMIZATION, TOKEN, GitServer
 
 
 @pytest.fixture
@@ -39,21 +32,30 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_tree_is_that_of_the_base_branch(server: GitServer, token: SecretStr) -> None:
-    with GitOpsClone.open(server.url(), "main", token) as clone:
+def try_to_open(url: str, token: SecretStr | None = TOKEN, **options: float) -> None:
+    with GitOpsClone.open(url, "main", token, timeout=options.get("timeout", 60)):
+        pass
+
+
+@pytest.mark.parametrize("partial", ["true", "false"])
+def test_the_tree_is_that_of_the_base_branch(server: GitServer, partial: str) -> None:
+    server.git("config", "uploadpack.allowFilter", partial)
+    url = server.url().replace("http:", "HTTP:")  # Git itself knows no such scheme
+    with GitOpsClone.open(url, "main", TOKEN) as clone:
         assert clone.base_commit == server.head("main")
-        assert clone.tree.read(OVERLAY) == (server.work() / OVERLAY).read_text()
+        for there in (KUSTOMIZATION, "README.md"):
+            assert clone.tree.read(there) == server.file(there).read_text()
         assert clone.tree.entries("external-secrets") == ("base/", "overlays/")
         assert clone.tree.entries("external-secrets/base")[0] == "kustomization.yaml"
-        for missing in ("nowhere", "nowhere/at/all", OVERLAY + "/below", "external-secrets"):
+        for missing in ("nowhere", "nowhere/at/all", KUSTOMIZATION + "/below", "external-secrets"):
             assert clone.tree.read(missing) is None
-        assert clone.tree.entries("nowhere") == clone.tree.entries(OVERLAY) == ()
+        assert clone.tree.entries("nowhere") == clone.tree.entries(KUSTOMIZATION) == ()
 
 
-def test_contents_come_in_one_request_for_a_folder(server: GitServer, token: SecretStr) -> None:
-    with GitOpsClone.open(server.url(), "main", token, interesting=["argocd", "cluster-scope"]) as clone:
+def test_contents_come_in_one_request_for_a_folder(server: GitServer) -> None:
+    with server.clone(interesting=["argocd", "cluster-scope"]) as clone:
         opened = len(server.requests)
-        assert clone.tree.read(OVERLAY)
+        assert clone.tree.read(KUSTOMIZATION)
         assert clone.tree.read("cluster-scope/overlays/prod/moc/smaug/kustomization.yaml")
         assert len(server.requests) == opened
 
@@ -64,103 +66,54 @@ def test_contents_come_in_one_request_for_a_folder(server: GitServer, token: Sec
         assert len(server.requests) == fetched
 
 
-def test_a_file_that_is_no_manifest_is_read_when_asked_for(server: GitServer, token: SecretStr) -> None:
-    with GitOpsClone.open(server.url(), "main", token) as clone:
-        assert clone.tree.read("README.md") == (server.work() / "README.md").read_text()
-
-
-def test_a_link_is_not_followed(server: GitServer, token: SecretStr) -> None:
-    (server.work() / "link.yaml").symlink_to("/etc/passwd")
+def test_a_link_is_not_followed(server: GitServer) -> None:
+    server.file("link.yaml").symlink_to("/etc/passwd")
     server.commit("other.yaml", "a: b\n")
 
-    with GitOpsClone.open(server.url(), "main", token) as clone:
+    with server.clone() as clone:
         assert clone.tree.read("link.yaml") is None
         assert "link.yaml" in clone.tree.entries("")
 
 
-def test_a_server_without_partial_clones_gives_the_same_tree(server: GitServer, token: SecretStr) -> None:
-    server.git("-C", "gitops.git", "config", "uploadpack.allowFilter", "false")
-
-    with GitOpsClone.open(server.url(), "main", token) as clone:
-        assert clone.tree.read(OVERLAY) == (server.work() / OVERLAY).read_text()
-
-
-def test_a_path_on_this_disk_can_be_cloned(server: GitServer) -> None:
-    with GitOpsClone.open(str(server.root / "gitops.git"), "main", None) as clone:
-        assert clone.base_commit == server.head("main")
-
-
-def test_the_clone_is_private_and_is_gone_afterwards(
-    server: GitServer, token: SecretStr, temporary: Path
-) -> None:
-    with GitOpsClone.open(server.url(), "main", token):
+def test_the_clone_is_private_and_is_gone_afterwards(server: GitServer, temporary: Path) -> None:
+    with server.clone():
         (folder,) = temporary.iterdir()
         assert folder.stat().st_mode & 0o777 == 0o700
         written = [path for path in folder.rglob("*") if path.is_file()]
         assert written
-        assert not [path for path in written if token.get_secret_value().encode() in path.read_bytes()]
+        assert not [path for path in written if TOKEN.get_secret_value().encode() in path.read_bytes()]
 
     assert not list(temporary.iterdir())
 
 
-Break = Callable[["GitServer"], None]
-
-
-def _rename_main(server: GitServer) -> None:
-    server.git("-C", "gitops.git", "branch", "-m", "main", "trunk")
-
-
-FAILURES: dict[str, tuple[Break, str, type[EnablementError], str]] = {
-    "a wrong token": (lambda server: None, "wrong", AccessDenied, "Authentication failed"),
-    "no token": (lambda server: None, "", AccessDenied, "could not read Username"),
-    "no right to read": (
-        lambda server: server.answers.update({"GET git-upload-pack": 403}),
-        "right",
-        AccessDenied,
-        "403",
-    ),
-    "no such repository": (
-        lambda server: server.answers.update({"GET git-upload-pack": 404}),
-        "right",
-        PrerequisiteMissing,
-        "not found",
-    ),
-    "no such branch": (
-        _rename_main,
-        "right",
-        PrerequisiteMissing,
-        "Remote branch main not found",
-    ),
-    "a server that is down": (
-        lambda server: server.answers.update({"GET git-upload-pack": 503}),
-        "right",
-        Busy,
-        "503",
-    ),
-    "too many requests": (
-        lambda server: server.answers.update({"GET git-upload-pack": 429}),
-        "right",
-        Busy,
-        "429",
-    ),
-}
-
-
-@pytest.mark.parametrize(("break_it", "given", "kind", "answer"), FAILURES.values(), ids=FAILURES.keys())
+@pytest.mark.parametrize(
+    ("broken", "token", "kind", "answer"),
+    [
+        ("", SecretStr("ghp_wrong"), AccessDenied, "Authentication failed"),
+        ("", None, AccessDenied, "could not read Username"),
+        ("403", TOKEN, AccessDenied, "403"),
+        ("404", TOKEN, PrerequisiteMissing, "not found"),
+        ("no branch main", TOKEN, PrerequisiteMissing, "Remote branch main not found"),
+        ("503", TOKEN, Busy, "503"),
+        ("429", TOKEN, Busy, "429"),
+    ],
+    ids=lambda value: None if isinstance(value, type) else str(value),
+)
 def test_a_clone_that_fails_says_why_and_leaves_nothing(
     server: GitServer,
-    token: SecretStr,
     temporary: Path,
-    break_it: Break,
-    given: str,
+    broken: str,
+    token: SecretStr | None,
     kind: type[EnablementError],
     answer: str,
 ) -> None:
-    break_it(server)
-    used = {"right": token, "wrong": SecretStr("ghp_wrong"), "": None}[given]
+    if broken.isdigit():
+        server.answers["GET git-upload-pack"] = int(broken)
+    elif broken:
+        server.git("branch", "-m", "main", "trunk")
 
     with pytest.raises(kind, match=answer) as raised:
-        GitOpsClone.open(server.url(), "main", used)
+        try_to_open(server.url(), token)
 
     assert raised.value.system == "Git"
     assert server.url() in raised.value.subject
@@ -168,45 +121,40 @@ def test_a_clone_that_fails_says_why_and_leaves_nothing(
     assert not list(temporary.iterdir())
 
 
-def test_a_closed_port_is_unreachable(token: SecretStr) -> None:
-    with pytest.raises(Unreachable, match=r"Failed to connect|Connection refused"):
-        GitOpsClone.open("http://127.0.0.1:9/gitops.git", "main", token)
-
-
-def test_a_name_that_does_not_resolve_is_unreachable(token: SecretStr) -> None:
-    with pytest.raises(Unreachable, match="Could not resolve"):
-        GitOpsClone.open("https://git.invalid/gitops.git", "main", token)
-
-
-def test_a_server_that_never_answers_is_given_up(server: GitServer, token: SecretStr) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TransientError, match="timed out"):
-        GitOpsClone.open(f"http://127.0.0.1:{silent.getsockname()[1]}/a.git", "main", token, timeout=0.5)
+@pytest.mark.parametrize(
+    ("url", "kind", "answer"),
+    [
+        ("http://127.0.0.1:9/gitops.git", Unreachable, r"Failed to connect|Connection refused"),
+        ("https://git.invalid/gitops.git", Unreachable, "Could not resolve"),
+        ("silent", TransientError, "timed out"),
+    ],
+)
+def test_a_server_that_is_not_there_or_never_answers_is_given_up(
+    silent: str, url: str, kind: type[EnablementError], answer: str
+) -> None:
+    with pytest.raises(kind, match=answer):
+        try_to_open(silent if url == "silent" else url, timeout=0.5 if url == "silent" else 60)
 
 
 def test_a_certificate_of_the_given_authority_is_trusted(
-    secure_server: GitServer, token: SecretStr, authority: CertificateAuthority
+    secure_server: GitServer, authority: CertificateAuthority
 ) -> None:
-    with GitOpsClone.open(secure_server.url(), "main", token, ca_pem=authority.pem) as clone:
-        assert clone.tree.read(OVERLAY)
+    with secure_server.clone(ca_pem=authority.pem) as clone:
+        assert clone.tree.read(KUSTOMIZATION)
 
 
-@pytest.mark.parametrize("ca", ["none given", "another authority"])
+@pytest.mark.parametrize(
+    "ca_pem",
+    [None, CertificateAuthority("another").pem, "not a certificate"],
+    ids=["none given", "another authority", "no certificate"],
+)
 def test_any_other_certificate_is_not_and_the_token_stays_here(
-    secure_server: GitServer, token: SecretStr, ca: str
+    secure_server: GitServer, ca_pem: str | None
 ) -> None:
-    ca_pem = CertificateAuthority("another").pem if ca == "another authority" else None
-
-    with pytest.raises(CertificateNotTrusted, match="certificate"):
-        GitOpsClone.open(secure_server.url(), "main", token, ca_pem=ca_pem)
+    with pytest.raises(CertificateNotTrusted, match="certificate"), secure_server.clone(ca_pem=ca_pem):
+        pass
 
     assert not secure_server.requests
-
-
-def test_an_authority_that_is_no_certificate_is_told_as_such(
-    secure_server: GitServer, token: SecretStr
-) -> None:
-    with pytest.raises(CertificateNotTrusted):
-        GitOpsClone.open(secure_server.url(), "main", token, ca_pem="not a certificate")
 
 
 @pytest.mark.parametrize(
@@ -219,10 +167,21 @@ def test_an_authority_that_is_no_certificate_is_told_as_such(
         "git@github.com:o/ghp_secret.git",
         "ext::sh -c 'echo ghp_secret'",
         "--upload-pack=ghp_secret",
+        "file:///ghp_secret/r.git",
+        "/ghp_secret/r.git",
     ],
 )
 def test_an_address_with_credentials_or_of_another_kind_is_refused_unquoted(url: str) -> None:
     with pytest.raises(InvalidInput) as raised:
-        GitOpsClone.open(url, "main", None)
+        try_to_open(url)
 
     assert "ghp_secret" not in str(raised.value)
+
+
+def test_a_tag_is_no_base_branch(server: GitServer) -> None:
+    server.git("tag", "v1", "main")
+    with (
+        pytest.raises(PrerequisiteMissing, match="is no branch"),
+        GitOpsClone.open(server.url(), "v1", TOKEN),
+    ):
+        pass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.sandbox.certificates import CertificateAuthority
+from sandbox.certificates import CertificateAuthority
 from systems.openshift import OpenShift
 from tests.systems.openshift.scripted_api import TOKEN, Scripted, scripted_server
 

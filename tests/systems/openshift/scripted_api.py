@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from deployments.sandbox.certificates import CertificateAuthority
+from sandbox.certificates import CertificateAuthority
 
 TOKEN = "eyJhbGciOi-do-not-print-me"
 """In the kubeconfig of the client under test: a secret that no error may say."""
@@ -64,6 +64,14 @@ def kubeconfig(url: str, ca_pem: str | None, token: str = "the-token", **user: A
     }
 
 
+def certificate_fields(certificate_pem: str, key_pem: str) -> dict[str, str]:
+    """Of the user in a kubeconfig."""
+    return {
+        "client-certificate-data": base64.b64encode(certificate_pem.encode()).decode(),
+        "client-key-data": base64.b64encode(key_pem.encode()).decode(),
+    }
+
+
 @contextmanager
 def scripted_server(
     directory: Path, authority: CertificateAuthority, names: tuple[str, ...] = ("127.0.0.1",), **issue: Any
@@ -100,7 +108,7 @@ def scripted_server(
                 self.wfile.flush()
                 time.sleep(answer.seconds_between_bytes)
 
-        do_GET = do_POST = answer  # noqa: N815
+        do_GET = do_POST = do_LIST = answer  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             return

@@ -1,0 +1,99 @@
+"""What External Secrets Operator shows of itself: its SecretStores and ExternalSecrets, with their Events.
+
+Its conditions are generic (``InvalidProviderConfig``); the cause is in the Events. It writes an Event at each
+look, every five minutes by default, and changes the condition only when the verdict changes: so the newest of
+all moments tells whether anything still reconciles a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from runbook.vault_store import VaultStore
+from systems.openshift.answers import ExternalSecretState, SecretStoreState
+from systems.openshift.fields import condition, items, mapping, text, time
+from systems.openshift.transport import Api, Query, if_allowed
+
+_GROUP = "external-secrets.io"
+_IN_NAMESPACE = f"/apis/{_GROUP}/{{version}}/namespaces/{{namespace}}"
+
+
+def secret_store(api: Api, namespace: str, name: str, version: str) -> SecretStoreState | None:
+    """State of a SecretStore with its Events; None if it, or its kind in that version, is not there."""
+    found = api.find(
+        f"secretstores.{_GROUP} {namespace}/{name}",
+        f"{_IN_NAMESPACE}/secretstores/{{name}}",
+        {"version": version, "namespace": namespace, "name": name},
+        kind_may_be_missing=True,
+    )
+    if found is None:
+        return None
+    ready, metadata = condition(found, "Ready"), mapping(found, "metadata")
+    events = _events(api, namespace, "SecretStore", name)
+    of_status = [one for one in items(metadata, "managedFields") if one.get("subresource") == "status"]
+    moments = [
+        time(ready, "lastTransitionTime"),
+        time(metadata, "creationTimestamp"),
+        *(time(one, "time") for one in of_status),
+        *(moment for moment, _ in events),
+    ]
+    return SecretStoreState(
+        ready=_verdict(ready),
+        reason=text(ready, "reason"),
+        message=text(ready, "message"),
+        events=_texts(events),
+        since=time(ready, "lastTransitionTime"),
+        last_change=max((one for one in moments if one), default=None),
+        vault=VaultStore.of_spec(mapping(found, "spec")),
+    )
+
+
+def unsynced(api: Api, namespace: str, store: str, version: str) -> tuple[ExternalSecretState, ...]:
+    """The ExternalSecrets of a SecretStore that are not Ready, with their Events."""
+    found = api.find(
+        f"externalsecrets.{_GROUP} in {namespace}",
+        f"{_IN_NAMESPACE}/externalsecrets",
+        {"version": version, "namespace": namespace},
+        kind_may_be_missing=True,
+    )
+    states = []
+    for one in items(found, "items"):
+        ready, name = condition(one, "Ready"), text(one, "metadata", "name")
+        reference = mapping(one, "spec", "secretStoreRef")
+        kind = text(reference, "kind") or "SecretStore"
+        if (kind, text(reference, "name")) == ("SecretStore", store) and not _verdict(ready):
+            events = _texts(_events(api, namespace, "ExternalSecret", name))
+            states.append(ExternalSecretState(name, text(ready, "reason"), text(ready, "message"), events))
+    return tuple(states)
+
+
+def _verdict(ready: Mapping[str, Any]) -> bool | None:
+    return {"True": True, "False": False}.get(text(ready, "status"))
+
+
+def _events(api: Api, namespace: str, kind: str, name: str) -> list[tuple[datetime, str]]:
+    """Events of an object, oldest first, as time and ``"<type> <reason>: <message>"``."""
+    subject, path = f"Events of {kind} {namespace}/{name}", "/api/v1/namespaces/{namespace}/events"
+    of_object: Query = {
+        "fieldSelector": f"involvedObject.kind={kind},involvedObject.name={name}",
+        "limit": 100,
+    }
+    # Where we may not look, the state is worth having without its history.
+    found = if_allowed(lambda: api.ask(subject, path, {"namespace": namespace}, query=of_object))
+    return sorted(
+        (
+            (_time_of_event(one), f"{text(one, 'type')} {text(one, 'reason')}: {text(one, 'message')}")
+            for one in items(found, "items")
+        ),
+        key=lambda event: event[0],
+    )
+
+
+def _time_of_event(event: Mapping[str, Any]) -> datetime:
+    return time(event, "lastTimestamp") or time(event, "eventTime") or datetime.min.replace(tzinfo=UTC)
+
+
+def _texts(events: list[tuple[datetime, str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words for _, words in events))

@@ -1,0 +1,137 @@
+"""What kustomize is given to build, what it may read and take, and what it is asked for."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from runbook.documents import named, one_tree
+from runbook.errors import Conflict
+from runbook.gitops import Built, FileTree
+from systems.kustomize import Kustomize, Limits
+from tests.runbook.gitops.judging import ACCOUNT
+
+
+def build(files: dict[str, str], limits: Limits | None = None) -> Built:
+    """What becomes of the folder of the first file."""
+    with Kustomize(limits) as builder:
+        (built,) = builder.build(FileTree(files), next(iter(files)).rpartition("/")[0])
+    return built
+
+
+class OneTree(FileTree):
+    """Counts what is read, as a commit does."""
+
+    def read(self, path: str) -> str | None:
+        text = super().read(path)
+        return text if text is None else named(path, text)
+
+
+def test_files_that_are_too_large_together_are_not_built() -> None:
+    files = {f"x/{name}.yaml": ACCOUNT + f"{name}: [{90 * 'x, '}]\n" for name in ("a", "b", "c")}
+    tree = OneTree({**files, "x/kustomization.yaml": "resources: [a.yaml, b.yaml, c.yaml]\n"})
+    with Kustomize() as builder, one_tree(nodes=250), pytest.raises(Conflict, match="too large together"):
+        builder.build(tree, "x")
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """A server on this machine that is asked for nothing, and the paths that it was asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(404)
+            self.end_headers()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/x.yaml", asked
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "kustomization",
+    [
+        "resources: ['{url}']",
+        "bases: ['{url}']",
+        "components: ['{url}']",
+        "patches: [path: '{url}']",
+        "patchesStrategicMerge: ['{url}']",
+        "crds: ['{url}']",
+        "configurations: ['{url}']",
+        "openapi: {{path: '{url}'}}",
+        "replacements: [path: '{url}']",
+        "configMapGenerator: [{{name: a, files: ['b={url}']}}]",
+        "configMapGenerator: [{{name: a, envs: ['{url}']}}]",
+        "transformers: ['{url}']",
+        "transformers: [plugin.yaml]",
+        "transformers: [\"apiVersion: builtin\\nkind: PatchTransformer\\npath: '{url}'\\n\"]",
+        "resources: [one.yaml]\nresources: ['{url}']",
+        "<<: {{resources: ['{url}']}}",
+    ],
+)
+def test_a_build_asks_nobody_on_the_network(kustomization: str, listener: tuple[str, list[str]]) -> None:
+    url, asked = listener
+    files = {
+        "a/kustomization.yaml": kustomization.format(url=url),
+        "a/one.yaml": ACCOUNT,
+        "a/plugin.yaml": f"apiVersion: builtin\nkind: PatchTransformer\nmetadata: {{name: a}}\npath: {url}\n",
+    }
+    built = build(files)
+    assert asked == []
+    assert built.left_out or built.failure
+
+
+@pytest.mark.parametrize(
+    "entry", ["/etc", "/etc/passwd", "../../../../../../../../../../etc", "a/../../../../../../../../../tmp"]
+)
+def test_a_build_reads_nothing_outside_the_copy(entry: str) -> None:
+    for key in ("resources", "components", "configurations", "crds"):
+        built = build({"a/kustomization.yaml": f"{key}: ['{entry}']\n"})
+        assert "root:" not in "".join(built.documents)
+        assert built.left_out or built.failure
+
+
+def test_a_build_has_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_WORKER", "hvs.worker")
+    generator = "configMapGenerator:\n- name: a\n  envs: [all.env]\n  literals: [x=$SECRET_OF_THE_WORKER]\n"
+    files = {"a/kustomization.yaml": generator, "a/all.env": "SECRET_OF_THE_WORKER\nHOME\nPATH\n"}
+    assert "hvs.worker" not in f"{build(files)}"
+
+
+CYCLE = {"a/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": "resources: [../a]\n"}
+LARGE = {"a/kustomization.yaml": "resources: [large.yaml]\n", "a/large.yaml": "#" * 3000}
+FEW, MANY = (
+    {"a/kustomization.yaml": "configMapGenerator:\n" + "".join(f"- name: a{n}\n" for n in range(count))}
+    for count in (60, 3000)
+)
+LONG = {f"{'a' * 300}/kustomization.yaml": "resources: []\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "limits", "says"),
+    [
+        pytest.param(CYCLE, Limits(), "cycle", id="cycle"),
+        pytest.param(LONG, Limits(), "cannot be copied", id="name"),
+        pytest.param(LARGE, Limits(output=2000), "files are more", id="files"),
+        pytest.param(FEW, Limits(output=2000), "printed more than", id="output"),
+        pytest.param(MANY, Limits(seconds=0.001), "took longer than 0.001 s", id="time"),
+        pytest.param(MANY, Limits(memory=1 << 20), "took more than 1 MB of memory", id="memory"),
+    ],
+)
+def test_a_build_takes_no_more_than_it_may_and_says_what_it_hit(
+    files: dict[str, str], limits: Limits, says: str
+) -> None:
+    built = build(files, limits)
+    assert says in built.failure
+    assert built.limited is (limits != Limits())
+
+
+def test_a_folder_that_is_not_there_is_no_failure() -> None:
+    with Kustomize() as builder:
+        assert builder.build(FileTree({}), "a") == [Built("a", absent=True)]
