@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runbook.errors import Conflict
+from runbook.foreign_text import plain
 
 Action = Literal["none", "create", "update"]
 
@@ -64,7 +65,7 @@ class Change:
             "create": "created",
             "update": f"updated ({fields})",
         }[self.action]
-        return f"{self.object}: {words}{f'; {self.note}' if self.note else ''}"
+        return plain(f"{self.object}: {words}{f'; {self.note}' if self.note else ''}")
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON, for results, artifacts and the plan's hash."""

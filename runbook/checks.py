@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from runbook.foreign_text import plain
+
 Status = Literal["ok", "failed", "warning", "not checked"]
 
 
@@ -17,6 +19,8 @@ class Check:
         found: what was found, or why nobody could be asked.
         remedy: what a person does about it.
         system: whom it is about, as in errors; filled in by preflight.
+
+    The texts are made fit for a log.
     """
 
     prerequisite: str
@@ -24,3 +28,7 @@ class Check:
     found: str
     remedy: str = ""
     system: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "found", plain(self.found))
+        object.__setattr__(self, "remedy", plain(self.remedy, keep="\n"))

@@ -1,12 +1,12 @@
 """The rights that a run needs on the cluster. It changes nothing there but asks for tokens.
 
-One list serves two: preflight asks for these rights, and ``python -m deployments.openshift.account`` prints
+One list serves all: preflight asks for these rights, and ``python -m deployments.openshift.account`` prints
 them as Roles and a ClusterRole of the pipeline's account.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from runbook.names import (
     ESO_NAMESPACE,
@@ -14,14 +14,20 @@ from runbook.names import (
     REVIEWER_TOKEN_SECRET,
     SECRET_STORE,
 )
-from runbook.request import EnableRequest
+from runbook.request import ClusterRequest
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterRight:
-    """One thing that a run does on the cluster, in the terms of an access review.
+    """One right, in the words of Kubernetes RBAC.
 
     Attributes:
+        verb: ``get``, ``create``, ...
+        resource: plural name, such as ``secrets``.
+        group: API group; empty for the core group.
+        namespace: empty for a cluster-scoped resource, or for every namespace.
+        name: one object; empty for all.
+        subresource: such as ``token`` of ``serviceaccounts``.
         without: what a run does not know or prove without it; empty where it cannot do without.
     """
 
@@ -33,64 +39,64 @@ class ClusterRight:
     subresource: str = ""
     without: str = ""
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The ``resourceAttributes`` of an access review."""
+        return {field: value for field, value in asdict(self).items() if value and field != "without"}
 
-def cluster_rights(request: EnableRequest) -> tuple[ClusterRight, ...]:
-    """What a run cannot do without."""
+    @property
+    def kind(self) -> str:
+        """The resource as a rule of a Role names it: ``serviceaccounts/token``."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+    def __str__(self) -> str:
+        """As an operator reads it: ``create serviceaccounts/token eso-vault-auth in namespace x``."""
+        group = f".{self.group}" if self.group else ""
+        subresource = f"/{self.subresource}" if self.subresource else ""
+        where = f"in namespace {self.namespace}" if self.namespace else "cluster-wide"
+        return " ".join(filter(None, (self.verb, f"{self.resource}{group}{subresource}", self.name, where)))
+
+
+REVIEW_TOKENS = ClusterRight("create", "tokenreviews", "authentication.k8s.io")
+"""What Vault does with the reviewer's token; the pipeline itself may not."""
+
+
+def cluster_rights(request: ClusterRequest) -> tuple[ClusterRight, ...]:
+    """What a run asks of the cluster; last what it can do without, with what it cannot tell then."""
+    account, eso, config = request.service_account, "external-secrets.io", "config.openshift.io"
     if request.reviewer_token == "secret":  # noqa: S105 - a mode, not a token
         reviewer = ClusterRight("get", "secrets", "", ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
     else:
         reviewer = ClusterRight(
-            "create", "serviceaccounts", "", ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, subresource="token"
+            "create", "serviceaccounts", "", ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, "token"
         )
-    return (
+    needed = [
         # Any: a namespace whose name is mistyped shall be said to be missing, not to be out of our reach.
         ClusterRight("get", "namespaces"),
         ClusterRight("get", "serviceaccounts", "", ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT),
         reviewer,
         ClusterRight("create", "subjectaccessreviews", "authorization.k8s.io"),
-        ClusterRight(
-            "get",
-            "customresourcedefinitions",
-            "apiextensions.k8s.io",
-            name="secretstores.external-secrets.io",
-        ),
-        *(
-            right
-            for namespace in request.namespaces
-            for right in (
-                ClusterRight("get", "serviceaccounts", "", namespace, request.service_account),
-                ClusterRight(
-                    "create", "serviceaccounts", "", namespace, request.service_account, subresource="token"
-                ),
-                ClusterRight("get", "secretstores", "external-secrets.io", namespace, SECRET_STORE),
-            )
-        ),
-    )
-
-
-def further_cluster_rights(request: EnableRequest) -> tuple[ClusterRight, ...]:
-    """What a run can do without, and what it cannot tell then."""
-    return (
-        ClusterRight(
-            "get",
-            "infrastructures",
-            "config.openshift.io",
-            name="cluster",
-            without="whether the connection leads to the right cluster is not checked",
-        ),
-        ClusterRight(
-            "get",
-            "ingresses",
-            "config.openshift.io",
-            name="cluster",
-            without="the router's certificate is not checked",
-        ),
+        ClusterRight("get", "customresourcedefinitions", "apiextensions.k8s.io", "", f"secretstores.{eso}"),
+    ]
+    without_router = "the router's certificate is not checked"
+    without_events = "why a SecretStore is not Ready is not said"
+    without_secrets = "which ExternalSecrets are not synced is not said"
+    without_operator = "whether the operator runs is told by its traces on a SecretStore alone"
+    without_identity = "whether the connection leads to the right cluster is not checked"
+    further = [
+        ClusterRight("get", "infrastructures", config, "", "cluster", without=without_identity),
+        ClusterRight("get", "ingresses", config, "", "cluster", without=without_router),
         # Lists cannot be limited to names; the operator may be in any namespace.
-        ClusterRight("list", "deployments", "apps", without="that a SecretStore gets Ready is not proved"),
-        *(
-            ClusterRight(
-                "list", "events", "", namespace, without="why a SecretStore is not Ready is not said"
-            )
-            for namespace in request.namespaces
-        ),
-    )
+        ClusterRight("list", "deployments", "apps", without=without_operator),
+    ]
+    for namespace in request.namespaces:
+        needed += [
+            ClusterRight("get", "serviceaccounts", "", namespace, account),
+            ClusterRight("create", "serviceaccounts", "", namespace, account, "token"),
+            ClusterRight("get", "secretstores", eso, namespace, SECRET_STORE),
+        ]
+        further += [
+            ClusterRight("list", "events", "", namespace, without=without_events),
+            ClusterRight("list", "externalsecrets", eso, namespace, without=without_secrets),
+        ]
+    return (*needed, *further)

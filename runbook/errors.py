@@ -8,7 +8,8 @@
     │   └── NotYetSynced            the change is merged, the cluster does not have it yet
     └── PermanentError              fails at once; somebody has to do something
         ├── InvalidInput            a parameter or a connection field is wrong
-        ├── AccessDenied            401 or 403: our credentials do not reach
+        ├── AccessDenied            403: our credentials do not reach
+        │   └── NotAuthenticated    401: the system does not know us
         ├── PrerequisiteMissing     something that must be there before us is not
         ├── Conflict                something of somebody else's is in the way; never overwritten
         │   └── OthersCommits       on the branch that we propose, and the wanted change is not in it
@@ -20,10 +21,12 @@
 
 An error says which system was asked, about what, what it answered and what to do now. It never carries a
 secret: callers pass answers through, and answers of the systems we talk to do not echo credentials; what
-might (a URL with a password, a request body) is not given to an error.
+might (a URL with a password, a request body) is not given to an error. Its text is fit for a log.
 """
 
 from __future__ import annotations
+
+from runbook.foreign_text import plain
 
 
 class EnablementError(Exception):
@@ -34,30 +37,41 @@ class EnablementError(Exception):
         subject: about what, as an operator would name it: ``"policy moc-kv-r"``.
         answer: what came back, in the system's own words where there are any.
         remedy: what a person does now, one sentence in the imperative.
-
-    Attributes:
         maybe_done: of a request that changes something: whether the system may have carried it out all the
             same. False where it said no.
+        retry_after: seconds after which the server wants to be asked again, where it named a time.
     """
 
-    maybe_done = False
+    maybe_done: bool = False
+    retry_after: float | None = None
 
-    def __init__(self, system: str, subject: str, answer: str, remedy: str) -> None:
+    def __init__(
+        self,
+        system: str,
+        subject: str,
+        answer: str,
+        remedy: str,
+        *,
+        maybe_done: bool | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         self.system = system
-        self.subject = subject
-        self.answer = answer
-        self.remedy = remedy
-        super().__init__(f"{system}, {subject}: {answer.rstrip('.')}. {remedy}")
+        self.subject = plain(subject)
+        self.answer = plain(answer)
+        self.remedy = plain(remedy, keep="\n")
+        self.retry_after = retry_after
+        if maybe_done is not None:
+            self.maybe_done = maybe_done
+        # Prefect pickles the exceptions of failed runs. Python then calls the class with these arguments,
+        # and sets the attributes as they are here.
+        super().__init__(self.system, self.subject, self.answer, self.remedy)
 
-    def __reduce__(self) -> tuple[type[EnablementError], tuple[str, str, str, str]]:
-        # Prefect pickles the exceptions of failed runs; the default would replay the joined message only.
-        return type(self), (self.system, self.subject, self.answer, self.remedy)
+    def __str__(self) -> str:
+        return f"{self.system}, {self.subject}: {self.answer.rstrip('.')}. {self.remedy}"
 
 
 class TransientError(EnablementError):
-    """Worth trying again without any change. ``retry_after`` is in seconds, when the server named one."""
-
-    retry_after: float | None = None
+    """Worth trying again without any change."""
 
 
 class Unreachable(TransientError):
@@ -87,7 +101,11 @@ class InvalidInput(PermanentError):
 
 
 class AccessDenied(PermanentError):
-    """Our credentials are not accepted, or do not reach far enough."""
+    """Our credentials do not reach far enough. Vault says so, too, of a token that has ended."""
+
+
+class NotAuthenticated(AccessDenied):
+    """Our credentials are not accepted: 401, which Kubernetes and GitHub tell apart from a missing right."""
 
 
 class PrerequisiteMissing(PermanentError):

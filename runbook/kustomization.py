@@ -8,24 +8,25 @@ kept, one line goes in, and the parsed documents before and after are compared.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from runbook.documents import document_of
+from runbook.documents import document_of, items_of, mapping_of, node_of
 from runbook.errors import Conflict, UnexpectedAnswer
+from runbook.lines import ending, insert_above, insert_below, last_of_item, lines_of
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """What kustomize looks for in a folder, in its order."""
 
-_LISTS = ("resources", "bases", "components")
+LISTS = ("resources", "bases", "components")
+"""Keys of what a kustomization builds upon."""
+
 _DEFAULT_INDENT = "  "
-_NUMBER = re.compile(r"[-+.]?\d[\d_]*\.?[\d_]*([eE][-+]?\d+)?$|0[xob][\da-f_]+$", re.IGNORECASE)
+_BYTE_ORDER_MARK = "\ufeff"
+_NUMBER = re.compile(r"[-+.]?\d[\d_]*(\.[\d_]*)?([eE][-+]?\d+)?$|0[xob][\da-f_]+$", re.IGNORECASE)
 """What some reader of YAML 1.1 or 1.2 may take for a number, 1e3 and 0o17 among them."""
 
 
@@ -39,14 +40,8 @@ def entries_of(text: str) -> tuple[str, ...]:
 
     What is not a kustomization (broken YAML, no mapping) builds upon nothing.
     """
-    try:
-        document = document_of(text)
-    except yaml.YAMLError:
-        return ()
-    if not isinstance(document, dict):
-        return ()
-    lists = [document.get(key) for key in _LISTS]
-    entries = itertools.chain.from_iterable(entries for entries in lists if isinstance(entries, list))
+    document = mapping_of(text)
+    entries = (entry for key in LISTS for entry in items_of(document.get(key)))
     return tuple(entry for entry in entries if isinstance(entry, str))
 
 
@@ -89,22 +84,18 @@ def insert_resource(text: str, entry: str, path: str = "kustomization.yaml") -> 
     """
     if normalised(entry) in {normalised(known) for known in entries_of(text)}:
         return text
+    if text.startswith(_BYTE_ORDER_MARK):  # libyaml does not count it
+        return _BYTE_ORDER_MARK + insert_resource(text[1:], entry, path)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        root = node_of(text)
+    except yaml.YAMLError as error:
         raise _cannot_edit(path, f"is not one YAML document: {error}") from error
     if not isinstance(root, yaml.MappingNode):
         raise _cannot_edit(path, "is not a YAML mapping")
     values = [(key, value) for key, value in root.value if key.value == "resources"]
     if len(values) > 1:
         raise _cannot_edit(path, "has `resources` more than once")
-    if not values:
-        edited = _append_list(text, root, entry, path)
-    else:
-        key, value = values[0]
-        if value.start_mark.index < key.end_mark.index:
-            raise _cannot_edit(path, "has an alias as its `resources`")
-        edited = _extend(text, root, value, entry, path)
+    edited = _extend(text, root, *values[0], entry, path) if values else _append_list(text, root, entry)
     _assert_only_added(text, edited, entry, path)
     return edited
 
@@ -113,45 +104,38 @@ def _cannot_edit(path: str, answer: str) -> Conflict:
     return Conflict("Git", path, answer, "Correct the file by hand, then run again.")
 
 
-def _extend(text: str, root: yaml.MappingNode, value: yaml.Node, entry: str, path: str) -> str:
-    if isinstance(value, yaml.SequenceNode):
-        if any(not isinstance(item, yaml.ScalarNode) for item in value.value):
-            raise _cannot_edit(path, "has `resources` that are not paths")
-        if not value.value:
-            return _fill_empty(text, root, value, entry)
-        return (_insert_in_flow if value.flow_style else _insert_line)(text, value, entry)
+def _extend(
+    text: str, root: yaml.MappingNode, key: yaml.ScalarNode, value: yaml.Node, entry: str, path: str
+) -> str:
+    if value.start_mark.index < key.end_mark.index:
+        raise _cannot_edit(path, "has an alias as its `resources`")
     if value.tag == "tag:yaml.org,2002:null":
-        return _fill_empty(text, root, value, entry)
-    raise _cannot_edit(path, "has `resources` that are not a list")
+        return _fill_empty(text, root, key, value, entry)
+    if not isinstance(value, yaml.SequenceNode):
+        raise _cannot_edit(path, "has `resources` that are not a list")
+    if not value.value:
+        return _fill_empty(text, root, key, value, entry)
+    if any(not isinstance(item, yaml.ScalarNode) for item in value.value):
+        raise _cannot_edit(path, "has `resources` that are not paths")
+    return _insert(text, value, entry)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Beside which item the entry goes."""
-
-    item: int
-    after: bool
-
-
-def _place(known: list[str], entry: str) -> _Place:
-    """Where ``entry`` goes among ``known``, which is not empty. All are normalised."""
+def _place(known: list[str], entry: str) -> tuple[int, bool]:
+    """Beside which of ``known``, which is not empty, ``entry`` goes, and whether behind it."""
     group = _neighbours(known, entry)
     names = [known[index] for index in group]
-    if names == sorted(names):
-        smaller = [index for index in group if known[index] < entry]
-        return _Place(smaller[-1], after=True) if smaller else _Place(group[0], after=False)
-    return _Place(group[-1], after=True)
+    if names != sorted(names):
+        return group[-1], True
+    smaller = [index for index in group if known[index] < entry]
+    return (smaller[-1], True) if smaller else (group[0], False)
 
 
 def _neighbours(known: list[str], entry: str) -> list[int]:
     """Indices of the entries that ``entry`` belongs to: never empty."""
-    outside = entry.startswith("..")
+    outside, folder = entry.startswith(".."), posixpath.dirname(entry)
     same_side = [index for index, name in enumerate(known) if name.startswith("..") == outside]
-    if outside:
-        folder = posixpath.dirname(entry)
-        same_folder = [index for index in same_side if posixpath.dirname(known[index]) == folder]
-        return same_folder or same_side or list(range(len(known)))
-    return same_side or list(range(len(known)))
+    same_folder = [index for index in same_side if outside and posixpath.dirname(known[index]) == folder]
+    return same_folder or same_side or list(range(len(known)))
 
 
 def _written(entry: str, neighbour: yaml.ScalarNode) -> str:
@@ -159,68 +143,72 @@ def _written(entry: str, neighbour: yaml.ScalarNode) -> str:
     return f"{neighbour.style}{entry}{neighbour.style}" if neighbour.style in ("'", '"') else scalar(entry)
 
 
-def _insert_line(text: str, sequence: yaml.SequenceNode, entry: str) -> str:
+def _insert(text: str, sequence: yaml.SequenceNode, entry: str) -> str:
+    """``entry`` beside the item where it belongs: on a line of its own, unless several share one."""
     items: list[yaml.ScalarNode] = sequence.value
-    place = _place([normalised(item.value) for item in items], normalised(entry))
-    neighbour = items[place.item]
-    line_start = _line_start(text, neighbour.start_mark.index)
-    start = text[line_start : neighbour.start_mark.index]
-    if start.strip() != "-":  # the item does not stand behind its dash, but below it
-        start = " " * sequence.start_mark.column + "- "
-    line = start + _written(entry, neighbour)
-    if place.after:
-        return _insert_below(text, neighbour.end_mark.index, line)
-    # Comments above an item speak of it, and stay with it; above the first one they speak of the list.
-    while place.item > 0 and text[_line_start(text, line_start - 1) : line_start].lstrip().startswith("#"):
-        line_start = _line_start(text, line_start - 1)
-    return f"{text[:line_start]}{line}{_line_ending(text)}{text[line_start:]}"
-
-
-def _line_start(text: str, index: int) -> int:
-    return text.rfind("\n", 0, index) + 1
-
-
-def _line_ending(text: str) -> str:
-    return "\r\n" if "\r\n" in text else "\n"
-
-
-def _insert_below(text: str, index: int, line: str) -> str:
-    """``text`` with ``line`` below the line in which ``index`` is."""
-    end, ending = text.find("\n", index) + 1, _line_ending(text)
-    if end == 0:  # the last line, and it is not ended
-        return f"{text}{ending}{line}{ending}"
-    return f"{text[:end]}{line}{ending}{text[end:]}"
-
-
-def _insert_in_flow(text: str, sequence: yaml.SequenceNode, entry: str) -> str:
-    items: list[yaml.ScalarNode] = sequence.value
-    place = _place([normalised(item.value) for item in items], normalised(entry))
-    neighbour = items[place.item]
+    place, behind = _place([normalised(item.value) for item in items], normalised(entry))
+    lines, neighbour, in_brackets = lines_of(text), items[place], sequence.flow_style
     written = _written(entry, neighbour)
-    if place.after:
-        at = neighbour.end_mark.index
-        return f"{text[:at]}, {written}{text[at:]}"
-    at = neighbour.start_mark.index
-    return f"{text[:at]}{written}, {text[at:]}"
+
+    def last_of(item: yaml.ScalarNode) -> int:
+        column = item.start_mark.column if in_brackets else sequence.start_mark.column
+        return last_of_item(lines, item.end_mark.line, column)
+
+    number = neighbour.start_mark.line
+    before = lines[number][: neighbour.start_mark.column]
+    comma = ""
+    if in_brackets:
+        start, end = neighbour.start_mark.index, neighbour.end_mark.index
+        rest = lines[neighbour.end_mark.line][neighbour.end_mark.column :].partition("#")[0].strip()
+        if behind and (before.strip() or rest not in ("", ",")):
+            return f"{text[:end]}, {written}{text[end:]}"
+        if before.strip():
+            return f"{text[:start]}{written}, {text[start:]}"
+        if rest or not behind:
+            comma = ","
+        else:
+            lines = lines_of(f"{text[:end]},{text[end:]}")
+    elif before.strip() != "-":  # the item does not stand behind its dash, but below it
+        before = " " * sequence.start_mark.column + "- "
+        while number and not re.match(" *-", lines[number]):
+            number -= 1
+    if behind:
+        insert_below(lines, last_of(neighbour), f"{before}{written}{comma}")
+    else:
+        lowest = last_of(items[place - 1]) + 1 if place else 0
+        insert_above(lines, number, f"{before}{written}{comma}", lowest)
+    return "".join(lines)
 
 
-def _fill_empty(text: str, root: yaml.MappingNode, value: yaml.Node, entry: str) -> str:
+def _fill_empty(text: str, root: yaml.MappingNode, key: yaml.ScalarNode, value: yaml.Node, entry: str) -> str:
     """`resources:` with nothing, with `null` or with `[]` behind it."""
     start, end = value.start_mark.index, value.end_mark.index
+    written, first = _written(entry, key), value.start_mark.line
+    if value.end_mark.line > first:
+        lines = lines_of(text)
+        lines.insert(value.end_mark.line, f"{_indent(root)}{written}{ending(lines, first)}")
+        return "".join(lines)
     if root.flow_style:
-        return f"{text[:start]}[{scalar(entry)}]{text[end:]}"
-    key = next(key for key, node in root.value if node is value)
-    if start != end:
-        text = text[:start].rstrip(" ") + text[end:]
-    return _insert_below(text, key.end_mark.index, f"{_indent(root)}- {scalar(entry)}")
+        return f"{text[:start]}[{written}]{text[end:]}"
+    if start != end and first > key.end_mark.line:
+        return f"{text[:start]}- {written}{text[end:]}"
+    lines = lines_of(text[:start].rstrip(" \t") + text[end:] if start != end else text)
+    insert_below(lines, key.end_mark.line, f"{_indent(root)}- {written}")
+    return "".join(lines)
 
 
-def _append_list(text: str, root: yaml.MappingNode, entry: str, path: str) -> str:
+def _append_list(text: str, root: yaml.MappingNode, entry: str) -> str:
     if root.flow_style:
-        raise _cannot_edit(path, "has no `resources`, and is written on one line")
-    ending = _line_ending(text)
-    start = text if text.endswith("\n") else text + ending
-    return f"{start}{' ' * root.start_mark.column}resources:{ending}{_indent(root)}- {scalar(entry)}{ending}"
+        at = root.start_mark.index + 1
+        more = ", " if root.value else ""
+        return f'{text[:at]}"resources": ["{entry}"]{more}{text[at:]}'
+    at = root.end_mark.index  # behind it there may be `...`
+    before = lines_of(text[:at])
+    ends = ending(lines_of(text), len(before) - 1)
+    if before[-1]:
+        before.append(ends)
+    added = (f"{' ' * root.start_mark.column}resources:", f"{_indent(root)}- {scalar(entry)}")
+    return "".join([*before, *(line + ends for line in added), text[at:]])
 
 
 def _indent(root: yaml.MappingNode) -> str:
@@ -237,9 +225,8 @@ def _assert_only_added(before: str, after: str, entry: str, path: str) -> None:
     if isinstance(old, dict) and isinstance(resources, list) and resources.count(entry) == 1:
         # New lists, not changed ones: an alias elsewhere in the file may be the same object.
         without = {**new, "resources": [item for item in resources if item != entry]}
-        with contextlib.suppress(RecursionError):  # of an anchor that is within itself
-            if without == {**old, "resources": old.get("resources") or []}:
-                return
+        if without == {**old, "resources": old.get("resources") or []}:
+            return
     raise UnexpectedAnswer(
         "Git",
         path,

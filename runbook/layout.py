@@ -6,9 +6,20 @@ paths in the `GitOpsRepository` connection. ``{env}`` and ``{cluster}`` are repl
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+import re
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from runbook.errors import InvalidInput
+from runbook.foreign_text import hides
 from runbook.names import Cluster
+
+_TEMPLATES = ("cluster_overlay", "operator_overlay", "applications")
+"""The fields in which ``{env}`` and ``{cluster}`` are replaced; each cluster has its own of these paths."""
+
+_PLACEHOLDER = re.compile(r"\{.*?\}|[{}]")
+_FOLDER = re.compile(r"(?!\s)[^\\]+(?<!\s)")
+"""The name of a folder: no backslash, no blank at an end, nor what `hides` finds."""
 
 
 class Layout(BaseModel):
@@ -59,21 +70,41 @@ class Layout(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _is_relative(cls, value: str) -> str:
-        if value.startswith("/") or value.endswith("/") or ".." in value.split("/"):
+    def _is_a_path(cls, value: str, info: ValidationInfo) -> str:
+        parts = value.split("/")
+        are_names = all(_FOLDER.fullmatch(part) for part in parts) and not hides(value)
+        if not are_names or not {".", "..", ".git"}.isdisjoint(parts):
             msg = (
-                f"{value!r} must be a path inside the repository, without '..' and without a slash at an end"
+                f"{value!r} must be a path inside the repository: names with a slash between them, none of "
+                "them '.', '..' or '.git', without characters that are not shown, and no slash at an end"
             )
             raise ValueError(msg)
+        allowed = ("{env}", "{cluster}") if info.field_name in _TEMPLATES else ()
+        unknown = sorted(set(_PLACEHOLDER.findall(value)).difference(allowed))
+        if unknown:
+            msg = f"{value!r} has {', '.join(unknown)}; replaced here: {', '.join(allowed) or 'nothing'}"
+            raise ValueError(msg)
         return value
+
+    @field_validator(*_TEMPLATES)
+    @classmethod
+    def _is_of_one_cluster(cls, value: str) -> str:
+        # Not `{env}`: no two clusters of one Vault have the same name, as their mounts would.
+        if "{cluster}" in value:
+            return value
+        msg = f"{value!r} must have {{cluster}}: else it is one path for all clusters"
+        raise ValueError(msg)
 
     @field_validator("vault_cluster")
     @classmethod
     def _names_a_cluster(cls, value: str) -> str:
-        if value.count("/") != 1:
-            msg = f"{value!r} must be <env>/<cluster>"
-            raise ValueError(msg)
-        return value
+        try:
+            Cluster(*value.split("/"))
+        except (TypeError, InvalidInput):
+            problem = f"{value!r} must be <env>/<cluster>"
+        else:
+            return value
+        raise ValueError(problem)
 
     def _of(self, template: str, cluster: Cluster) -> str:
         return template.replace("{env}", cluster.env).replace("{cluster}", cluster.name)

@@ -7,17 +7,19 @@ comments and the quoting are those of the files around them.
 from __future__ import annotations
 
 import base64
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from runbook.documents import document_of
-from runbook.errors import Conflict, PrerequisiteMissing
+from runbook.documents import mapping_of
+from runbook.errors import PrerequisiteMissing
 from runbook.kustomization import scalar
 from runbook.names import (
+    AUTH_DELEGATOR,
     ESO_NAMESPACE,
     REVIEWER_SERVICE_ACCOUNT,
     REVIEWER_TOKEN_SECRET,
@@ -40,203 +42,173 @@ SKIP_DRY_RUN = "SkipDryRunOnMissingResource=true"
 
 
 @dataclass(frozen=True, slots=True)
-class DeployedBy:
-    """How an Application reaches its cluster: what ours takes from its sibling."""
+class StoreSettings:
+    """What a SecretStore needs to know that is not in the repository."""
 
-    name_suffix: str
-    """What follows ``cluster-resources`` in the sibling's name; mostly nothing."""
-    namespace: str | None
-    destination_key: str
-    """``name`` or ``server``."""
-    destination: str
-    project: str
-    repo_url: str
-    target_revision: str
-    sync_policy: tuple[str, ...]
-    """Lines, not indented; a policy that is commented out there is comments here as well."""
+    server: str
+    """Vault's address, as the cluster reaches it."""
+    ca_pem: str | None
+    """Certificates to trust for ``server``; None for those that the operator's image trusts."""
+    served_versions: tuple[str, ...]
+    """Versions that the cluster's SecretStore CRD serves; () while the cluster has no such CRD."""
+    namespace: str | None = None
+    """Vault's namespace; None for the root namespace."""
 
 
-def deployed_by(text: str, path: str) -> DeployedBy:
-    """Read the sibling Application ``text``.
+def application(
+    sibling: Mapping[str, Any], source: Mapping[str, Any], text: str, path: str, deploys: str
+) -> str:
+    """Our Application, deploying the folder ``deploys`` as its sibling is deployed.
+
+    Args:
+        sibling: the Application of the cluster's own resources.
+        source: the one of its sources that has them.
+        text: the file that it is in, for a sync policy that is commented out.
+        path: of that file.
+        deploys: from the root of the repository.
 
     Raises:
-        PrerequisiteMissing: it is not an Application with one source, a project and a destination.
-        Conflict: its sync policy is written in a way that cannot be carried over.
+        PrerequisiteMissing: the sibling has no project, name or destination.
     """
     try:
-        application = document_of(text)
-        spec, metadata = application["spec"], application["metadata"]
-        source, destination = spec["source"], spec["destination"]
+        spec, metadata = sibling["spec"], sibling["metadata"]
+        destination = spec["destination"]
         key = "name" if "name" in destination else "server"
-        deployed = DeployedBy(
-            name_suffix=str(metadata["name"]).partition(SIBLING_APPLICATION)[2],
-            namespace=metadata.get("namespace"),
-            destination_key=key,
-            destination=str(destination[key]),
-            project=str(spec["project"]),
-            repo_url=str(source["repoURL"]),
-            target_revision=str(source.get("targetRevision", "HEAD")),
-            sync_policy=_sync_policy(text, active="syncPolicy" in spec),
+        namespace = metadata.get("namespace")
+        return _text(
+            "apiVersion: argoproj.io/v1alpha1",
+            "kind: Application",
+            "metadata:",
+            f"  name: {scalar(APPLICATION + str(metadata['name']).partition(SIBLING_APPLICATION)[2])}",
+            namespace and f"  namespace: {scalar(namespace)}",
+            "spec:",
+            "  destination:",
+            f"    {key}: {scalar(str(destination[key]))}",
+            f"    namespace: {ESO_NAMESPACE}",
+            f"  project: {scalar(str(spec['project']))}",
+            # Before `source`: behind it, yamllint holds a comment for misplaced.
+            *(f"  {line}" for line in _sync_policy(text, spec.get("syncPolicy"))),
+            "  source:",
+            f"    path: {scalar(deploys)}",
+            f"    repoURL: {scalar(str(source['repoURL']))}",
+            f"    targetRevision: {scalar(str(source.get('targetRevision', 'HEAD')))}",
         )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise PrerequisiteMissing(
             "Git",
             path,
             "is not an ArgoCD Application with a source, a project and a destination",
             "Correct the file: our Application takes these from it.",
         ) from error
-    policy = _parsed("\n".join(deployed.sync_policy)) or {}
-    if policy.get("syncPolicy") != spec.get("syncPolicy"):
-        raise Conflict(
-            "Git",
-            path,
-            "has a syncPolicy that cannot be carried over as it is written",
-            "Write it in block style below `spec`, one key a line.",
-        )
-    return deployed
 
 
-def _parsed(text: str) -> Any:
-    try:
-        return document_of(text)
-    except yaml.YAMLError:
-        return None
+def _sync_policy(text: str, policy: Any) -> tuple[str, ...]:
+    """The lines of ``policy`` as they are written in ``text``, or anew where that cannot be carried over."""
+    lines = _lines_of_policy(text, active=policy is not None)
+    if mapping_of("\n".join(lines)).get("syncPolicy") == policy:
+        return lines
+    return tuple(yaml.safe_dump({"syncPolicy": policy}, sort_keys=False).splitlines())
 
 
-def _sync_policy(text: str, *, active: bool) -> tuple[str, ...]:
-    lines = text.splitlines()
+def _lines_of_policy(text: str, *, active: bool) -> tuple[str, ...]:
     start, more = (
         (r"( +)syncPolicy:", r" {%d} +\S|\s*$") if active else (r"( *)# ?syncPolicy:", r" {%d}# ?(?:  |- )")
     )
-    for number, line in enumerate(lines):
-        match = re.match(start, line)
-        if match:
-            indent = len(match.group(1))
-            rest = _while(more.replace("%d", str(indent)), lines[number + 1 :])
-            return tuple(item[indent:].rstrip() for item in (line, *rest) if item.strip())
-    return ()
-
-
-def _while(pattern: str, lines: Iterable[str]) -> list[str]:
-    taken: list[str] = []
-    for line in lines:
-        if not re.match(pattern, line):
-            break
-        taken.append(line)
-    return taken
-
-
-def application(deployed: DeployedBy, path: str) -> str:
-    """Our Application, deploying the folder ``path``."""
-    lines = [
-        "apiVersion: argoproj.io/v1alpha1",
-        "kind: Application",
-        "metadata:",
-        f"  name: {scalar(APPLICATION + deployed.name_suffix)}",
-        *([f"  namespace: {scalar(deployed.namespace)}"] if deployed.namespace else []),
-        "spec:",
-        "  destination:",
-        f"    {deployed.destination_key}: {scalar(deployed.destination)}",
-        f"    namespace: {ESO_NAMESPACE}",
-        f"  project: {scalar(deployed.project)}",
-        # Before `source`: behind it, yamllint holds a comment for misplaced.
-        *(f"  {line}" for line in deployed.sync_policy),
-        "  source:",
-        f"    path: {scalar(path)}",
-        f"    repoURL: {scalar(deployed.repo_url)}",
-        f"    targetRevision: {scalar(deployed.target_revision)}",
-    ]
-    return _text(lines)
+    lines = itertools.dropwhile(lambda line: not re.match(start, line), text.splitlines())
+    first = next(lines, "")
+    if not (match := re.match(start, first)):
+        return ()
+    indent = len(match.group(1))
+    rest = itertools.takewhile(re.compile(more.replace("%d", str(indent))).match, lines)
+    return tuple(line[indent:].rstrip() for line in (first, *rest) if line.strip())
 
 
 def kustomization(resources: Iterable[str], namespace: str | None = None) -> str:
     """A new kustomization file."""
     return _text(
-        [
-            "apiVersion: kustomize.config.k8s.io/v1beta1",
-            "kind: Kustomization",
-            *([f"namespace: {scalar(namespace)}"] if namespace else []),
-            "resources:",
-            *(f"  - {scalar(resource)}" for resource in resources),
-        ]
+        "apiVersion: kustomize.config.k8s.io/v1beta1",
+        "kind: Kustomization",
+        namespace and f"namespace: {scalar(namespace)}",
+        "resources:",
+        *(f"  - {scalar(resource)}" for resource in resources),
     )
 
 
-def secret_store(
-    cluster: Cluster,
-    service_account: str,
-    *,
-    api_version: str,
-    server: str,
-    ca_pem: str | None,
-    skip_dry_run: bool,
-) -> str:
-    """The SecretStore through which a namespace of ``cluster`` reads the Vault at ``server``.
+def secret_store(cluster: Cluster, service_account: str, api_version: str, settings: StoreSettings) -> str:
+    """The SecretStore through which a namespace of ``cluster`` reads Vault.
 
-    Args:
-        api_version: ``v1`` or ``v1beta1``.
-        ca_pem: the certificates to trust for ``server``; None for those that the operator's image trusts.
-        skip_dry_run: whether the cluster does not know the kind yet.
+    ``api_version`` is ``v1`` or ``v1beta1``.
     """
-    bundle = base64.b64encode(ca_pem.encode()).decode() if ca_pem else None
-    annotations = ["  annotations:", f"    {SYNC_OPTIONS}: {SKIP_DRY_RUN}"] if skip_dry_run else []
+    bundle = base64.b64encode((settings.ca_pem or "").encode()).decode()
     return _text(
-        [
-            f"apiVersion: external-secrets.io/{api_version}",
-            "kind: SecretStore",
-            "metadata:",
-            *annotations,
-            f"  name: {SECRET_STORE}",
-            "spec:",
-            "  provider:",
-            "    vault:",
-            "      auth:",
-            "        kubernetes:",
-            f"          mountPath: {scalar(cluster.mount)}",
-            f"          role: {scalar(cluster.role)}",
-            "          serviceAccountRef:",
-            f"            name: {scalar(service_account)}",
-            *([f"      caBundle: {bundle}"] if bundle else []),
-            f"      path: {SECRETS_MOUNT}",
-            f"      server: {scalar(server)}",
-            "      version: v2",
-        ]
+        f"apiVersion: external-secrets.io/{api_version}",
+        "kind: SecretStore",
+        "metadata:",
+        None if settings.served_versions else f"  annotations:\n    {SYNC_OPTIONS}: {SKIP_DRY_RUN}",
+        f"  name: {SECRET_STORE}",
+        "spec:",
+        "  provider:",
+        "    vault:",
+        "      auth:",
+        "        kubernetes:",
+        f"          mountPath: {scalar(cluster.mount)}",
+        f"          role: {scalar(cluster.role)}",
+        "          serviceAccountRef:",
+        f"            name: {scalar(service_account)}",
+        bundle and f"      caBundle: {bundle}",
+        settings.namespace and f"      namespace: {scalar(settings.namespace)}",
+        f"      path: {SECRETS_MOUNT}",
+        f"      server: {scalar(settings.server)}",
+        "      version: v2",
     )
 
 
-def service_account(name: str) -> str:
-    """A ServiceAccount; its namespace comes from the kustomization."""
-    return _text(["apiVersion: v1", "kind: ServiceAccount", "metadata:", f"  name: {scalar(name)}"])
+def service_account(name: str, namespace: str | None = None) -> str:
+    """A ServiceAccount; without ``namespace`` that of the kustomization counts."""
+    lines = ("apiVersion: v1", "kind: ServiceAccount", "metadata:", f"  name: {scalar(name)}")
+    return _text(*lines, namespace and f"  namespace: {scalar(namespace)}")
 
 
-def reviewer_token() -> str:
-    """The Secret in which the cluster puts a lasting token of the reviewer's ServiceAccount."""
-    return _text(
-        [
-            "apiVersion: v1",
-            "kind: Secret",
-            "metadata:",
-            "  annotations:",
-            f"    {SERVICE_ACCOUNT_NAME}: {REVIEWER_SERVICE_ACCOUNT}",
-            f"  name: {REVIEWER_TOKEN_SECRET}",
-            f"type: {SERVICE_ACCOUNT_TOKEN}",
-        ]
-    )
+REVIEWER_BINDING = f"""\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {REVIEWER_SERVICE_ACCOUNT}-tokenreview
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {AUTH_DELEGATOR}
+subjects:
+  - kind: ServiceAccount
+    name: {REVIEWER_SERVICE_ACCOUNT}
+    namespace: {ESO_NAMESPACE}
+"""
+"""Allows the reviewer's ServiceAccount to ask the cluster's TokenReview."""
+
+REVIEWER_TOKEN = f"""\
+apiVersion: v1
+kind: Secret
+metadata:
+  annotations:
+    {SERVICE_ACCOUNT_NAME}: {REVIEWER_SERVICE_ACCOUNT}
+  name: {REVIEWER_TOKEN_SECRET}
+type: {SERVICE_ACCOUNT_TOKEN}
+"""
+"""The Secret in which the cluster puts a lasting token of the reviewer's ServiceAccount."""
 
 
 def admin_group(cluster: Cluster) -> str:
     """The OpenShift Group whose members administer the secrets of the cluster's environment."""
     return _text(
-        [
-            "apiVersion: user.openshift.io/v1",
-            "kind: Group",
-            "metadata:",
-            f"  name: {cluster.admin_group}",
-            "users:",
-            "  - <user>",
-        ]
+        "apiVersion: user.openshift.io/v1",
+        "kind: Group",
+        "metadata:",
+        f"  name: {cluster.admin_group}",
+        "users:",
+        "  - <user>",
     )
 
 
-def _text(lines: Iterable[str]) -> str:
-    return "\n".join(lines) + "\n"
+def _text(*lines: str | None) -> str:
+    """The lines that say something, each ended."""
+    return "".join(f"{line}\n" for line in lines if line)

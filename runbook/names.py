@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from runbook.errors import InvalidInput
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 """What an environment or a cluster may be called: an RFC 1123 label, so that it is safe in paths."""
+
+CLUSTER_BRANCHES = "enable-vault/"
+"""Folder of the branches on which clusters are proposed. Git keeps no branch below another one's name."""
 
 SECRETS_MOUNT = "k8s_secrets"
 """The KV version 2 mount that holds the secrets of all clusters."""
@@ -27,6 +31,11 @@ REVIEWER_TOKEN_SECRET = "eso-vault-auth-token"  # noqa: S105 - the name of an ob
 """The Secret of type ``kubernetes.io/service-account-token`` that we ask the cluster to fill."""
 
 SECRET_STORE = "opf-vault-store"  # noqa: S105 - the name of an object
+SECRET_STORE_CRD = "secretstores.external-secrets.io"  # noqa: S105 - the name of a kind
+
+SHORTEST_TOKEN = 600
+"""Seconds; the API server issues none that lives shorter."""
+
 AUTH_DELEGATOR = "system:auth-delegator"
 
 
@@ -46,6 +55,25 @@ def check_name(field: str, value: str) -> str:
     return value
 
 
+class Subject(Protocol):
+    """Whom a change is for; its text is for people: ``emea/ember``."""
+
+    @property
+    def key(self) -> str:
+        """The same in keys of artifacts: lower-case letters, digits and hyphens."""
+
+    @property
+    def branch(self) -> str:
+        """The branch on which its changes are proposed; runs for one subject share it."""
+
+    def __str__(self) -> str: ...
+
+
+def admin_group(env: str) -> str:
+    """Name of the administrators' group of an environment."""
+    return f"vault-admins-{env}"
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """One cluster of one environment, and everything that is named after it."""
@@ -61,6 +89,11 @@ class Cluster:
         return f"{self.env}/{self.name}"
 
     @property
+    def key(self) -> str:
+        """In the keys of artifacts. Those of different clusters can be alike: ``a/b-c`` and ``a-b/c``."""
+        return f"{self.env}-{self.name}"
+
+    @property
     def mount(self) -> str:
         """Path of the Kubernetes auth mount, without ``auth/`` and without a trailing slash."""
         return f"{self.name}-k8s"
@@ -69,6 +102,10 @@ class Cluster:
     def role(self) -> str:
         """The Kubernetes auth role; named after the environment, one on each cluster's mount."""
         return f"{self.env}-ops"
+
+    def is_role_of_another_environment(self, role: str) -> bool:
+        """Whether a role of this cluster's mount is named after another environment."""
+        return role.endswith("-ops") and role != self.role
 
     @property
     def read_policy(self) -> str:
@@ -88,12 +125,12 @@ class Cluster:
     @property
     def admin_group(self) -> str:
         """Identity group, its alias on the OIDC mount and the OpenShift Group of the administrators."""
-        return f"vault-admins-{self.env}"
+        return admin_group(self.env)
 
     @property
     def branch(self) -> str:
         """The branch of the GitOps repository on which we propose the change; one a cluster."""
-        return f"enable-vault/{self.env}/{self.name}"
+        return f"{CLUSTER_BRANCHES}{self}"
 
     @property
     def secrets_path(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.changes import Change, Difference, pending, shown
-from runbook.names import Cluster
+from runbook.foreign_text import block, code, markdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,15 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do for one cluster.
+    """What a run will do.
 
     Attributes:
+        subject: for whom, in words: ``emea/ember``.
         files: edits of the GitOps repository, empty when the change has landed.
         changes: objects of Vault in the order in which the steps write them, those as wanted included.
     """
 
-    cluster: Cluster
+    subject: str
     files: tuple[PlannedFile, ...]
     changes: tuple[Change, ...]
 
@@ -41,7 +42,7 @@ class Plan:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON with a stable order."""
         return {
-            "cluster": str(self.cluster),
+            "cluster": self.subject,
             "files": [{"path": file.path, "diff": file.diff} for file in self.files],
             "changes": [change.as_json() for change in self.changes],
         }
@@ -53,11 +54,11 @@ class Plan:
 
     def markdown(self) -> str:
         """The plan for a person."""
-        parts = [f"# Plan for {self.cluster}", "", self._summary(), ""]
+        parts = [f"# Plan for {self.subject}", "", self._summary(), ""]
         if self.files:
             parts += ["## Git", ""]
             for file in self.files:
-                parts += [f"`{file.path}`", "", "```diff", file.diff.rstrip("\n"), "```", ""]
+                parts += [code(file.path), "", block(file.diff, "diff"), ""]
         parts += ["## Vault", "", vault_section(self.changes), ""]
         parts.append(f"Plan hash: `{self.sha256}`")
         return "\n".join(parts)
@@ -97,16 +98,16 @@ def vault_section(changes: Sequence[Change]) -> str:
     texts = []
     for change in changes:
         words = {"none": "stays", "create": "**is created**", "update": "**is updated**"}[change.action]
-        text = change.payload.get("policy")
-        if isinstance(text, str):
+        text = next((part.after for part in change.differences if part.field == "policy"), None)
+        if text is not None:
             fields = "rules below"
-            texts += ["", f"`{change.object}`", "", "```hcl", text.rstrip("\n"), "```"]
+            texts += ["", code(change.object), "", block(text, "hcl")]
         else:
             fields = "; ".join(_field(change, part) for part in change.differences)
         if not change.differences and change.conditional:
             fields = f"{', '.join(change.conditional)}: replaced only if no login works with the one in Vault"
         note = f" ({_cell(change.note)})" if change.note else ""
-        rows.append(f"| `{change.object}` | {words} | {change.found}{note} | {fields} |")
+        rows.append(f"| {_in_table(code(change.object))} | {words} | {change.found}{note} | {fields} |")
     return "\n".join([*rows, *texts])
 
 
@@ -116,4 +117,8 @@ def _field(change: Change, part: Difference) -> str:
 
 
 def _cell(value: Any) -> str:
-    return shown(value).replace("|", "\\|").replace("\n", " ")
+    return _in_table(markdown(shown(value)))
+
+
+def _in_table(text: str) -> str:
+    return text.replace("|", "\\|")

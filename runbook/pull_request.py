@@ -6,13 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runbook.names import Cluster
+from runbook.foreign_text import code
 
 PLAN_TRAILER = "Enablement-Plan"
 """Trailer of our commits: hash of the plan that was shown."""
 
-_PLAN_LINE = re.compile(r"^Plan: `([0-9a-f]{64})`\s*$", re.MULTILINE)
-
+_PLAN_LINE = re.compile(r"Plan: `([0-9a-f]{64})`\s*\Z")
+_NO_PAGE = "The flow run's page is not known (no UI address is set)."
+_PAGE_LINE = re.compile(r"^\[Flow run in Prefect\]\(https?://[^\s()<>`\\$]+\)$", re.MULTILINE)
+_HIDES = re.compile(r"<|```|~~~|\$\$")
+"""What may keep readers from seeing the text below it as it is: a tag, a comment, a block of code or math."""
 
 _BEGIN = "<!-- what follows is kept up to date by the pipeline -->"
 _END = "<!-- what follows is yours -->"
@@ -27,31 +30,45 @@ class Words:
     commit_message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a runbook says of its own change, in markdown.
+
+    After a merge the text has to be what is made of the approved plan: a change of these words stops the runs
+    that wait, unless `shows` goes on to know the former ones.
+
+    Attributes:
+        title: of the pull request and the commit.
+        what: the change, in a sentence.
+        why: a sentence, too.
+        commit: the body of the commit's message, in lines of at most 100 characters.
+    """
+
+    title: str
+    what: str
+    why: str
+    commit: str
+
+
 def words(
-    cluster: Cluster, files: Sequence[str], vault_changes: str, plan_sha256: str, run_url: str | None
+    purpose: Purpose, files: Sequence[str], vault_changes: str, plan_sha256: str, run_url: str | None
 ) -> Words:
     """Put the pull request into words.
 
     Args:
-        cluster: whose change it is.
+        purpose: what the change is for.
         files: paths that it touches.
         vault_changes: markdown of what the run will write to Vault after the merge.
         plan_sha256: hash of the plan.
         run_url: the flow run in Prefect's UI; None where the UI has no address.
     """
-    title = f"Enable Vault secrets on {cluster}"
-    listed = "\n".join(f"- `{path}`" for path in files)
-    run = (
-        f"[Flow run in Prefect]({run_url})"
-        if run_url
-        else "The flow run's page is not known (no UI address is set)."
-    )
+    listed = "\n".join(f"- {code(path)}" for path in files)
+    run = f"[Flow run in Prefect]({run_url})" if run_url else _NO_PAGE
     body = f"""\
 {_BEGIN}
-Installs the External Secrets Operator on `{cluster}` and lets the cluster read its secrets from Vault.
+{purpose.what}
 
-**Why.** Workloads get their secrets through `ExternalSecret` objects; for that the cluster needs the \
-operator, a `SecretStore` that points to Vault, and a ServiceAccount with which Vault checks who asks.
+**Why.** {purpose.why}
 
 **Files**
 
@@ -68,34 +85,71 @@ Plan: `{plan_sha256}`
 {_END}
 """
     message = f"""\
-{title}
+{purpose.title}
 
-Install the External Secrets Operator, with the SecretStore and the ServiceAccounts through which
-the cluster reads its secrets from Vault.
+{purpose.commit}
 
 {PLAN_TRAILER}: {plan_sha256}
 """
-    return Words(title, body, message)
+    return Words(purpose.title, body, message)
 
 
 def updated(body: str, wanted: str) -> str | None:
     """The text of a pull request with our part brought up to date, and what people wrote around it.
 
+    What they wrote above it comes below where it may hide it.
+
     Args:
-        body: as it is on GitHub.
-        wanted: as we would write it now.
+        body: the text as it is.
+        wanted: our part as it has to be.
 
     Returns:
-        None where somebody has taken our marks away: then the text is theirs.
+        None where our marks are gone, or there are more of them: then the text is theirs.
     """
-    before, begin, rest = body.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
+    parts = _around_our_part(body)
+    if parts is None:
         return None
+    before, _, after = parts
+    if _HIDES.search(before):
+        before, after = "", f"{after}\n\n{before}"
     return f"{before}{wanted.rstrip()}{after}"
 
 
 def plan_of(body: str) -> str | None:
-    """Hash of the plan that the text of a pull request shows; None if no line of it is left."""
-    lines = _PLAN_LINE.findall(body)
-    return lines[-1] if lines else None
+    """Hash of the plan that our part of a pull request's text names in its last line, None without one.
+
+    Anybody who may write to the repository can change the text. Whether readers see this plan says `shows`.
+    """
+    parts = _around_our_part(body)
+    found = parts and _PLAN_LINE.search(parts[1])
+    return found[1] if found else None
+
+
+def shows(body: str, wanted: str) -> bool:
+    """Whether the text of a pull request shows our part to its readers exactly as it has to be.
+
+    Anything else could hide the plan that is carried out and show another one; markdown has too many ways to
+    do that. Only the run whose page it links may be another one, and line ends may differ.
+
+    Args:
+        body: the text as it is.
+        wanted: the body that `words` makes of the plan.
+    """
+    parts, ours = _around_our_part(body), _around_our_part(wanted)
+    if parts is None or ours is None or _HIDES.search(parts[0]):
+        return False
+    return _comparable(parts[1]) == _comparable(ours[1])
+
+
+def _comparable(part: str) -> str:
+    lines = "\n".join(line.rstrip() for line in part.replace("\r\n", "\n").split("\n"))
+    return _PAGE_LINE.sub(_NO_PAGE, lines.strip(), count=1)
+
+
+def _around_our_part(body: str) -> tuple[str, str, str] | None:
+    """What stands before, between and after our marks; None unless each of them is there once."""
+    if (body.count(_BEGIN), body.count(_END)) != (1, 1):
+        return None
+    before, _, rest = body.partition(_BEGIN)
+    ours, end, after = rest.partition(_END)
+    return (before, ours, after) if end else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from runbook.changes import Change, Difference
+from runbook.changes import Action, Change, Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class Record:
             "action": self.change.action,
             "path": self.change.path,
             "confirmed": self.confirmed,
+            "found": self.change.found,
+            "note": self.change.note,
             "fields": [
                 {
                     "field": part["field"],
@@ -70,6 +72,42 @@ class Record:
             "pull_request": self.context.pull_request,
             "actor": {"triggered_by": self.context.triggered_by, "acted_as": self.acted_as},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record as it is read back.
+
+    Attributes:
+        at: when the system had answered, ISO 8601.
+        fields: names of the fields that were written.
+        found: what the object was before, in a word; empty in a record of an older version.
+    """
+
+    at: str
+    system: str
+    object: str
+    action: Action
+    path: str
+    fields: tuple[str, ...]
+    confirmed: bool
+    found: str
+    note: str
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Written:
+        """From `Record.as_json`, of this or of an older version, whose writes were all confirmed."""
+        return cls(
+            record["at"],
+            record["system"],
+            record["object"],
+            record["action"],
+            record["path"],
+            tuple(part["field"] for part in record["fields"]),
+            record.get("confirmed", True),
+            record.get("found", ""),
+            record.get("note", ""),
+        )
 
 
 def pushed(branch: str, before: str | None, commit: str, files: Sequence[str]) -> Change:

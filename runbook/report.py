@@ -2,62 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from runbook.changes import Change
+from runbook.diagnosis.record import ReviewerRecord
+from runbook.foreign_text import code, markdown
 from runbook.names import SECRET_STORE, SECRETS_MOUNT
-from runbook.request import EnableRequest
+from runbook.records import Written
+from runbook.request import ClusterRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One thing that was tried, and how it came out. ``proved`` is None where it could not be tried."""
+
+    claim: str
+    proved: bool | None
+    seen: str
+
 
 _ASK_AUDIT = "what is there now is as wanted, and Vault's audit log tells whether this run wrote it."
 
 
 def report(
-    request: EnableRequest,
-    proposal: Mapping[str, Any],
-    merged: Mapping[str, Any],
-    steps: Sequence[Mapping[str, Any]],
-    proofs: Sequence[Mapping[str, Any]],
+    request: ClusterRequest,
+    pull_request: str,
+    commit: str,
+    changes: Sequence[Change],
+    proofs: Sequence[Proof],
     served_versions: Sequence[str],
     audit_devices: Sequence[str] | None,
-    unconfirmed: Sequence[str],
+    written: Sequence[Written],
+    reviewer: ReviewerRecord | None,
     flow_run: str,
 ) -> str:
     """Markdown for the person who triggered the run.
 
     Args:
         request: the run's parameters.
-        proposal: result of the pull request step.
-        merged: result of the merge check.
-        steps: results of the steps that write to Vault, in their order.
-        proofs: what was tried: ``claim``, ``proved`` (None: not tried), ``seen``.
+        pull_request: link to it, in markdown; empty if there is none.
+        commit: of the base branch, on which the content was seen.
+        changes: what the steps found, in their order.
+        proofs: what was tried.
         served_versions: versions of the SecretStore that the cluster serves.
         audit_devices: Vault's; None where our token may not look.
-        unconfirmed: paths in Vault that were written to without an answer.
+        written: what the run wrote to Vault, in all its attempts.
+        reviewer: the reviewer's token that the run wrote, if it did.
         flow_run: id of the flow run.
     """
     target = request.target
-    changes = [change for step in steps for change in step["changes"]]
-    changed = [change for change in changes if change["action"] != "none"]
-    found = [change for change in changes if change["action"] == "none"]
-    reviewer = next((step["reviewer"] for step in steps if "reviewer" in step), None)
-    parts = [f"# {target} reads its secrets from Vault", ""]
-    if proposal["url"]:
-        parts.append(f"Pull request: [#{proposal['number']}]({proposal['url']}), ")
-    parts += [f"content seen on the base branch at `{merged['commit'][:12]}`.", "", "## Changed in Vault", ""]
-    written = [_line(change) for change in changed]
-    written += [f"- `{path}`: was sent, and no answer came; {_ASK_AUDIT}" for path in unconfirmed]
-    parts += written or ["Nothing; everything was as wanted."]
+    ours = {one.object for one in written}
+    parts = [f"# {request.subject} reads its secrets from Vault", ""]
+    if pull_request:
+        parts.append(f"Pull request: {pull_request}, ")
+    parts += [f"content seen on the base branch at `{commit[:12]}`.", "", "## Changed in Vault", ""]
+    parts += dict.fromkeys(_written(one) for one in written) or ["Nothing; everything was as wanted."]
     if reviewer:
-        parts += [
-            "",
-            f"Reviewer's token: sha256 `{reviewer['sha256'][:16]}…`, ends: {reviewer['expires']}.",
-        ]
+        ends = reviewer.expires.isoformat() if reviewer.expires else "with its Secret"
+        parts += ["", f"Reviewer's token: sha256 `{reviewer.sha256[:16]}…`, ends: {ends}."]
     parts += ["", "## Found as wanted", ""]
-    parts += [_line(change) for change in found] or ["Nothing."]
+    parts += [
+        _line(code(change.object), change.found, change.note)
+        for change in changes
+        if change.object not in ours
+    ] or ["Nothing."]
     parts += ["", "## Proved", ""]
-    parts += [f"- {proof['claim']}: {proof['seen']}" for proof in proofs if proof["proved"]]
+    parts += [f"- {proof.claim}: {markdown(proof.seen)}" for proof in proofs if proof.proved]
     parts += ["", "## Not proved", ""]
-    parts += [f"- {proof['claim']}: {proof['seen']}" for proof in proofs if proof["proved"] is None]
+    parts += [f"- {proof.claim}: {markdown(proof.seen)}" for proof in proofs if proof.proved is None]
     parts += ["", "## Traced", "", *_traced(request, audit_devices, flow_run)]
     version = "v1" if "v1" in served_versions else next(iter(served_versions), "v1")
     parts += [
@@ -93,14 +106,14 @@ def report(
     return "\n".join(parts) + "\n"
 
 
-def _traced(request: EnableRequest, audit_devices: Sequence[str] | None, flow_run: str) -> list[str]:
-    records = f"records-{request.target.env}-{request.target.name}"
+def _traced(request: ClusterRequest, audit_devices: Sequence[str] | None, flow_run: str) -> list[str]:
+    records = f"records-{request.subject.key}"
     if audit_devices is None:
         audit = "not known, our token may not look at them"
     elif not audit_devices:
         audit = "⚠️ none: Vault writes down nothing of what is done in it. Have an audit device enabled"
     else:
-        audit = ", ".join(audit_devices)
+        audit = markdown(", ".join(audit_devices))
     return [
         f"- Each change has a record: artifacts `{records}`, and a line of JSON in this run's log.",
         f"- Our requests to Vault carry `X-Correlation-Id: {flow_run}`.",
@@ -108,9 +121,12 @@ def _traced(request: EnableRequest, audit_devices: Sequence[str] | None, flow_ru
     ]
 
 
-def _line(change: Mapping[str, Any]) -> str:
-    words = {"none": "", "create": ": created", "update": ": updated"}[change["action"]]
-    fields = ", ".join(part["field"] for part in change["differences"])
-    detail = f" ({fields})" if change["action"] == "update" else ""
-    note = f"; {change['note']}" if change["note"] else ""
-    return f"- `{change['object']}`{words}{detail}; was {change['found']}{note}"
+def _written(one: Written) -> str:
+    if not one.confirmed:
+        return f"- {code(one.path)}: was sent, and no answer came; {_ASK_AUDIT}"
+    words = "created" if one.action == "create" else f"updated ({', '.join(one.fields)})"
+    return _line(f"{code(one.object)}: {words}", one.found, one.note)
+
+
+def _line(words: str, found: str, note: str) -> str:
+    return "; ".join(filter(None, (f"- {words}", f"was {found}" if found else "", markdown(note))))

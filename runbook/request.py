@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import re
+from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from runbook.adoption import check_adopt
+from runbook.durations import seconds
 from runbook.errors import InvalidInput
-from runbook.names import Cluster, check_name
+from runbook.names import REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET, Cluster, Subject, check_name
+from runbook.objects import Alias, Config, Group, Mount, Policy, Role, VaultObject
+from runbook.objects.policy import cluster_policy, read_policy, write_policy
 
 PolicyScope = Literal["env", "cluster"]
 ReviewerToken = Literal["secret", "token-request"]
 SecretStoreApi = Literal["auto", "v1", "v1beta1"]
 
-DURATION_PATTERN = r"^(?=[0-9])(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?$"
-"""A duration as Vault writes it: hours, minutes and seconds, in this order; also understood by a browser."""
 
-
-def seconds(field: str, duration: str) -> int:
-    """Seconds of a duration such as ``1h``, ``90m`` or ``1h30m``.
-
-    Raises:
-        InvalidInput: if it is not one, or is zero.
-    """
-    match = re.fullmatch(DURATION_PATTERN, duration)
-    hours, minutes, rest = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
-    total = hours * 3600 + minutes * 60 + rest
-    if total == 0:
-        raise InvalidInput(
-            "input",
-            f"{field}={duration!r}",
-            "is not a duration above zero",
-            "Write it in hours, minutes and seconds, for example '1h', '90m' or '1h30m'.",
-        )
-    return total
-
-
-class EnableRequest(BaseModel):
-    """The checked parameters of `enable-cluster`.
+class ClusterRequest(BaseModel):
+    """The checked parameters of a run that changes something for workloads of one cluster.
 
     Raises:
         InvalidInput: from the constructor, naming the field, the value and the remedy.
@@ -51,20 +33,45 @@ class EnableRequest(BaseModel):
     env: str
     namespaces: tuple[str, ...]
     service_account: str = "vault-secret-fetcher"
-    token_ttl: str = "1h"
     policy_scope: PolicyScope = "env"
     reviewer_token: ReviewerToken = "secret"
-    reviewer_token_lifetime: str = "8760h"
     secret_store_api: SecretStoreApi = "auto"
     sync_timeout: str = "1h"
+    # Parameters that came later are left out while they have their default: the cache keys of steps are made
+    # of all of them, and runs wait for days.
+    store_timeout: str = Field(default="6m", exclude_if=lambda value: value == "6m")
     merge_timeout: str | None = None
     adopt: tuple[str, ...] = ()
-    move_alias: bool = False
     plan_only: bool = False
     approve: bool = False
     vault: str = "vault"
     gitops: str = "gitops"
     cluster_connection: str = ""
+
+    @property
+    def target(self) -> Cluster:
+        """The cluster, with the names derived from it."""
+        return Cluster(self.env, self.cluster)
+
+    @property
+    def subject(self) -> Subject:
+        """Whom the run is for."""
+        return self.target
+
+    @property
+    def role_policy(self) -> str:
+        """Name of the policy that the cluster's role hands out."""
+        cluster_only = self.policy_scope == "cluster"
+        return self.target.cluster_read_policy if cluster_only else self.target.read_policy
+
+    @property
+    @abstractmethod
+    def objects(self) -> tuple[VaultObject, ...]:
+        """The objects of Vault that the run deals with, in the order in which its steps write them."""
+
+    def objects_of(self, *kinds: type[VaultObject]) -> tuple[VaultObject, ...]:
+        """Those of some kinds."""
+        return tuple(one for one in self.objects if isinstance(one, kinds))
 
     @model_validator(mode="before")
     @classmethod
@@ -98,37 +105,89 @@ class EnableRequest(BaseModel):
             check_name("namespaces", namespace)
         return tuple(dict.fromkeys(value))
 
-    @field_validator("token_ttl", "reviewer_token_lifetime", "sync_timeout", "merge_timeout")
+    @field_validator("sync_timeout", "store_timeout", "merge_timeout")
     @classmethod
     def _is_duration(cls, value: str | None, info: object) -> str | None:
         if value is not None:
             seconds(getattr(info, "field_name", "duration"), value)
         return value
 
-    def differences(self, other: EnableRequest) -> tuple[str, ...]:
+    @model_validator(mode="after")
+    def _can_adopt(self) -> Self:
+        check_adopt(self.target, self.objects, self.adopt)
+        return self
+
+    def differences(self, other: Self) -> tuple[str, ...]:
         """Parameters by which two runs for one cluster would propose or write something else.
 
         How long a run waits, and which Blocks' names lead to the repository, make no difference.
         """
-        aside = {"gitops", "sync_timeout", "merge_timeout", "plan_only", "approve"}
+        aside = {"gitops", "sync_timeout", "store_timeout", "merge_timeout", "plan_only", "approve"}
         return tuple(
             field
             for field in type(self).model_fields
             if field not in aside and _comparable(getattr(self, field)) != _comparable(getattr(other, field))
         )
 
-    @model_validator(mode="after")
-    def _can_adopt(self) -> Self:
-        policies = [self.target.read_policy, self.target.write_policy]
-        if self.policy_scope == "cluster":
-            policies.append(self.target.cluster_read_policy)
-        check_adopt(self.target, policies, self.adopt, move_alias=self.move_alias)
-        return self
+
+class EnableRequest(ClusterRequest):
+    """The checked parameters of `enable-cluster`."""
+
+    token_ttl: str = "1h"
+    reviewer_token_lifetime: str = "8760h"
+    move_alias: bool = False
+    cluster_moved: bool = Field(default=False, exclude_if=lambda moved: not moved)
+
+    @field_validator("token_ttl", "reviewer_token_lifetime")
+    @classmethod
+    def _is_lifetime(cls, value: str, info: object) -> str:
+        seconds(getattr(info, "field_name", "duration"), value)
+        return value
 
     @property
-    def target(self) -> Cluster:
-        """The cluster, with the names derived from it."""
-        return Cluster(self.env, self.cluster)
+    def policies(self) -> tuple[Policy, ...]:
+        """Both policies of the environment, and the cluster's own with ``policy_scope=cluster``."""
+        policies = [read_policy(self.env), write_policy(self.env)]
+        if self.policy_scope == "cluster":
+            policies.append(cluster_policy(self.target))
+        return tuple(replace(policy, adopted=policy.name in self.adopt) for policy in policies)
+
+    @property
+    def config(self) -> Config:
+        """The config of the cluster's auth mount."""
+        if self.reviewer_token == "secret":
+            token = f"get secret {REVIEWER_TOKEN_SECRET} -o jsonpath='{{.data.token}}' | base64 -d"
+        else:
+            token = f"create token {REVIEWER_SERVICE_ACCOUNT} --duration={self.reviewer_token_lifetime}"
+        config = Config(self.target, self.cluster_connection, token, moved=self.cluster_moved)
+        return replace(config, adopted=config.name in self.adopt)
+
+    @property
+    def objects(self) -> tuple[VaultObject, ...]:
+        target = self.target
+        alias = Alias(target, move=self.move_alias)
+        ttl = seconds("token_ttl", self.token_ttl)
+        role = Role(target, self.service_account, self.namespaces, self.role_policy, ttl)
+        return (
+            *self.policies,
+            Group(target),
+            replace(alias, adopted=alias.name in self.adopt),
+            Mount(target),
+            self.config,
+            replace(role, adopted=role.name in self.adopt),
+        )
+
+    @model_validator(mode="after")
+    def _alias_stays_or_moves(self) -> Self:
+        alias = f"group-alias/{self.target.admin_group}"
+        if self.move_alias and alias in self.adopt:
+            raise InvalidInput(
+                "input",
+                "move_alias=True",
+                f"contradicts adopt=['{alias}'], which leaves the alias where it is",
+                "Decide for one of them.",
+            )
+        return self
 
 
 def _comparable(value: object) -> object:

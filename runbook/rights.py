@@ -7,128 +7,61 @@ for an administrator. What a run needs on a cluster stands in `runbook.cluster_r
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from runbook.changes import Change
+from runbook.errors import InvalidInput
 from runbook.names import Cluster
-from runbook.policies import role_policy, wanted_policies
-from runbook.request import EnableRequest
+from runbook.objects import VaultObject
+from runbook.objects.vault_object import VaultRule
+from runbook.request import ClusterRequest, EnableRequest
 
 Extra = Literal["move-alias", "other-mounts", "audit"]
-"""Rights that a run can do without; see `extra_rules`."""
-
-KEEP_LOCAL_JWT_OUT = "disable_local_ca_jwt"
-"""Must be true in each write of a config. Without it, a Vault that runs in a cluster itself would send the
-token of its own pod to whatever host the config names."""
-
-_WRITE = ("create", "read", "update")
-"""Vault decides path by path, and version by version, whether a write is a create or an update."""
+"""Rights that a run can do without; see `extra_rules` and `runbook.objects.alias.write_rules`."""
 
 
-@dataclass(frozen=True, slots=True)
-class VaultRule:
-    """Capabilities on one path.
-
-    Attributes:
-        path: ``+`` stands for one whole segment.
-        why: what a run does there, for whoever reads the policy.
-        allowed: the values that a parameter may have, by parameter; any value where there are none. Other
-            parameters are refused, unless there is ``*``. No entry at all: anything may be written.
-        required: parameters that a request must have, a read too.
-    """
-
-    path: str
-    capabilities: tuple[str, ...]
-    why: str
-    allowed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    required: tuple[str, ...] = ()
-
-
-def vault_rules(request: EnableRequest) -> tuple[VaultRule, ...]:
+def vault_rules(request: ClusterRequest) -> tuple[VaultRule, ...]:
     """What the pipeline's token has to be allowed for one run, values pinned to what the run writes."""
-    target = request.target
     return (
         VaultRule("auth/token/lookup-self", ("read",), "whether the token is good, and for how long"),
         VaultRule("auth/token/revoke-self", ("update",), "to end a session that was opened by a login"),
         VaultRule("sys/capabilities-self", ("update",), "to name before the first change what is lacking"),
         VaultRule("sys/mounts", ("read",), "whether the mount of the secrets is there"),
         VaultRule("sys/auth", ("read",), "which auth mounts there are; the accessor of the people's one"),
-        *(
-            VaultRule(
-                f"sys/policies/acl/{policy.name}",
-                _WRITE,
-                "exactly this text: whoever may write any text is root",
-                {"policy": (policy.text,)},
-            )
-            for policy in wanted_policies(request)
-        ),
-        VaultRule(
-            f"identity/group/name/{target.admin_group}",
-            _WRITE,
-            "the administrators' group, with its own policy alone and without members of Vault's own",
-            {"type": ("external",), "policies": _as_list(target.write_policy), "metadata": ()},
-        ),
-        VaultRule(
-            "identity/lookup/group",
-            ("update",),
-            "which group has the alias; changes nothing",
-            {"alias_name": (target.admin_group,), "alias_mount_accessor": ()},
-        ),
-        VaultRule(
-            "identity/group-alias",
-            ("create", "update"),
-            "the alias; without an id, so that no other one can be changed",
-            {"name": (target.admin_group,), "mount_accessor": (), "canonical_id": ()},
-        ),
-        VaultRule(
-            f"sys/auth/{target.mount}",
-            ("create", "update", "sudo"),
-            "to enable the auth method, of this type; sudo because the path is one of root's",
-            {"type": ("kubernetes",)},
-        ),
-        VaultRule(
-            f"auth/{target.mount}/config",
-            _WRITE,
-            "host, CA and reviewer's token; never the token of Vault's own pod (the read has to say it too)",
-            # A read has its parameters in the URL, as text.
-            {KEEP_LOCAL_JWT_OUT: (True, "true"), "*": ()},
-            (KEEP_LOCAL_JWT_OUT,),
-        ),
-        VaultRule(
-            f"auth/{target.mount}/role/{target.role}",
-            _WRITE,
-            "who may log in; the names are free, what they get is not",
-            {
-                "alias_name_source": ("serviceaccount_uid",),
-                "bound_service_account_names": (),
-                "bound_service_account_namespace_selector": (),
-                "bound_service_account_namespaces": (),
-                "token_policies": _as_list(role_policy(request)),
-                "token_ttl": (),
-            },
-        ),
+        *(rule for one in request.objects for rule in one.rules),
     )
 
 
-def extra_rules(extra: Extra, targets: Iterable[Cluster]) -> tuple[VaultRule, ...]:
+def extra_rules(extra: Extra) -> tuple[VaultRule, ...]:
     """Rules for what a run can do without; it says so where they lack."""
     if extra == "other-mounts":
         why = "whether another mount has the same API server already"
         return (VaultRule("auth/+/config", ("read",), why),)
-    if extra == "audit":
-        return (VaultRule("sys/audit", ("read", "sudo"), "whether there is an audit log"),)
-    names = tuple(dict.fromkeys(target.admin_group for target in targets))
-    return (
-        VaultRule(
-            "identity/group-alias/id/+",
-            ("create", "update"),
-            "to move an alias to its group. With the id of another one this takes that from its group",
-            {"name": names, "mount_accessor": (), "canonical_id": ()},
-        ),
-    )
+    return (VaultRule("sys/audit", ("read", "sudo"), "whether there is an audit log"),)
+
+
+def check_apart(targets: Iterable[Cluster]) -> None:
+    """Go on if no two clusters share a name in Vault that means something else for each of them.
+
+    Raises:
+        InvalidInput: two clusters have one auth mount, or one name of a policy with two texts.
+    """
+    owners: dict[str, tuple[Cluster, str]] = {}
+    for target in targets:
+        request = EnableRequest(
+            cluster=target.name, env=target.env, namespaces=("any",), policy_scope="cluster"
+        )
+        meanings = {f"policy {policy.policy}": policy.text for policy in request.policies}
+        for name, meaning in {f"mount auth/{target.mount}": str(target), **meanings}.items():
+            other, its_meaning = owners.setdefault(name, (target, meaning))
+            if its_meaning != meaning:
+                raise InvalidInput(
+                    "input",
+                    f"{other} and {target}",
+                    f"share the {name}, which cannot be both clusters' own",
+                    "Give one of them another name, or a Vault namespace of its own.",
+                )
 
 
 def merged(rules: Iterable[VaultRule]) -> tuple[VaultRule, ...]:
@@ -143,18 +76,19 @@ def merged(rules: Iterable[VaultRule]) -> tuple[VaultRule, ...]:
     return tuple(by_path.values())
 
 
-def vault_rights(request: EnableRequest) -> dict[str, frozenset[str]]:
+def vault_rights(request: ClusterRequest) -> dict[str, frozenset[str]]:
     """Capabilities by path, to ask ``sys/capabilities-self`` for, which does not tell of pinned values."""
     return {rule.path: frozenset(rule.capabilities) for rule in vault_rules(request)}
 
 
-def beyond_pins(request: EnableRequest, change: Change) -> tuple[str, ...]:
+def beyond_pins(objects: Iterable[VaultObject], change: Change) -> tuple[str, ...]:
     """The fields of a change whose values the pipeline's policy does not allow; none if it may be written.
 
     A list that somebody else's values are in is one: united with ours it is not what is pinned, and Vault
     compares lists as a whole.
     """
-    rule = next((rule for rule in vault_rules(request) if rule.path == change.path), None)
+    rules = (rule for one in objects for rule in one.rules if rule.path == change.path)
+    rule = next(rules, None)
     if rule is None or not rule.allowed:
         return ()
     return tuple(
@@ -162,24 +96,6 @@ def beyond_pins(request: EnableRequest, change: Change) -> tuple[str, ...]:
         for name, value in change.payload.items()
         if not _allows(rule.allowed.get(name, rule.allowed.get("*")), value)
     )
-
-
-def administrators_command(path: str, payload: Mapping[str, Any]) -> str:
-    """``vault write`` with these values, for a shell; of a map each entry, of a list each value."""
-    words = ["vault", "write", path]
-    for name, value in payload.items():
-        if isinstance(value, Mapping):
-            words += [f"{name}={key}={entry}" for key, entry in value.items()]
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            words += [f"{name}={entry}" for entry in value]
-        else:
-            words.append(f"{name}={value}")
-    return shlex.join(words)
-
-
-def _as_list(name: str) -> tuple[Any, ...]:
-    """A list of one name, as clients send it: ours a list, the command line a text."""
-    return ([name], name)
 
 
 def _allows(values: tuple[Any, ...] | None, value: Any) -> bool:

@@ -2,58 +2,74 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
 
-Blocks = Literal["login", "session", "store"]
-"""What it spoils: the login, what the session may do afterwards, or only the operator's SecretStore."""
+from runbook.foreign_text import plain
+
+Blocks = Literal["login", "session", "store", "secret", "nothing"]
+"""What it spoils: the login, what its session may do, the operator's SecretStore, one ExternalSecret; or
+nothing of ours, and has to be known all the same. The last two are warnings, which fail no diagnosis."""
 
 
-class Cause:
-    """Base of the causes, which are frozen dataclasses; their docstrings are the first column of the docs.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the table says of a kind of cause; subject, answer and remedy have a cause's fields in braces.
 
-    Class attributes:
+    Attributes:
         system: who has it, as in errors.
+        subject: about what, as an operator would name it.
+        answer: what is wrong with it, without a full stop.
+        remedy: what a person does now.
         blocks: see `Blocks`.
         vault_says: what a login is answered with then (part of ``errors[0]``); empty where Vault says nothing
             of its own. Vault gives one answer for many causes, so this never finds a cause: it only tells
-            which of the faults that were found is the one that Vault met first.
+            which of the faults that were found is the one that Vault met first. Only for what blocks a login.
+        outlives_a_login: a login that works does not disprove it: Vault keeps its connection to the API
+            server, and will meet the fault when it connects again.
     """
 
-    __slots__ = ()
+    system: str
+    subject: str
+    answer: str
+    remedy: str
+    blocks: Blocks = "login"
+    vault_says: str = "permission denied"
+    outlives_a_login: bool = False
 
-    system: ClassVar[str] = "Vault"
-    blocks: ClassVar[Blocks] = "login"
-    vault_says: ClassVar[str] = "permission denied"
 
-    @property
-    def subject(self) -> str:
-        """About what, as an operator would name it."""
-        raise NotImplementedError
+class Kind(Enum):
+    """Base of the table: each member is a kind of cause, by a name that stays."""
 
-    @property
-    def answer(self) -> str:
-        """What is wrong with it, without a full stop."""
-        raise NotImplementedError
+    _value_: Entry
 
-    @property
-    def remedy(self) -> str:
-        """What a person does now."""
-        raise NotImplementedError
+    def of(self, **fields: str) -> Cause:
+        """A cause of this kind, with a value for each field that its entry has in braces."""
+        entry = self.value
+        subject, answer, remedy = (
+            text.format(**fields) for text in (entry.subject, entry.answer, entry.remedy)
+        )
+        return Cause(self, entry.system, subject, answer, remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One thing that is wrong: its kind, and what the table says of it with the fields put in."""
+
+    kind: Kind
+    system: str
+    subject: str
+    answer: str
+    remedy: str
 
     @property
     def line(self) -> str:
         """The cause in one line."""
-        return one_line(f"{self.system}, {self.subject}: {self.answer}")
+        return plain(f"{self.system}, {self.subject}: {self.answer}")
 
 
-def one_line(text: str) -> str:
-    """Text of a system without its line breaks: ESO's Events have whole answers of Vault in them."""
-    return " ".join(text.split())
-
-
-def listed(names: tuple[str, ...], nothing: str) -> str:
+def listed(names: Iterable[str], nothing: str = "") -> str:
     """Names for a sentence."""
     return ", ".join(names) or nothing
-
-
-ENABLE_AGAIN = "Run enable-cluster again for this cluster: it writes what is missing and proves the login."

@@ -26,6 +26,9 @@ class ReviewerRecord:
         service_account_uid: of the reviewer's ServiceAccount then; empty if it was not kept.
         written: UTC, when we wrote it.
         flow_run: which run did; empty if it was not kept.
+        cluster: ``<env>/<cluster>``; empty if it was not kept.
+        vault_address: where we wrote it; empty if it was not kept.
+        proved: whether a run has proved a login since.
     """
 
     sha256: str
@@ -33,17 +36,25 @@ class ReviewerRecord:
     service_account_uid: str
     written: datetime | None
     flow_run: str
+    cluster: str = ""
+    vault_address: str = ""
+    proved: bool = True
 
     @classmethod
-    def read(cls, kept: Mapping[str, Any]) -> ReviewerRecord:
+    def read(cls, kept: Mapping[str, Any], *, proved: bool = True) -> ReviewerRecord:
         """From what a step has published, by this or by an older version."""
-        return cls(
-            sha256=str(kept.get("sha256") or ""),
-            expires=_moment(kept.get("expires")),
-            service_account_uid=str(kept.get("service_account_uid") or ""),
-            written=_moment(kept.get("written")),
-            flow_run=str(kept.get("flow_run") or ""),
-        )
+        names = ("sha256", "service_account_uid", "flow_run", "cluster", "vault_address")
+        texts = {name: str(kept.get(name) or "") for name in names}
+        moments = {name: _moment(kept.get(name)) for name in ("expires", "written")}
+        return cls(**texts, **moments, proved=proved)  # type: ignore[arg-type]  # each of its own kind
+
+    def is_still_good(self, now: datetime, uid_now: str, sha256_now: str) -> bool:
+        """Whether the token that we wrote is one that the API server accepts today.
+
+        Each run has the API server accept the token before it writes it. The arguments are those of `words`.
+        """
+        same_account = uid_now in {"", self.service_account_uid}
+        return same_account and (sha256_now == self.sha256 if self.expires is None else self.expires > now)
 
     def words(self, now: datetime, uid_now: str, sha256_now: str) -> str:
         """What the record says today.
@@ -66,16 +77,11 @@ class ReviewerRecord:
             said.append(f"of ServiceAccount uid {self.service_account_uid}{now_is}")
         if sha256_now and self.expires is None:
             said.append(
-                "the Secret still holds that token, so somebody wrote another one to Vault"
+                "the Secret still holds that token"
                 if sha256_now == self.sha256
                 else "the Secret holds another token since"
             )
         return ", ".join(said)
-
-
-def words_of(record: ReviewerRecord | None, now: datetime, uid_now: str, sha256_now: str) -> str:
-    """The same, where there may be no record."""
-    return record.words(now, uid_now, sha256_now) if record else "we have no record of it"
 
 
 def _moment(kept: Any) -> datetime | None:

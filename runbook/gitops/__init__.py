@@ -1,23 +1,38 @@
 """What an onboarding is in the GitOps repository: the edits, and what must be there before them."""
 
+from runbook.gitops.built import BuildFolders, Built, Present, present_in
 from runbook.gitops.checks import check_repository, declared_namespaces, interesting_folders
-from runbook.gitops.edits import StoreSettings, store_api_version, wanted_edits
+from runbook.gitops.edits import namespace_edits, wanted_edits
+from runbook.gitops.judgement import Builds, Rebuilt, application_names, built_namespaces, judge
 from runbook.gitops.landing import Meaning, fingerprint, meaning_of, unmet
-from runbook.gitops.tree import EditedTree, FileEdit, FileTree, Tree
+from runbook.gitops.sources import sources_of
+from runbook.gitops.tree import EditedTree, FileEdit, FileTree, Tree, check_way
+from runbook.manifests import StoreSettings
 
 __all__ = [
+    "BuildFolders",
+    "Builds",
+    "Built",
     "EditedTree",
     "FileEdit",
     "FileTree",
     "Meaning",
+    "Present",
+    "Rebuilt",
     "StoreSettings",
     "Tree",
+    "application_names",
+    "built_namespaces",
     "check_repository",
+    "check_way",
     "declared_namespaces",
     "fingerprint",
     "interesting_folders",
+    "judge",
     "meaning_of",
-    "store_api_version",
+    "namespace_edits",
+    "present_in",
+    "sources_of",
     "unmet",
     "wanted_edits",
 ]

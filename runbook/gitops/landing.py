@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
-from runbook.documents import document_of, documents_of
-from runbook.gitops.tree import FileEdit, Tree, build_of
-from runbook.kustomization import FILE_NAMES, entries_of, resolve
+from runbook.documents import documents_of, mapping_of
+from runbook.gitops.tree import FileEdit, Kustomization, Tree, build_of
+from runbook.kustomization import FILE_NAMES
 
 Meaning = Mapping[str, Mapping[str, Any]]
 """By path: ``{"builds": [paths]}`` of a kustomization, of a new one also ``"namespace"`` and ``"settings"``
@@ -34,15 +34,13 @@ def meaning_of(edits: Iterable[FileEdit]) -> dict[str, dict[str, Any]]:
 
 
 def _of_edit(edit: FileEdit) -> dict[str, Any]:
-    folder, name = posixpath.split(edit.path)
-    if name not in FILE_NAMES:
+    if posixpath.basename(edit.path) not in FILE_NAMES:
         return {"sha256": _hash(edit.after)}
-    before = {resolve(folder, entry) for entry in entries_of(edit.before or "")}
-    after = (resolve(folder, entry) for entry in entries_of(edit.after))
-    meaning: dict[str, Any] = {"builds": [path for path in after if path is not None and path not in before]}
+    before = Kustomization(edit.path, edit.before or "").members
+    after = Kustomization(edit.path, edit.after)
+    meaning: dict[str, Any] = {"builds": [path for path in after.members if path not in before]}
     if edit.before is None:
-        meaning["namespace"] = _namespace(edit.after)
-        meaning["settings"] = _settings(edit.after)
+        meaning |= {"namespace": after.namespace, "settings": _settings(edit.after)}
     return meaning
 
 
@@ -58,57 +56,44 @@ def _unmet(tree: Tree, path: str, wanted: Mapping[str, Any]) -> str:
         return "is not there"
     if "sha256" in wanted:
         return "" if _hash(text) == wanted["sha256"] else "says something else than was proposed"
-    if "namespace" in wanted and _namespace(text) != wanted["namespace"]:
-        return f"is for the namespace {_namespace(text)}, not {wanted['namespace']}"
+    there = Kustomization(path, text)
+    if "namespace" in wanted and there.namespace != wanted["namespace"]:
+        return f"is for the namespace {there.namespace}, not {wanted['namespace']}"
     # A record of an older version knows nothing of settings.
     settings, proposed = _settings(text), wanted.get("settings")
     if proposed is not None and settings != proposed:
         keys = {key for key in settings | proposed if settings.get(key) != proposed.get(key)}
         return f"has other settings than were proposed: {', '.join(sorted(keys))}"
     # Also what another kustomization below it builds upon counts: the entry may have moved to a common one.
-    build = build_of(tree, posixpath.dirname(path))
+    build = build_of(tree, there.folder)
     lacking = [each for each in wanted["builds"] if each not in build.folders and each not in build.files]
     return f"does not build upon {', '.join(lacking)}" if lacking else ""
 
 
 def fingerprint(edits: Sequence[FileEdit], lacking: Mapping[str, str]) -> str:
     """Sixteen hex digits over what is still to be done and what is not met; another base may change them."""
-    state = [sorted((edit.path, edit.after) for edit in edits), sorted(lacking.items())]
-    return hashlib.sha256(json.dumps(state).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return _digest([sorted((edit.path, edit.after) for edit in edits), sorted(lacking.items())])
+
+
+def _digest(value: Any) -> str:
+    meant = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(meant.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _hash(text: str) -> str:
     """Of the documents, not of how they are written down; of the text where it is not YAML."""
     try:
-        return _hash_of(documents_of(text))
+        return _digest(documents_of(text))
     except (yaml.YAMLError, TypeError, ValueError):
-        return _hash_of(text)
-
-
-def _hash_of(value: Any) -> str:
-    meant = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(meant.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def _mapping(text: str) -> Mapping[Any, Any]:
-    try:
-        document = document_of(text)
-    except yaml.YAMLError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _namespace(text: str) -> str | None:
-    namespace = _mapping(text).get("namespace")
-    return None if namespace is None else str(namespace)
+        return _digest(text)
 
 
 def _settings(text: str) -> dict[str, str]:
-    return {str(key): _setting(value) for key, value in _mapping(text).items() if key not in _NO_SETTINGS}
+    return {str(key): _setting(value) for key, value in mapping_of(text).items() if key not in _NO_SETTINGS}
 
 
 def _setting(value: Any) -> str:
     try:
-        return _hash_of(json.dumps(value, sort_keys=True, default=str))
+        return _digest(value)
     except (TypeError, ValueError):
         return "cannot be compared"  # as an anchor within itself

@@ -7,20 +7,27 @@ plain texts, for what the edits would make of a commit.
 from __future__ import annotations
 
 import difflib
-import itertools
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import yaml
-
-from runbook.documents import documents_of
+from runbook.documents import field, items_of, mapping_of, readable
+from runbook.errors import Conflict
 from runbook.kustomization import FILE_NAMES, entries_of, resolve
 from runbook.names import NAME_PATTERN
 
 Manifest = Mapping[str, Any]
+
+_MOST_FOLDERS = 20_000
+"""In one commit; the largest GitOps repositories have some thousands."""
+
+PATH_MAX = 4096
+"""What lies deeper than the longest path of a file system cannot be checked out, by ArgoCD neither."""
+
+_NAME_MAX = 257
+"""More than the longest name in a file system, with a slash behind it."""
 
 
 class Tree(Protocol):
@@ -32,6 +39,10 @@ class Tree(Protocol):
 
     def entries(self, path: str) -> tuple[str, ...]:
         """Names in a folder, sorted, folders with a slash behind; () if there is no such folder."""
+        ...
+
+    def prefetch(self, paths: Iterable[str]) -> None:
+        """Be told which files will be read next: a tree far away gets them in one request."""
         ...
 
 
@@ -63,31 +74,61 @@ class FileTree:
     """A tree of plain texts by path."""
 
     def __init__(self, files: Mapping[str, str]) -> None:
-        self._files = dict(files)
+        self._files = files
 
     def read(self, path: str) -> str | None:
         return self._files.get(path)
 
     def entries(self, path: str) -> tuple[str, ...]:
-        prefix = f"{path}/" if path else ""
-        below = (name.removeprefix(prefix) for name in self._files if name.startswith(prefix))
-        return tuple(sorted({name.split("/")[0] + "/" * ("/" in name) for name in below}))
+        start = f"{path}/" if path else ""
+        below = (file.removeprefix(start).partition("/") for file in self._files if file.startswith(start))
+        return tuple(sorted({name + slash for name, slash, _ in below}))
+
+    def prefetch(self, paths: Iterable[str]) -> None:
+        """All are here."""
 
 
 class EditedTree:
     """Another tree as it is once some edits are made."""
 
-    def __init__(self, tree: Tree, edits: Iterable[FileEdit]) -> None:
+    def __init__(self, tree: Tree, edits: Iterable[FileEdit] = ()) -> None:
         self._tree = tree
         self._edited = {edit.path: edit.after for edit in edits}
-        self._new = FileTree(self._edited)
 
     def read(self, path: str) -> str | None:
         edited = self._edited.get(path)
         return edited if edited is not None else self._tree.read(path)
 
     def entries(self, path: str) -> tuple[str, ...]:
-        return tuple(sorted({*self._tree.entries(path), *self._new.entries(path)}))
+        return tuple(sorted({*self._tree.entries(path), *FileTree(self._edited).entries(path)}))
+
+    def prefetch(self, paths: Iterable[str]) -> None:
+        self._tree.prefetch(path for path in paths if path not in self._edited)
+
+
+def check_way(tree: Tree, path: str) -> None:
+    """Check that a file can be written at ``path``, over a file or where nothing is.
+
+    Raises:
+        Conflict: something else is there, or something that is no folder is where a folder must be.
+    """
+    folder, _, name = path.rpartition("/")
+    entries = tree.entries(folder)
+    if f"{name}/" in entries or (name in entries and tree.read(path) is None):
+        raise _in_the_way(path, "file")
+    while folder:
+        path = folder
+        folder, _, name = path.rpartition("/")
+        if name in tree.entries(folder):
+            raise _in_the_way(path, "folder")
+
+
+def _in_the_way(path: str, wanted: str) -> Conflict:
+    """What to say where ``path`` is not what is ``wanted`` there: a file, or a folder."""
+    others = {"file": "a link, a submodule or a folder", "folder": "a link, a submodule or a file"}[wanted]
+    return Conflict(
+        "Git", path, f"is {others}, where a {wanted} is to be", "Move it away, or correct it, then run again."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +142,12 @@ class Kustomization:
     def folder(self) -> str:
         """The folder it is in; what it builds is this folder."""
         return posixpath.dirname(self.path)
+
+    @property
+    def namespace(self) -> str | None:
+        """The one that it gives to all that it builds."""
+        namespace = mapping_of(self.text).get("namespace")
+        return None if namespace is None else str(namespace)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -126,49 +173,49 @@ class Build:
     folders: frozenset[str]
     files: Mapping[str, str]
 
-    def manifests(self, kind: str) -> Iterator[tuple[str, Manifest]]:
-        """Path and document of each manifest of ``kind``."""
+    def named(self, kind: str) -> dict[str | None, tuple[str, Manifest]]:
+        """By name, path and document of the manifests of ``kind``; the first of each name."""
+        found: dict[str | None, tuple[str, Manifest]] = {}
         for path, text in self.files.items():
-            yield from ((path, manifest) for manifest in manifests_in(text, kind))
+            for manifest in manifests_in(text, kind):
+                found.setdefault(name_of(manifest), (path, manifest))
+        return found
 
 
 def build_of(tree: Tree, *starts: str) -> Build:
     """Follow the kustomizations from ``starts``, folders or files, to everything that they build upon."""
-    folders: dict[str, None] = {}
+    folders: set[str] = set()
     files: dict[str, str] = {}
     waiting = list(starts)
     while waiting:
         path = waiting.pop()
         if path in folders or path in files:
             continue
-        kustomization = kustomization_of(tree, path)
-        if kustomization is not None:
-            folders[path] = None
-            waiting.extend(kustomization.members)
-            continue
-        text = tree.read(path)
-        if text is not None:
+        if kustomization := kustomization_of(tree, path):
+            folders.add(path)
+            waiting += kustomization.members
+        elif (text := tree.read(path)) is not None:
             files[path] = text
     return Build(frozenset(folders), files)
 
 
-def manifests_in(text: str, kind: str) -> tuple[Manifest, ...]:
-    """The documents of ``kind`` in a manifest file; () in a file that is not YAML."""
-    if not re.search(rf"""^kind:\s*["']?{kind}\b""", text, re.MULTILINE):
+def manifests_in(text: str, *kinds: str) -> tuple[Manifest, ...]:
+    """The objects of ``kinds`` in a manifest file, those of lists too; () in a file that is not YAML."""
+    # Only an escape can hide a kind; most files need no parser.
+    if "\\" not in text and not any(kind in text for kind in kinds):
         return ()
-    try:
-        documents = documents_of(text)
-    except yaml.YAMLError:
-        return ()
-    return tuple(item for item in documents if isinstance(item, dict) and item.get("kind") == kind)
-
-
-def field(manifest: Manifest, *path: str) -> Any:
-    """The value at ``path`` of nested mappings; None where one of them is missing."""
-    value: Any = manifest
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
+    found: list[Manifest] = []
+    waiting = readable(text)[::-1]
+    while waiting:
+        item = waiting.pop()
+        if not isinstance(item, dict):
+            continue
+        if item.get("kind") in kinds:
+            found.append(item)
+        # As kustomize: whatever calls itself a list and has items is a list.
+        if str(item.get("kind")).endswith("List"):
+            waiting += items_of(item.get("items"))[::-1]
+    return tuple(found)
 
 
 def name_of(manifest: Manifest) -> str | None:
@@ -177,32 +224,49 @@ def name_of(manifest: Manifest) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def yaml_files(tree: Tree) -> Iterator[str]:
+    """Paths of all YAML files, except those too deep for a file system.
+
+    Raises:
+        Conflict: there are more folders than people make. Git keeps one that is there many times once, and
+            nested that way a few objects are folders without end.
+    """
+    waiting, seen = [""], 0
+    while waiting:
+        folder = waiting.pop()
+        seen += 1
+        if seen > _MOST_FOLDERS:
+            raise Conflict(
+                "Git", folder, f"is beyond {_MOST_FOLDERS} folders", "Find what nests them, and cut it down."
+            )
+        for name in tree.entries(folder):
+            path = f"{folder}/{name}" if folder else name
+            if name.endswith("/") and len(path) < PATH_MAX:
+                waiting.append(path.removesuffix("/"))
+            elif name.endswith((".yaml", ".yml")):
+                yield path
+
+
 def folders_like(tree: Tree, template: str) -> tuple[tuple[str, str], ...]:
     """Environment and cluster of every folder that fits a layout's ``template``, sorted.
 
     ``template`` is a path with ``{env}`` and ``{cluster}`` in it.
     """
-    found: list[tuple[str, dict[str, str]]] = [("", {})]
-    for segment in template.split("/"):
-        found = list(itertools.chain.from_iterable(_matching(tree, segment, *start) for start in found))
-    return tuple(sorted((names["env"], names["cluster"]) for _, names in found if len(names) == 2))
-
-
-def _matching(
-    tree: Tree, segment: str, folder: str, names: dict[str, str]
-) -> Iterator[tuple[str, dict[str, str]]]:
-    known = segment
-    for key, value in names.items():
-        known = known.replace(f"{{{key}}}", value)
-    pattern = re.escape(known)
+    pattern = re.escape(template)
     for key in ("env", "cluster"):
-        group = NAME_PATTERN.strip("^$")
-        pattern = pattern.replace(re.escape(f"{{{key}}}"), f"(?P<{key}>{group})", 1)
-    prefix = f"{folder}/" if folder else ""
-    if pattern == re.escape(known):
-        yield f"{prefix}{known}", names
-        return
+        placeholder, name = re.escape(f"{{{key}}}"), NAME_PATTERN.strip("^$")
+        pattern = pattern.replace(placeholder, f"(?P<{key}>{name})", 1).replace(placeholder, f"(?P={key})")
+    segments = pattern.split("/")
+    found = [""]
+    for depth in range(1, len(segments) + 1):
+        fits = re.compile("/".join(segments[:depth])).fullmatch
+        found = [path for folder in found for path in _folders_in(tree, folder) if fits(path)]
+    names = [match.groupdict() for match in map(re.compile(pattern).fullmatch, found) if match]
+    return tuple(sorted((name["env"], name["cluster"]) for name in names if len(name) == 2))
+
+
+def _folders_in(tree: Tree, folder: str) -> Iterator[str]:
     for entry in tree.entries(folder):
-        match = re.fullmatch(pattern, entry.removesuffix("/")) if entry.endswith("/") else None
-        if match:
-            yield f"{prefix}{match.group()}", {**names, **match.groupdict()}
+        # No cluster has a longer name, and the pattern takes the square of its length.
+        if entry.endswith("/") and len(entry) < _NAME_MAX:
+            yield posixpath.join(folder, entry.removesuffix("/"))

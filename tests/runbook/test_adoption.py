@@ -16,6 +16,7 @@ GOOD = {"cluster": "ember", "env": "emea", "namespaces": ("payments",)}
         "policy/emea-kv-r",
         "policy/emea-kv-rw",
         "group-alias/vault-admins-emea",
+        "auth/ember-k8s/config",
         "auth/ember-k8s/role/emea-ops",
     ],
 )
@@ -28,7 +29,6 @@ def test_an_object_that_can_serve_as_it_stands_may_be_adopted(name: str) -> None
     [
         ("group/vault-admins-emea", "Vault gives those no alias"),
         ("auth/ember-k8s", "log in at one of type kubernetes only"),
-        ("auth/ember-k8s/config", "is never foreign"),
         ("policy/emea-ember-kv-r", "is not an object of Vault that this run for emea/ember deals with"),
         ("policy/moc-kv-r", "Name one of policy/emea-kv-r, policy/emea-kv-rw, group-alias/vault-admins-emea"),
         ("emea-kv-r", "is not an object of Vault"),

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runbook.approval import ApprovedPlan
-from runbook.auth_method import compare_config, compare_mount, compare_role
 from runbook.changes import Change
+from runbook.enable_cluster import purpose
 from runbook.errors import PlanMoved
-from runbook.groups import CurrentGroup, compare_alias, compare_group
+from runbook.hosts import ApiServer
 from runbook.names import Cluster
-from runbook.plan import Plan, changes_of, plan_sha256
-from runbook.policies import compare, read_policy
-from runbook.pull_request import plan_of, words
+from runbook.objects import Alias, Group, Mount, Role
+from runbook.objects.policy import read_policy
+from runbook.plan import Plan, changes_of, plan_sha256, vault_section
+from runbook.pull_request import plan_of, shows, updated, words
 from runbook.request import EnableRequest
+from runbook.vault_answers import AliasInVault, GroupInVault
+from tests.tables import table
 
 EMBER = Cluster("emea", "ember")
 CA = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
@@ -29,22 +35,29 @@ def request(**changes: Any) -> EnableRequest:
 
 def approved(*changes: Change) -> ApprovedPlan:
     """A plan after it was stored and read again."""
-    plan = Plan(EMBER, (), changes)
+    plan = Plan(str(EMBER), (), changes)
     stored = json.loads(json.dumps(plan.as_json()))
     assert plan_sha256(stored) == plan.sha256
-    return ApprovedPlan(plan.sha256, stored["changes"])
+    return ApprovedPlan(plan.sha256, stored["changes"], None)
+
+
+def new_role(wanted: EnableRequest, there: Mapping[str, Any] | None = None) -> Change:
+    (role,) = wanted.objects_of(Role)
+    assert isinstance(role, Role)
+    return role.compare_with(there)
 
 
 def role(**there: Any) -> Change:
-    return compare_role(request(), there or None)
+    return new_role(request(), there or None)
 
 
 def group(policies: tuple[str, ...], **metadata: str) -> Change:
-    return compare_group(EMBER, CurrentGroup("1", EMBER.admin_group, "external", policies, metadata))
+    return Group(EMBER).compare_with(GroupInVault("1", EMBER.admin_group, "external", policies, metadata))
 
 
 def config(*, login_works: bool = True, **there: Any) -> Change:
-    return compare_config(EMBER, there or None, "https://a:6443", CA, login_works=login_works)
+    wanted = request(adopt=["auth/ember-k8s/config"] if "issuer" in there else [])
+    return wanted.config.compare_with(there or None, ApiServer("https://a:6443", CA), login_works=login_works)
 
 
 CONFIG: dict[str, Any] = {
@@ -59,117 +72,104 @@ OURS: dict[str, Any] = {
     "token_policies": ["emea-kv-r"],
     "token_ttl": 3600,
 }
-NEW_GROUP = compare_group(EMBER, None)
-ALIAS = compare_alias(EMBER, None, None, "oidc_1")
-SOME_GROUP = CurrentGroup("9", "people", "external", (), {}, "a-9", EMBER.admin_group, "oidc_1")
-ORPHAN = CurrentGroup("8", "group_f748078c", "external", (), {}, "a-8", EMBER.admin_group, "oidc_1")
-OUR_GROUP = CurrentGroup("1", EMBER.admin_group, "external", ("emea-kv-rw",), {})
+PURPOSE = purpose(request())
+NEW_MOUNT = Mount(EMBER).compare_with(None)
+NEW_GROUP = Group(EMBER).compare_with(None)
+ALIAS = Alias(EMBER).compare_with(None, None, "oidc_1")
+THEIRS = AliasInVault("a-9", EMBER.admin_group, "oidc_1")
+SOME_GROUP = GroupInVault("9", "people", "external", (), {}, THEIRS)
+ORPHAN = GroupInVault("8", "group_f748078c", "external", (), {}, THEIRS)
+OUR_GROUP = GroupInVault("1", EMBER.admin_group, "external", ("emea-kv-rw",), {})
 
 
-@pytest.mark.parametrize(
-    ("planned", "now"),
-    [
-        pytest.param(compare_mount(EMBER, None), compare_mount(EMBER, None), id="the same"),
-        pytest.param(compare_mount(EMBER, None), compare_mount(EMBER, "kubernetes"), id="done by hand"),
-        pytest.param(role(), role(**OURS | {"token_ttl": 0}), id="made by hand with a field left out"),
-        pytest.param(
-            role(), role(**OURS | {"bound_service_account_namespaces": ["web"]}), id="made by hand in part"
-        ),
-        pytest.param(
+@table(
+    "planned, now",
+    {
+        "the same": (NEW_MOUNT, NEW_MOUNT),
+        "done by hand": (NEW_MOUNT, Mount(EMBER).compare_with("kubernetes")),
+        "made by hand with a field left out": (role(), role(**OURS | {"token_ttl": 0})),
+        "made by hand in part": (role(), role(**OURS | {"bound_service_account_namespaces": ["web"]})),
+        "somebody added an entry of theirs to a shared list": (
             role(**OURS | {"bound_service_account_namespaces": ["web"]}),
             role(**OURS | {"bound_service_account_namespaces": ["web", "argocd"]}),
-            id="somebody added an entry of theirs to a shared list",
         ),
-        pytest.param(NEW_GROUP, group(()), id="the group was made by hand without policy"),
-        pytest.param(NEW_GROUP, group(("audit",), ticket="1"), id="and with policy and metadata of others"),
-        pytest.param(ALIAS, compare_alias(EMBER, OUR_GROUP, None, "oidc_1"), id="the group has an id now"),
-        pytest.param(config(**CONFIG), config(**CONFIG, login_works=False), id="the reviewer's token ended"),
-        pytest.param(
+        "the group was made by hand without policy": (NEW_GROUP, group(())),
+        "and with policy and metadata of others": (NEW_GROUP, group(("audit",), ticket="1")),
+        "the group has an id now": (ALIAS, Alias(EMBER).compare_with(OUR_GROUP, None, "oidc_1")),
+        "the reviewer's token ended": (config(**CONFIG), config(**CONFIG, login_works=False)),
+        "config written by hand with a default": (
             config(),
             config(**CONFIG | {"disable_local_ca_jwt": False}),
-            id="config written by hand with a default",
         ),
-        pytest.param(
+        "a field of others is carried over": (
             config(**CONFIG | {"kubernetes_host": "https://old"}),
             config(**CONFIG | {"kubernetes_host": "https://old", "issuer": "https://i"}),
-            id="a field of others is carried over",
         ),
-    ],
+    },
 )
 def test_less_to_do_than_was_approved_goes_on(planned: Change, now: Change) -> None:
     approved(planned).check([now])
 
 
-@pytest.mark.parametrize(
-    ("planned", "now", "words"),
-    [
-        pytest.param(
+@table(
+    "planned, now, words",
+    {
+        "a value that somebody set would be overwritten": (
             role(),
             role(**OURS | {"token_ttl": 7200}),
             "token_ttl: 7200 → 3600; the plan has token_ttl: nothing → 3600",
-            id="a value that somebody set would be overwritten",
         ),
-        pytest.param(
+        "another value than was shown would be overwritten": (
             role(**OURS | {"token_ttl": 7200}),
             role(**OURS | {"token_ttl": 60}),
             "token_ttl: 60 → 3600; the plan has token_ttl: 7200 → 3600",
-            id="another value than was shown would be overwritten",
         ),
-        pytest.param(
+        "an entry was taken out that the plan found there": (
             role(**OURS),
             role(**OURS | {"bound_service_account_namespaces": ["web"]}),
             "bound_service_account_namespaces: web → web, payments; the plan leaves this field as it was",
-            id="an entry was taken out that the plan found there",
         ),
-        pytest.param(
-            compare_role(request(), None),
-            compare_role(request(namespaces=("payments", "web", "new")), None),
+        "one entry more would be added": (
+            new_role(request()),
+            new_role(request(namespaces=("payments", "web", "new"))),
             "payments, web, new; the plan has bound_service_account_namespaces: nothing → payments, web",
-            id="one entry more would be added",
         ),
-        pytest.param(
-            compare(read_policy("emea"), read_policy("emea").text),
-            compare(read_policy("emea"), None),
+        "a policy was deleted that the plan found there": (
+            read_policy("emea").compare_with(read_policy("emea").text),
+            read_policy("emea").compare_with(None),
             "policy/emea-kv-r, which is not there and was when the plan was made",
-            id="a policy was deleted that the plan found there",
         ),
-        pytest.param(
+        "a config is not seen in which others have a field": (
             config(kubernetes_host="https://old", issuer="https://i"),
             config(),
             "auth/ember-k8s/config, which is not there and was when the plan was made",
-            id="a config is not seen in which others have a field",
         ),
-        pytest.param(
+        "the alias would be taken from a group that nobody saw": (
             ALIAS,
-            compare_alias(EMBER, OUR_GROUP, SOME_GROUP, "oidc_1", move=True),
+            Alias(EMBER, move=True).compare_with(OUR_GROUP, SOME_GROUP, "oidc_1"),
             "canonical_id: people (9) → the group's own id",
-            id="the alias would be taken from a group that nobody saw",
         ),
-        pytest.param(
+        "the same with an empty group": (
             ALIAS,
-            compare_alias(EMBER, OUR_GROUP, ORPHAN, "oidc_1"),
+            Alias(EMBER).compare_with(OUR_GROUP, ORPHAN, "oidc_1"),
             "canonical_id: group_f748078c (8) → the group's own id",
-            id="the same with an empty group",
         ),
-        pytest.param(
+        "oidc/ is another one": (
             ALIAS,
-            compare_alias(EMBER, OUR_GROUP, None, "oidc_2"),
+            Alias(EMBER).compare_with(OUR_GROUP, None, "oidc_2"),
             "mount_accessor: ",
-            id="oidc/ is another one",
         ),
-        pytest.param(
+        "somebody wrote another host": (
             config(),
             config(**CONFIG | {"kubernetes_host": "https://b"}),
             "kubernetes_host: https://b → https://a:6443",
-            id="somebody wrote another host",
         ),
-        pytest.param(
-            compare_mount(EMBER, None),
+        "-": (
+            NEW_MOUNT,
             group(()),
             "group/vault-admins-emea, of which the plan says nothing",
-            id="-",
         ),
-    ],
+    },
 )
 def test_anything_else_stops_and_says_what_moved(planned: Change, now: Change, words: str) -> None:
     plan = approved(planned)
@@ -182,7 +182,7 @@ def test_anything_else_stops_and_says_what_moved(planned: Change, now: Change, w
 
 def test_all_that_moved_is_said_at_once_and_a_certificate_as_its_hash() -> None:
     with pytest.raises(PlanMoved) as moved:
-        approved().check([compare_mount(EMBER, None), config()])
+        approved().check([NEW_MOUNT, config()])
     assert "auth/ember-k8s, auth/ember-k8s/config: is not as it was" in str(moved.value)
     plan = approved(config(**CONFIG))
     with pytest.raises(PlanMoved) as moved:
@@ -192,7 +192,7 @@ def test_all_that_moved_is_said_at_once_and_a_certificate_as_its_hash() -> None:
 
 
 def test_the_hash_covers_every_field_and_what_is_stored_gives_the_same_changes() -> None:
-    plans = [Plan(EMBER, (), (change,)) for change in (role(), role(**OURS), config(), config(**CONFIG))]
+    plans = [Plan(str(EMBER), (), (change,)) for change in (role(), role(**OURS), config(), config(**CONFIG))]
     assert len({plan.sha256 for plan in plans}) == len(plans)
     for plan in plans:
         stored = json.loads(json.dumps(plan.as_json()))
@@ -201,10 +201,100 @@ def test_the_hash_covers_every_field_and_what_is_stored_gives_the_same_changes()
         )
 
 
+SHOWN, OTHER = "0123456789abcdef" * 4, "f" * 64
+
+
+TABLE = '| `policy/a` | **is created** |\n\n```hcl\npath "a/<b>" {}\n```'
+
+
+def text_of(sha256: str) -> str:
+    return words(PURPOSE, ["a.yaml"], TABLE, sha256, "http://prefect/runs/flow-run/1").body
+
+
+def shown(body: str) -> str | None:
+    """The plan that a text names, if it is the text that is written for it."""
+    sha256 = plan_of(body)
+    return sha256 if sha256 and shows(body, text_of(sha256)) else None
+
+
 def test_the_pull_requests_text_gives_the_hash_back() -> None:
-    sha256 = "0123456789abcdef" * 4
-    text = words(EMBER, ["a.yaml"], "table", sha256, "http://prefect/runs/flow-run/1")
-    assert plan_of(text.body) == plan_of(text.body.replace("\n", "\r\n")) == sha256
-    assert f"Enablement-Plan: {sha256}" in text.commit_message
-    assert plan_of("Somebody's own words") is None
-    assert plan_of(f"see Plan: `{sha256}`") is None
+    body = text_of(SHOWN)
+    assert shown(body) == shown(body.replace("\n", " \r\n")) == SHOWN
+    around = f"Plan: `{OTHER}`\n{body}\n<!--\nPlan: `{OTHER}`\n-->"
+    assert shown(around) == SHOWN, "what people write around our part is theirs"
+    assert shown(str(updated(around, text_of(OTHER)))) == OTHER
+    another_run = words(PURPOSE, ["a.yaml"], TABLE, SHOWN, "https://prefect/runs/flow-run/2").body
+    assert shown(another_run) == shown(words(PURPOSE, ["a.yaml"], TABLE, SHOWN, None).body) == SHOWN
+    assert f"Enablement-Plan: {SHOWN}" in words(PURPOSE, ["a.yaml"], "", SHOWN, None).commit_message
+
+
+LINE, ANOTHER = f"Plan: `{SHOWN}`", f"Plan: `{OTHER}`"
+MARKS = re.findall(r"<!-- .* -->", text_of(SHOWN))
+BROKEN = LINE.replace(" ", "\n")
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        "no plan",
+        "plan " * 200_000,  # a pattern would need minutes
+        f"{LINE}\n{LINE}",
+        f"{LINE}\n{ANOTHER}",
+        f"{LINE}\n<!-- {ANOTHER} -->",
+        f"<!--\n{ANOTHER}\n-->\n{LINE}",
+        f"<!-- {LINE}\n-->",
+        f"<!--\n{LINE}",
+        f"```\n{LINE}\n```",
+        f"~~~~\n{LINE}",
+        f"```\n{ANOTHER}\n```\n{LINE}",
+        f"<details>\n{LINE}\n</details>",
+        f"    {LINE}",
+        f"> {LINE}",
+        f"- {ANOTHER}\n{LINE}",
+        f"{LINE}\n{MARKS[1]}\n{MARKS[0]}\n{ANOTHER}",
+        f"{LINE}\n{MARKS[1]}",
+        f'{BROKEN}\n\n[x]: /u "\n{ANOTHER}\n"',
+        f'{BROKEN}\n\n[x]: /u "\n{ANOTHER}',
+        f"{BROKEN}\n\n![\n{ANOTHER}\n](http://x)",
+        f"Pl&#97;n: `{SHOWN}`\n\n[^x]: y\n{ANOTHER}",
+        f"Plan: `{SHOWN[:12]}…`\n\n```a`b\n<!--\n```\n{ANOTHER}",
+        f"{BROKEN}\n\n<style>\n\n{ANOTHER}",
+        f"$$\n{ANOTHER}\n$$",
+        ANOTHER[:-1] + "`\u200b",
+        "[x](http://x)\n" + LINE,
+    ],
+)
+def test_a_text_that_does_not_show_one_plan_once_names_none(instead: str) -> None:
+    assert shown(text_of(SHOWN).replace(LINE, instead)) is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("is created", "stays"), ("a.yaml", "b.yaml"), ("http://prefect/", "http://x) [y]("), ("**Why.", "<b>")],
+)
+def test_every_word_of_our_part_has_to_be_what_is_written_for_the_plan(ours: str, theirs: str) -> None:
+    assert shown(text_of(SHOWN).replace(ours, theirs)) is None
+
+
+@pytest.mark.parametrize("above", ["<style>", "<details>", "<!--", "```", "~~~", "$$"])
+def test_what_may_hide_our_part_from_above_is_moved_below_it(above: str) -> None:
+    body = f"Mine.\n{BROKEN}\n\n{above}\n{text_of(OTHER)}\nMine, too."
+    assert shown(body) is None
+    moved = str(updated(body, text_of(OTHER)))
+    assert shown(moved) == OTHER
+    assert moved.index("Mine, too.") < moved.index(f"Mine.\n{BROKEN}\n\n{above}")
+
+
+def test_the_text_of_a_run_that_waits_since_an_older_version_counts() -> None:
+    kept = json.loads((Path(__file__).parent / "pull_request_of_a_waiting_run.json").read_text())
+    plan, body = kept["plan"], kept["body"]
+    sha256 = plan_sha256(plan)
+    files = [file["path"] for file in plan["files"]]
+    assert plan_of(body) == sha256
+    assert shows(body, words(PURPOSE, files, vault_section(changes_of(plan)), sha256, None).body)
+
+
+@pytest.mark.parametrize("body", ["Somebody's own words", LINE, "".join([MARKS[1], LINE, MARKS[0]])])
+def test_a_text_without_our_marks_in_their_order_is_theirs(body: str) -> None:
+    assert plan_of(body) is None
+    assert updated(body, text_of(SHOWN)) is None

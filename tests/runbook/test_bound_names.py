@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.bound_names import is_bound
+from runbook.bound_names import bound_unlisted, is_bound
 
 COVER_PAYMENTS = {
     "payments": True,
@@ -38,15 +38,37 @@ def test_a_star_stands_for_any_text_and_all_else_for_itself(pattern: str, covers
     assert is_bound("payments", ["web", pattern, "billing"]) is covers
 
 
-@pytest.mark.parametrize("name", ["payment?", "pa[y]ments", "pay]ments", "a.c"])
-def test_a_name_that_is_bound_as_it_stands_is_bound(name: str) -> None:
-    assert is_bound(name, [name])
-
-
-def test_a_dot_is_no_pattern_and_nothing_binds_nobody() -> None:
+def test_a_name_that_stands_there_is_bound_and_a_dot_is_no_pattern() -> None:
+    for name in ("payment?", "pa[y]ments", "pay]ments", "a.c"):
+        assert is_bound(name, [name])
     assert not is_bound("payments", ["paymen.s"])
     assert not is_bound("payments", [])
+    assert not is_bound("a" * 253, ["*a" * 126 + "b"]), "many stars are no long work"
 
 
-def test_many_stars_are_no_long_work() -> None:
-    assert not is_bound("a" * 253, ["*a" * 126 + "b"])
+@pytest.mark.parametrize("field", ["bound_service_account_names", "bound_service_account_namespaces"])
+@pytest.mark.parametrize(
+    ("pattern", "wide"),
+    [
+        *((pattern, True) for pattern in ("*", "***", "a*", "*z", "*e*", "-*")),
+        *((name, False) for name in ("web", "a", "", "team-*", "*-ci", "pay*ts", "p-*")),
+    ],
+)
+def test_a_pattern_that_says_next_to_nothing_binds_anybody(field: str, pattern: str, wide: bool) -> None:
+    role = {field: ["web", pattern]}
+    assert bound_unlisted(role) == ((f"{field}={pattern}",) if wide else ())
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        '{"matchLabels":{}}',
+        '{"matchLabels":{"a":"b"}}',
+        '{"matchExpressions":[{"key":"a","operator":"Exists"}]}',
+    ],
+)
+def test_so_does_any_selector_and_none_does_not(selector: str) -> None:
+    field = "bound_service_account_namespace_selector"
+    ours = {"bound_service_account_names": ["web"], "bound_service_account_namespaces": ["web"]}
+    assert bound_unlisted({**ours, field: selector}) == (f"{field}={selector}",)
+    assert bound_unlisted({**ours, field: ""}) == bound_unlisted(ours) == ()

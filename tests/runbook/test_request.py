@@ -7,8 +7,9 @@ import inspect
 import pytest
 
 from flows.enable_cluster import enable_cluster
+from runbook.durations import LONGEST_HOURS, seconds
 from runbook.errors import InvalidInput
-from runbook.request import EnableRequest, seconds
+from runbook.request import EnableRequest
 
 GOOD = {"cluster": "ember", "env": "emea", "namespaces": ("payments",)}
 
@@ -33,13 +34,42 @@ def test_runs_differ_by_what_they_would_propose_or_write_and_not_by_how_they_wai
     waits_otherwise = {"namespaces": ("web", "payments"), "merge_timeout": "1h", "gitops": "another"}
     assert one.differences(EnableRequest.model_validate({**GOOD, **waits_otherwise})) == ()
     other = EnableRequest.model_validate({**GOOD, "policy_scope": "cluster", "token_ttl": "2h"})
-    assert one.differences(other) == ("namespaces", "token_ttl", "policy_scope")
+    assert one.differences(other) == ("namespaces", "policy_scope", "token_ttl")
 
 
-@pytest.mark.parametrize("duration", ["", "0h", "1", "1d", "-1h", "1h 30m", "h"])
-def test_a_duration_must_be_one(duration: str) -> None:
-    with pytest.raises(InvalidInput, match="token_ttl="):
-        EnableRequest.model_validate({**GOOD, "token_ttl": duration})
+DURATIONS = [
+    name for name, shown in enable_cluster.parameters.properties.items() if "(?=[0-9])" in str(shown)
+]
+
+
+@pytest.mark.parametrize("field", DURATIONS)
+@pytest.mark.parametrize(
+    "duration",
+    [
+        "",
+        "0h",
+        "1",
+        "1d",
+        "-1h",
+        "1h 30m",
+        "h",
+        "87600h1s",
+        "315360001s",
+        "999999999999999999h",
+        "9" * 5000 + "h",
+    ],
+)
+def test_a_duration_must_be_one_of_at_most_ten_years(field: str, duration: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{field}=.*at most {LONGEST_HOURS}h") as refused:
+        EnableRequest.model_validate({**GOOD, field: duration})
+    assert len(str(refused.value)) < 300
+    assert getattr(EnableRequest.model_validate({**GOOD, field: f"{LONGEST_HOURS}h"}), field)
+
+
+def test_the_form_says_how_long_a_duration_may_be() -> None:
+    assert len(DURATIONS) == 5
+    for name in DURATIONS:
+        assert f"at most {LONGEST_HOURS}h" in enable_cluster.parameters.properties[name]["description"]
 
 
 @pytest.mark.parametrize(("duration", "length"), [("1h", 3600), ("90m", 5400), ("1h30m5s", 5405)])
@@ -74,3 +104,16 @@ def test_no_parameter_can_hold_a_secret_and_each_is_described() -> None:
     for name, schema in properties.items():
         assert schema.get("description"), name
         assert schema.get("format") != "password", name
+
+
+def test_a_parameter_that_came_later_leaves_the_cache_keys_of_waiting_runs_as_they_were() -> None:
+    made = {"cluster": "ember", "env": "emea", "namespaces": ("payments",)}
+    at_first = "cluster env namespaces service_account token_ttl policy_scope reviewer_token "
+    at_first += (
+        "reviewer_token_lifetime secret_store_api sync_timeout merge_timeout adopt move_alias plan_only "
+    )
+    at_first += "approve vault gitops cluster_connection"
+    assert set(EnableRequest.model_validate(made).model_dump(mode="json")) == set(at_first.split())
+    later = {"cluster_moved": True, "store_timeout": "1m"}
+    changed = EnableRequest.model_validate(made | later).model_dump(mode="json")
+    assert {name: changed[name] for name in later} == later

@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sysconfig
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from runbook.gitops import FileTree, StoreSettings
+from runbook.gitops import FileEdit, FileTree, StoreSettings, Tree, wanted_edits
 from runbook.layout import Layout
 from runbook.request import EnableRequest
 
-REPOSITORY = Path(__file__).parents[3] / "deployments" / "sandbox" / "repository"
+REPOSITORY = Path(__file__).parents[3] / "sandbox" / "repository"
 
 Request = Callable[..., EnableRequest]
 Changed = Callable[[Mapping[str, str | None]], FileTree]
+EditsOf = Callable[..., dict[str, FileEdit]]
 
 
 @functools.cache
 def _files() -> dict[str, str]:
     paths = (path for path in REPOSITORY.rglob("*") if path.is_file())
     return {str(path.relative_to(REPOSITORY)): path.read_text() for path in paths}
+
+
+def kustomize(folder: Path) -> list[dict[str, Any]]:
+    """The objects that kustomize builds of a folder."""
+    done = subprocess.run(
+        [Path(sysconfig.get_path("scripts")) / "kubectl", "kustomize", folder],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={"PATH": "", "HOME": "/nonexistent"},
+    )
+    assert not done.returncode, done.stderr
+    return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+
+def keys_of(objects: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    """Kind, namespace and name of each."""
+    return {
+        (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in objects
+    }
 
 
 @pytest.fixture
@@ -67,3 +92,19 @@ def layout() -> Layout:
 def store() -> StoreSettings:
     """A Vault behind its own CA; a cluster that does not know SecretStores yet."""
     return StoreSettings("https://vault.example.com:8200", "-----BEGIN CERTIFICATE-----\n", ())
+
+
+@pytest.fixture
+def edits_of(repository: FileTree, request_for: Request, layout: Layout, store: StoreSettings) -> EditsOf:
+    """By path, the edits of the sandbox's repository or another tree; any parameter may be another."""
+
+    def build(
+        tree: Tree = repository,
+        *,
+        layout: Layout = layout,
+        store: StoreSettings = store,
+        **parameters: object,
+    ) -> dict[str, FileEdit]:
+        return {edit.path: edit for edit in wanted_edits(tree, request_for(**parameters), layout, store)}
+
+    return build

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -10,10 +10,7 @@ import yaml
 from runbook.checks import Check
 from runbook.gitops import FileTree, check_repository, declared_namespaces, interesting_folders
 from runbook.layout import Layout
-from runbook.request import EnableRequest
-
-Request = Callable[..., EnableRequest]
-Changed = Callable[[Mapping[str, str | None]], FileTree]
+from tests.runbook.gitops.conftest import Changed, Request
 
 OVERLAYS = "cluster-scope/overlays/prod"
 APPLICATIONS = "argocd/overlays/moc-infra/applications"
@@ -24,20 +21,29 @@ FOLDER_ROW = "ArgoCD Applications of emea/ember"
 SIBLING_ROW = "Application of the cluster's resources"
 GROUP_ROW = "ArgoCD builds cluster-management"
 APP_OF_APPS_ROW = "App-of-apps of emea/ember"
-STORE_ROW = "SecretStore and ServiceAccount of emea/ember"
 
 
-def _rows(tree: FileTree, request: EnableRequest, layout: Layout) -> dict[str, Check]:
-    return {check.prerequisite: check for check in check_repository(tree, request, layout)}
+RowsOf = Callable[..., dict[str, Check]]
 
 
-def test_everything_is_there_for_a_cluster_that_can_be_enabled(
-    repository: FileTree, request_for: Request, layout: Layout
-) -> None:
-    rows = check_repository(repository, request_for(), layout)
+@pytest.fixture
+def rows_of(repository: FileTree, request_for: Request) -> RowsOf:
+    """By prerequisite, the rows of the sandbox's repository or another tree."""
 
-    assert {row.status for row in rows} == {"ok"}
-    assert len(rows) == 9
+    def look(
+        tree: FileTree = repository, *, layout: Layout | None = None, **parameters: str
+    ) -> dict[str, Check]:
+        rows = check_repository(tree, request_for(**parameters), layout or Layout())
+        return {row.prerequisite: row for row in rows}
+
+    return look
+
+
+def test_everything_is_there_for_a_cluster_that_can_be_enabled(rows_of: RowsOf) -> None:
+    rows = rows_of()
+
+    assert {row.status for row in rows.values()} == {"ok"}
+    assert len(rows) == 8
 
 
 @pytest.mark.parametrize(
@@ -48,17 +54,15 @@ def test_everything_is_there_for_a_cluster_that_can_be_enabled(
     ],
 )
 def test_an_unknown_cluster_is_told_from_an_unknown_environment(
-    repository: FileTree, request_for: Request, layout: Layout, env: str, cluster: str, found: str
+    rows_of: RowsOf, env: str, cluster: str, found: str
 ) -> None:
-    row = check_repository(repository, request_for(env=env, cluster=cluster), layout)[0]
+    row = rows_of(env=env, cluster=cluster)[f"Overlay of {env}/{cluster}"]
 
     assert (row.status, row.found) == ("failed", found)
     assert f"{OVERLAYS}/{env}/{cluster}" in row.remedy
 
 
-def test_a_common_overlay_is_not_listed_as_a_cluster(
-    changed: Changed, request_for: Request, layout: Layout
-) -> None:
+def test_a_common_overlay_is_not_listed_as_a_cluster(changed: Changed, rows_of: RowsOf) -> None:
     tree = changed(
         {
             f"{OVERLAYS}/emea/common/kustomization.yaml": "resources: []\n",
@@ -66,7 +70,7 @@ def test_a_common_overlay_is_not_listed_as_a_cluster(
         }
     )
 
-    row = check_repository(tree, request_for(cluster="nowhere"), layout)[0]
+    row = rows_of(tree, cluster="nowhere")["Overlay of emea/nowhere"]
 
     assert row.found.endswith("there are: ember, flint")
 
@@ -96,9 +100,9 @@ def test_a_common_overlay_is_not_listed_as_a_cluster(
     ],
 )
 def test_a_missing_file_fails_its_row_and_says_which(
-    changed: Changed, request_for: Request, layout: Layout, gone: str, row: str, found: str
+    changed: Changed, rows_of: RowsOf, gone: str, row: str, found: str
 ) -> None:
-    check = _rows(changed({gone: None}), request_for(), layout)[row]
+    check = rows_of(changed({gone: None}))[row]
 
     assert check.status == "failed"
     assert found in check.found
@@ -130,21 +134,19 @@ def test_a_missing_file_fails_its_row_and_says_which(
     ],
 )
 def test_a_file_that_is_not_listed_breaks_the_chain_at_its_row(
-    changed: Changed, request_for: Request, layout: Layout, path: str, text: str, row: str, found: str
+    changed: Changed, rows_of: RowsOf, path: str, text: str, row: str, found: str
 ) -> None:
-    rows = _rows(changed({path: text}), request_for(), layout)
+    rows = rows_of(changed({path: text}))
 
     assert [name for name, check in rows.items() if check.status == "failed"] == [row]
     assert found in rows[row].found
     assert rows[row].remedy
 
 
-def test_without_an_argocd_folder_the_rest_of_the_chain_is_not_checked(
-    repository: FileTree, request_for: Request
-) -> None:
+def test_without_an_argocd_folder_the_rest_of_the_chain_is_not_checked(rows_of: RowsOf) -> None:
     layout = Layout(applications="argocd/elsewhere/{env}/{cluster}")
 
-    rows = _rows(repository, request_for(), layout)
+    rows = rows_of(layout=layout)
 
     assert rows[FOLDER_ROW].status == "failed"
     assert "argocd/elsewhere/emea/ember is not there" in rows[FOLDER_ROW].found
@@ -157,28 +159,22 @@ class TestAdminGroup:
     ROW = "Group vault-admins-emea on moc/smaug"
     FOLDER = f"{OVERLAYS}/moc/smaug/groups"
 
-    def test_missing_is_a_warning_with_the_manifest(
-        self, changed: Changed, request_for: Request, layout: Layout
-    ) -> None:
+    def test_missing_is_a_warning_with_the_manifest(self, changed: Changed, rows_of: RowsOf) -> None:
         tree = changed({f"{self.FOLDER}/vault-admins-emea.yaml": None})
 
-        check = _rows(tree, request_for(), layout)[self.ROW]
+        check = rows_of(tree)[self.ROW]
 
         assert check.status == "warning"
         assert f"{self.FOLDER}/vault-admins-emea.yaml" in check.remedy
         manifest = yaml.safe_load(check.remedy.partition("\n")[2])
         assert (manifest["kind"], manifest["metadata"]) == ("Group", {"name": "vault-admins-emea"})
 
-    def test_in_a_file_that_is_not_listed_is_a_warning(
-        self, changed: Changed, request_for: Request, layout: Layout
-    ) -> None:
+    def test_in_a_file_that_is_not_listed_is_a_warning(self, changed: Changed, rows_of: RowsOf) -> None:
         tree = changed({f"{self.FOLDER}/kustomization.yaml": "resources: [vault-admins-moc.yaml]\n"})
 
-        assert _rows(tree, request_for(), layout)[self.ROW].status == "warning"
+        assert rows_of(tree)[self.ROW].status == "warning"
 
-    def test_outside_the_groups_folder_counts_as_well(
-        self, changed: Changed, request_for: Request, layout: Layout
-    ) -> None:
+    def test_outside_the_groups_folder_counts_as_well(self, changed: Changed, rows_of: RowsOf) -> None:
         group = changed({}).read(f"{self.FOLDER}/vault-admins-emea.yaml")
         tree = changed(
             {
@@ -187,51 +183,7 @@ class TestAdminGroup:
             }
         )
 
-        assert _rows(tree, request_for(), layout)[self.ROW].status == "ok"
-
-
-class TestSecretManagementThatIsThere:
-    """It is kept as it is, so the row says what does not fit."""
-
-    BASE = f"{OVERLAYS}/emea/flint/secret-mgmt/base"
-    ROW = "SecretStore and ServiceAccount of emea/flint"
-
-    def _check(self, tree: FileTree, request_for: Request, layout: Layout, **parameters: object) -> Check:
-        return _rows(tree, request_for(cluster="flint", **parameters), layout)[self.ROW]
-
-    def test_as_we_would_write_it_is_ok(
-        self, repository: FileTree, request_for: Request, layout: Layout
-    ) -> None:
-        assert self._check(repository, request_for, layout).status == "ok"
-
-    def test_without_the_service_account_fails(
-        self, repository: FileTree, request_for: Request, layout: Layout
-    ) -> None:
-        check = self._check(repository, request_for, layout, service_account="other")
-
-        assert check.status == "failed"
-        assert "without the ServiceAccount other" in check.found
-
-    def test_with_another_login_is_a_warning_that_names_it(
-        self, changed: Changed, request_for: Request, layout: Layout
-    ) -> None:
-        path = f"{self.BASE}/opf-vault-store.yaml"
-        text = changed({}).read(path)
-        assert text is not None
-        tree = changed({path: text.replace("flint-k8s", "old-k8s").replace("emea-ops", "old-ops")})
-
-        check = self._check(tree, request_for, layout)
-
-        assert check.status == "warning"
-        assert "mountPath of opf-vault-store is 'old-k8s', the run makes 'flint-k8s'" in check.found
-        assert "role of opf-vault-store is 'old-ops'" in check.found
-
-    def test_without_the_secret_store_is_a_warning(
-        self, changed: Changed, request_for: Request, layout: Layout
-    ) -> None:
-        tree = changed({f"{self.BASE}/kustomization.yaml": "resources: [vault-secret-fetcher.yaml]\n"})
-
-        assert "no SecretStore opf-vault-store" in self._check(tree, request_for, layout).found
+        assert rows_of(tree)[self.ROW].status == "ok"
 
 
 def test_declared_namespaces_are_those_that_the_overlay_builds(
@@ -247,12 +199,11 @@ def test_declared_namespaces_are_those_that_the_overlay_builds(
     "text", ["kind: [", "- kind\n", "kind: Application\nresources: {a: b}\nspec: [1, null]\n"]
 )
 def test_a_broken_file_anywhere_is_a_row_and_not_an_exception(
-    changed: Changed, request_for: Request, layout: Layout, text: str
+    changed: Changed, rows_of: RowsOf, text: str
 ) -> None:
     tree = changed({})
     for path in _all_files(tree):
-        rows = check_repository(changed({path: text}), request_for(cluster="flint"), layout)
-        assert len(rows) == 9
+        assert len(rows_of(changed({path: text}), cluster="flint")) == 8
 
 
 def _all_files(tree: FileTree, folder: str = "") -> list[str]:

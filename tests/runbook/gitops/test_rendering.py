@@ -7,16 +7,15 @@ import subprocess
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from runbook.gitops import FileTree, StoreSettings, wanted_edits
 from runbook.layout import Layout
 from runbook.request import EnableRequest
+from tests.runbook.gitops.conftest import keys_of, kustomize
 
-REPOSITORY = Path(__file__).parents[3] / "deployments" / "sandbox" / "repository"
+REPOSITORY = Path(__file__).parents[3] / "sandbox" / "repository"
 TOOLS = Path(sysconfig.get_path("scripts"))
 OVERLAY = "cluster-scope/overlays/prod/emea/ember"
 
@@ -39,23 +38,6 @@ def edited(
     return root
 
 
-def _build(folder: Path) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [TOOLS / "kubectl", "kustomize", folder],
-        capture_output=True,
-        check=True,
-        text=True,
-        env={"PATH": "", "HOME": "/nonexistent"},
-    )
-    return [item for item in yaml.safe_load_all(done.stdout) if item]
-
-
-def _keys(objects: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
-    return {
-        (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in objects
-    }
-
-
 def _lint(root: Path) -> str:
     done = subprocess.run(
         [TOOLS / "yamllint", "--strict", "."], cwd=root, capture_output=True, check=False, text=True
@@ -73,7 +55,7 @@ def _lint(root: Path) -> str:
     ),
 )
 def test_every_overlay_of_the_sandbox_builds(folder: str) -> None:
-    assert _build(REPOSITORY / folder)
+    assert kustomize(REPOSITORY / folder)
 
 
 def test_the_sandboxs_repository_passes_its_linter() -> None:
@@ -85,10 +67,10 @@ def test_the_edits_pass_the_linter(edited: Path) -> None:
 
 
 def test_the_overlay_builds_to_what_was_there_and_the_onboarding(edited: Path) -> None:
-    before, after = _build(REPOSITORY / OVERLAY), _build(edited / OVERLAY)
+    before, after = kustomize(REPOSITORY / OVERLAY), kustomize(edited / OVERLAY)
 
     assert [item for item in after if item in before] == before
-    assert _keys(after) - _keys(before) == {
+    assert keys_of(after) - keys_of(before) == {
         ("Namespace", "", "external-secrets-operator"),
         ("ClusterRoleBinding", "", "eso-tokenreview"),
         ("OperatorGroup", "external-secrets-operator", "external-secrets-operator"),
@@ -101,9 +83,9 @@ def test_the_overlay_builds_to_what_was_there_and_the_onboarding(edited: Path) -
 
 
 def test_the_operators_overlay_builds_to_the_reviewer_and_its_token(edited: Path) -> None:
-    objects = _build(edited / "external-secrets/overlays/emea/ember")
+    objects = kustomize(edited / "external-secrets/overlays/emea/ember")
 
-    assert _keys(objects) == {
+    assert keys_of(objects) == {
         ("OperatorConfig", "external-secrets-operator", "cluster"),
         ("ServiceAccount", "external-secrets-operator", "eso-vault-auth"),
         ("Secret", "external-secrets-operator", "eso-vault-auth-token"),
@@ -111,9 +93,9 @@ def test_the_operators_overlay_builds_to_the_reviewer_and_its_token(edited: Path
 
 
 def test_argocd_gets_an_application_with_a_name_of_its_own(edited: Path) -> None:
-    objects = _build(edited / "argocd/overlays/moc-infra/applications/envs/emea/ember")
+    objects = kustomize(edited / "argocd/overlays/moc-infra/applications/envs/emea/ember")
 
-    assert _keys(objects) == {
+    assert keys_of(objects) == {
         ("Application", "argocd", "cluster-resources-ember"),
         ("Application", "argocd", "external-secrets-ember"),
     }

@@ -102,3 +102,7 @@ def test_clusters_are_found_by_the_layouts_template(
 )
 def test_an_entry_is_followed_only_inside_the_repository(entry: str, expected: str | None) -> None:
     assert resolve("x/a", entry) == expected
+
+
+def test_a_folder_with_an_endless_name_is_no_cluster() -> None:
+    assert folders_like(FileTree({"a-" * 100_000 + "_/x": ""}), "{env}-{cluster}") == ()

@@ -1,0 +1,53 @@
+"""The commands that print what the pipeline needs, with all options of a run's modes, to be pasted."""
+
+from __future__ import annotations
+
+import shlex
+
+from runbook.names import OIDC_MOUNT
+from runbook.request import ClusterRequest
+
+
+def policy_command(request: ClusterRequest, *allow: str, namespace: str | None = None) -> str:
+    """Prints the policy of the pipeline's token, for the cluster of a run.
+
+    Args:
+        request: the run's parameters.
+        allow: further rights, as ``--allow`` takes them.
+        namespace: Vault's, in which the policy is to be written.
+    """
+    words = ["python", "-m", "deployments.vault.policy", str(request.target)]
+    if request.policy_scope != "env":
+        words += ["--policy-scope", request.policy_scope]
+    for extra in allow:
+        words += ["--allow", extra]
+    if namespace:
+        words += ["--namespace", namespace]
+    # The shell that it is pasted into may have another VAULT_NAMESPACE, or none.
+    there = f"-namespace={shlex.quote(namespace)} " if namespace else ""
+    accessor = f'--oidc-accessor "$(vault read {there}-field=accessor sys/auth/{OIDC_MOUNT})"'
+    return f"{shlex.join(words)} {accessor}"
+
+
+def the_policy(request: ClusterRequest, *allow: str, namespace: str | None = None) -> str:
+    """The policy of the pipeline's token in words, with the command; arguments as of `policy_command`."""
+    command = policy_command(request, *allow, namespace=namespace)
+    return f"the policy that `{command}` prints (with the token's other clusters)"
+
+
+def granting(request: ClusterRequest, namespace: str | None) -> str:
+    """What to do where Vault refuses our token a right; arguments as of `policy_command`."""
+    return (
+        "Either the token's policy lacks this right (it may pin values too), or the token has ended. All "
+        f"that a run needs is in {the_policy(request, namespace=namespace)}; a new token goes into the "
+        "VaultConnection."
+    )
+
+
+def account_command(request: ClusterRequest) -> str:
+    """Applies the pipeline's account on a cluster, for the namespaces of a run."""
+    words = ["python", "-m", "deployments.openshift.account", *request.namespaces]
+    words += ["--service-account", request.service_account]
+    if request.reviewer_token != "secret":  # noqa: S105 - a mode, not a token
+        words += ["--reviewer-token", request.reviewer_token]
+    return f"{shlex.join(words)} | oc apply --server-side -f -"

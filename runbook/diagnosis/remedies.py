@@ -1,0 +1,37 @@
+"""What several causes have in common: whose token it is, and what to do."""
+
+from __future__ import annotations
+
+from runbook.application_names import OPERATOR, RESOURCES
+from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET
+
+REVIEWER = f"{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
+SECRET = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
+NEW_TOKEN = "new, of TokenRequest"  # noqa: S105 - a source, not a token
+NEW_ONE_IS_NO_BETTER = (
+    "The cluster has issued it just now, and a new one would be no better: have its operators compare "
+    "clocks, keys and issuer of its API servers, and what stands between them and this worker."
+)
+"""The remedy where the token to write is a new one and bad."""
+READ_VAULTS_LOG = "Look at Vault's own log at level debug: it has the reason at the time of this login."
+"""The remedy where nothing is wrong and everything could be looked at."""
+
+ENABLE_AGAIN = "Run enable-cluster again for this cluster: it writes what is missing and proves the login."
+CLEARED_BY_AN_ADMINISTRATOR = (
+    "Find out who set that. A run of enable-cluster stops there, and names the command with which an "
+    "administrator of Vault clears it."
+)
+OPERATOR_THEN_ENABLE = f"In ArgoCD, sync {OPERATOR}, then run enable-cluster again."
+COMES_WITH_THE_CHANGE = f"In ArgoCD, sync {RESOURCES}; it comes with the pull request."
+POINT_VAULT = (
+    "Correct host_for_vault of the ClusterConnection, and run enable-cluster again: it rewrites the config."
+)
+NEW_SECRET = (
+    f"Delete the Secret (`oc -n {ESO_NAMESPACE} delete secret {REVIEWER_TOKEN_SECRET}`); in ArgoCD, sync "
+    f"{OPERATOR}, so that the cluster fills a new one; and run enable-cluster again."
+)
+ASK_VAULT = (
+    "Ask Vault's operators what its log says of `tokenreviews` at the time of this login, and to try "
+    "`curl -k {host}/version` from where Vault runs; then for a disabled entity with an alias on "
+    "auth/{mount}."
+)

@@ -1,0 +1,106 @@
+"""Enable External Secrets to one more namespace of a cluster that is enabled already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import model_validator
+
+from runbook.changes import Change
+from runbook.errors import PrerequisiteMissing
+from runbook.gitops import BuildFolders, FileEdit, Present, StoreSettings, Tree, namespace_edits
+from runbook.layout import Layout
+from runbook.names import Cluster
+from runbook.objects import Role, VaultObject
+from runbook.pull_request import Purpose
+from runbook.request import ClusterRequest
+
+BRANCHES = "enable-namespace/"
+"""Folder of the branches on which namespaces are proposed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace of a cluster."""
+
+    cluster: Cluster
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.name}"
+
+    @property
+    def key(self) -> str:
+        """In the keys of artifacts. Those of different subjects can be alike, as those of clusters can."""
+        return f"namespace-{self.cluster.key}-{self.name}"
+
+    @property
+    def branch(self) -> str:
+        """The branch on which its change is proposed."""
+        return f"{BRANCHES}{self}"
+
+
+class BoundNamespace(Role):
+    """The role of a cluster that is enabled: one namespace more is bound, all else stays as it is."""
+
+    def compare_with(self, current: Mapping[str, Any] | None) -> Change:
+        """
+        Raises:
+            PrerequisiteMissing: there is no role yet.
+            Conflict: as of `Role`.
+        """
+        if current is None:
+            raise PrerequisiteMissing(
+                "Vault",
+                self.name,
+                "is not there: the cluster is not enabled",
+                f"Run enable-cluster for {self.cluster} first.",
+            )
+        return super().compare_with(current)
+
+
+class NamespaceRequest(ClusterRequest):
+    """The checked parameters of `enable-namespace`; ``namespaces`` has the one namespace."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_namespace(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if "namespace" not in values:
+            return values
+        rest = {name: value for name, value in values.items() if name != "namespace"}
+        return rest | {"namespaces": (values["namespace"],)}
+
+    @property
+    def subject(self) -> Namespace:
+        return Namespace(self.target, self.namespaces[0])
+
+    @property
+    def objects(self) -> tuple[VaultObject, ...]:
+        role = BoundNamespace(self.target, self.service_account, self.namespaces, self.role_policy)
+        return (replace(role, adopted=role.name in self.adopt),)
+
+
+def edits(
+    tree: Tree, request: ClusterRequest, layout: Layout, settings: StoreSettings, build: BuildFolders
+) -> tuple[FileEdit, ...]:
+    """The namespace's folder and its line, as far as ``tree`` lacks them."""
+    (overlay,) = build(tree, layout.cluster_overlay_of(request.target))
+    present = Present.in_overlay(overlay)
+    return namespace_edits(
+        tree, request.target, layout, request.namespaces, request.service_account, settings, present
+    )
+
+
+def purpose(request: NamespaceRequest) -> Purpose:
+    """The words of its pull request."""
+    namespace = request.namespaces[0]
+    return Purpose(
+        title=f"Enable External Secrets to the namespace {namespace} of {request.target}",
+        what=f"Gives the namespace `{namespace}` of `{request.target}` its `SecretStore` and the "
+        "ServiceAccount with which that logs in to Vault.",
+        why="Workloads of the namespace get their secrets through `ExternalSecret` objects, as those of the "
+        "cluster's other namespaces do.",
+        commit=f"Give {namespace} the SecretStore through which its workloads read their secrets from Vault.",
+    )

@@ -1,0 +1,136 @@
+"""What kustomize makes of a folder: objects, or the reason why there are none.
+
+Objects of ours that somebody else has already are used, and not added a second time: kustomize refuses an
+object that it meets twice, and with it the whole overlay. Which objects there are, with the namespaces and
+names that the kustomizations above them give, only a build tells.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from runbook.documents import field, readable
+from runbook.gitops.tree import Manifest, Tree, build_of, kustomization_of, name_of
+from runbook.names import SECRET_STORE
+
+
+class Key(NamedTuple):
+    """What tells one object of a cluster from another; ``namespace`` is empty where none is given."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def key_of(manifest: Manifest) -> Key:
+    """The key of a manifest as kustomize prints it."""
+    group, slash, _ = str(field(manifest, "apiVersion")).rpartition("/")
+    namespace = field(manifest, "metadata", "namespace") or ""
+    kind = str(field(manifest, "kind"))
+    return Key(group if slash else "", kind, str(namespace), name_of(manifest) or "")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Built:
+    """A folder after its build.
+
+    Attributes:
+        documents: the text of each object. Kustomize prints an object always in the same words, so that
+            what did not change is equal as text; an overlay may have megabytes of it.
+        failure: kustomize's reason where it cannot be built.
+        limited: whether the reason is a limit of ours on time, memory or size, which tells nothing about it.
+        left_out: what kustomize did not get to see, a sentence each; see `runbook.gitops.sources`.
+        absent: whether there is no such folder, or no kustomization in it.
+    """
+
+    folder: str
+    documents: tuple[str, ...] = ()
+    failure: str = ""
+    limited: bool = False
+    left_out: tuple[str, ...] = ()
+    absent: bool = False
+
+    def objects(self, *kinds: str) -> Iterator[Manifest]:
+        """The manifests of some kinds; of all where none is given."""
+        pattern = re.compile(rf"^kind: (?:{'|'.join(map(re.escape, kinds))})$" if kinds else "", re.MULTILINE)
+        return (item for text in self.documents if pattern.search(text) for item in _parsed(text))
+
+    def keys(self, *kinds: str) -> Counter[Key]:
+        """How often it has an object of each key: twice where it is written in two versions."""
+        return Counter(map(key_of, self.objects(*kinds)))
+
+    def without(self, other: Built) -> tuple[Manifest, ...]:
+        """The objects that are not in ``other``, or differ there."""
+        more = Counter(self.documents) - Counter(other.documents)
+        return tuple(item for text in more.elements() for item in _parsed(text))
+
+
+def split(output: str) -> tuple[str, ...]:
+    """The documents of what kustomize printed, which has a line ``---`` between two of them."""
+    return tuple(text for text in re.split(r"^---\n", output, flags=re.MULTILINE) if text.strip())
+
+
+def _parsed(text: str) -> list[Manifest]:
+    """The objects; none of what is larger than we read."""
+    return [item for item in readable(text) if isinstance(item, dict)]
+
+
+_KINDS = ("ServiceAccount", "SecretStore")
+
+BuildFolders = Callable[..., list[Built]]
+"""``build(tree, *folders)``."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Present:
+    """What kustomize builds before our change.
+
+    Attributes:
+        overlay: objects of the cluster's overlay, of the kinds that we bring.
+        bundle: objects of each member of the operator's bundle, by its path, where the overlay has some.
+    """
+
+    overlay: frozenset[Key] = frozenset()
+    bundle: Mapping[str, frozenset[Key]] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def in_overlay(cls, overlay: Built) -> Present:
+        """What a run for more namespaces needs to know: that brings none of the operator's objects."""
+        return cls(frozenset(overlay.keys(*_KINDS)))
+
+    def of_base(self, namespace: str, service_account: str) -> frozenset[str]:
+        """Kinds of the objects that ``namespace`` has already of the two that a base brings."""
+        return frozenset(key.kind for key in keys_of_base(namespace, service_account) if key in self.overlay)
+
+
+def keys_of_base(namespace: str, service_account: str) -> tuple[Key, Key]:
+    """The starter's ServiceAccount and the SecretStore of a namespace."""
+    return (
+        Key("", "ServiceAccount", namespace, service_account),
+        Key("external-secrets.io", "SecretStore", namespace, SECRET_STORE),
+    )
+
+
+def present_in(tree: Tree, overlay: Built, bundle: Built, build: BuildFolders) -> Present:
+    """What others have already in ``tree`` of the objects that our change would bring.
+
+    Args:
+        tree: a commit's files.
+        overlay: the cluster's overlay, as it is built of ``tree``.
+        bundle: the operator's bundle by itself.
+        build: for the members of the bundle, where only some of its objects are there.
+    """
+    brought = bundle.keys()
+    there = frozenset(overlay.keys(*_KINDS, *(key.kind for key in brought)))
+    listed = kustomization_of(tree, bundle.folder)
+    if listed is None or there.isdisjoint(brought) or bundle.folder in build_of(tree, overlay.folder).folders:
+        return Present(there)
+    return Present(there, {part.folder: frozenset(part.keys()) for part in build(tree, *listed.members)})

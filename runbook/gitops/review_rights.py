@@ -1,0 +1,64 @@
+"""The reviewer in the builds: its objects, and whether what it is bound to lets it create TokenReviews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from runbook.documents import field, items_of
+from runbook.gitops.built import Built, key_of
+from runbook.gitops.tree import Manifest, name_of
+from runbook.names import AUTH_DELEGATOR, ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT
+
+_WANTED = {"verbs": "create", "apiGroups": "authentication.k8s.io", "resources": "tokenreviews"}
+
+
+def of_operator(built: Iterable[Built], kind: str, name: str) -> list[Manifest]:
+    """The objects of that name for the operator's namespace, or for that of the Application."""
+    return [
+        item
+        for one in built
+        for item in one.objects(kind)
+        if name_of(item) == name and key_of(item).namespace in {"", ESO_NAMESPACE}
+    ]
+
+
+def roles_of_reviewer(built: Iterable[Built]) -> list[str]:
+    """The ClusterRoles that it has cluster-wide."""
+    bindings = [item for one in built for item in one.objects("ClusterRoleBinding") if _binds_reviewer(item)]
+    return sorted({str(field(binding, "roleRef", "name")) for binding in bindings})
+
+
+def _binds_reviewer(binding: Manifest) -> bool:
+    ours = ("ServiceAccount", REVIEWER_SERVICE_ACCOUNT, ESO_NAMESPACE)
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{ESO_NAMESPACE}")  # a name may be a list
+    return any(
+        (subject.get("kind"), subject.get("name"), subject.get("namespace")) == ours
+        or (subject.get("kind") == "Group" and subject.get("name") in groups)
+        for subject in items_of(field(binding, "subjects"))
+        if isinstance(subject, dict)
+    )
+
+
+def may_review(name: str, built: Iterable[Built]) -> bool | None:
+    """Whether the ClusterRole of a name may; None where that is not known.
+
+    Args:
+        name: of the ClusterRole.
+        built: where it may come from. What is in none of them may be on the cluster all the same.
+    """
+    if name == AUTH_DELEGATOR:
+        return True
+    roles = [item for one in built for item in one.objects("ClusterRole") if name_of(item) == name]
+    if any(_grants(rule) for role in roles for rule in items_of(field(role, "rules"))):
+        return True
+    # The rules of an aggregated role are the cluster's doing.
+    is_told = roles and not any(field(role, "aggregationRule") for role in roles)
+    return False if is_told else None
+
+
+def _grants(rule: Any) -> bool:
+    # A TokenReview has no name when it is created, so a rule for names is for none.
+    return not field(rule, "resourceNames") and all(
+        {"*", wanted} & set(map(str, items_of(field(rule, key)))) for key, wanted in _WANTED.items()
+    )

@@ -1,0 +1,204 @@
+"""The folders with the SecretStore and the starter ServiceAccount: a base, and one folder a namespace.
+
+A folder is judged by what it builds. An object that a folder of other people builds already is used, and not
+added: kustomize refuses an object that it meets twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from runbook import manifests
+from runbook.errors import Conflict, InvalidInput, PrerequisiteMissing
+from runbook.gitops.built import Present
+from runbook.gitops.draft import Draft
+from runbook.gitops.tree import Kustomization, Tree, build_of, kustomization_of, manifests_in, yaml_files
+from runbook.layout import Layout
+from runbook.manifests import StoreSettings
+from runbook.names import SECRET_STORE, Cluster
+from runbook.request import ClusterRequest, SecretStoreApi
+
+BASE = "base"
+"""Folder with what every namespace gets."""
+
+_GROUP = "external-secrets.io/"
+_VERSIONS = ("v1", "v1beta1")
+"""Those in which we write a SecretStore, the newest first."""
+
+
+def store_api_version(
+    tree: Tree, target: Cluster, layout: Layout, store: StoreSettings, requested: SecretStoreApi = "auto"
+) -> str:
+    """The version that a new SecretStore is written in: ``v1`` or ``v1beta1``.
+
+    What is requested; else what the cluster serves, the newest first. While the cluster has no such CRD:
+    what most SecretStores of its overlay have, else most of the whole repository; else ``v1``.
+    """
+    if requested != "auto":
+        return requested
+    served = store.served_versions
+    if served:
+        return next((version for version in _VERSIONS if version in served), served[0])
+    overlay = build_of(tree, layout.cluster_overlay_of(target))
+    found = _versions(overlay.files.values()) or _versions(tree.read(path) or "" for path in yaml_files(tree))
+    return max(_VERSIONS, key=found.count)
+
+
+def _versions(texts: Iterable[str]) -> list[str]:
+    """The version of each store in manifests, where it is one that we write."""
+    stores = (item for text in texts for item in manifests_in(text, "SecretStore", "ClusterSecretStore"))
+    found = (str(item.get("apiVersion")).removeprefix(_GROUP) for item in stores)
+    return [version for version in found if version in _VERSIONS]
+
+
+def check_requested_version(request: ClusterRequest, store: StoreSettings) -> None:
+    """Refuse a version that the cluster does not serve.
+
+    Raises:
+        InvalidInput: as said.
+    """
+    version = request.secret_store_api
+    if version != "auto" and store.served_versions and version not in store.served_versions:
+        raise InvalidInput(
+            "input",
+            f"secret_store_api={version}",
+            f"the cluster serves SecretStores as {', '.join(store.served_versions)} only",
+            "Leave it at auto, or name one of these.",
+        )
+
+
+class SecretManagement:
+    """The two objects of a namespace, as the folders of a cluster build them in a draft.
+
+    Args:
+        draft: the edits so far.
+        target, layout: where the folders are.
+        service_account: name of the starter ServiceAccount.
+        store: what a SecretStore needs to know.
+        requested: the version of a new SecretStore.
+    """
+
+    def __init__(
+        self,
+        draft: Draft,
+        target: Cluster,
+        layout: Layout,
+        service_account: str,
+        store: StoreSettings,
+        requested: SecretStoreApi = "auto",
+    ) -> None:
+        self._draft, self._target, self._layout, self._store = draft, target, layout, store
+        self._requested = requested
+        self._folder = layout.secret_management_of(target)
+        self._base = f"{self._folder}/{BASE}"
+        self._names = {"SecretStore": SECRET_STORE, "ServiceAccount": service_account}
+
+    def elsewhere(self, namespaces: Iterable[str], present: Present) -> dict[str, frozenset[str]]:
+        """By namespace, kinds of the objects that other folders than its own build for it.
+
+        Raises:
+            InvalidInput: a namespace has the name of the base's folder.
+        """
+        if BASE in namespaces:
+            raise InvalidInput(
+                "input",
+                f"namespaces={BASE!r}",
+                f"has the name of the folder {self._base}",
+                "Leave this namespace out, and give it its SecretStore by hand.",
+            )
+        account = self._names["ServiceAccount"]
+        return {
+            namespace: present.of_base(namespace, account) - self._built(f"{self._folder}/{namespace}")
+            for namespace in namespaces
+        }
+
+    def add(self, overlay: Kustomization, elsewhere: Mapping[str, frozenset[str]]) -> None:
+        """Have the cluster's ``overlay`` build both objects in every namespace of ``elsewhere``.
+
+        Raises:
+            Conflict: a file or a folder of other people is in the way.
+        """
+        for namespace, kinds in elsewhere.items():
+            self._complete_namespace(namespace, kinds)
+        paths = [f"{self._folder}/{namespace}" for namespace in sorted(elsewhere)]
+        above = build_of(self._draft, overlay.folder).folders
+        missing = [path for path in paths if path not in above and kustomization_of(self._draft, path)]
+        listed = build_of(self._draft, self._folder).folders
+        self._draft.build_upon(self._folder, *(path for path in missing if path not in listed))
+        if missing and self._folder not in above:
+            self._draft.build_upon(overlay.folder, self._folder)
+
+    def require_base(self) -> None:
+        """Check that a run of `enable-cluster` has brought the base.
+
+        Raises:
+            PrerequisiteMissing: it builds no SecretStore.
+        """
+        if "SecretStore" not in self._built(self._base):
+            raise PrerequisiteMissing(
+                "Git",
+                self._base,
+                f"does not build the SecretStore {SECRET_STORE}: the cluster is not enabled",
+                "Run enable-cluster with this namespace: it brings both.",
+            )
+
+    def complete_base(self) -> None:
+        """Add what the base does not build, unless a folder that builds upon it has that already."""
+        built = self._built(self._base)
+        if "SecretStore" in built:
+            return  # It says as whom it logs in: which accounts it needs is not ours to say.
+        names = (name.rstrip("/") for name in self._draft.entries(self._folder) if name.endswith("/"))
+        others = [f"{self._folder}/{name}" for name in names if name != BASE]
+        users = [folder for folder in others if self._base in build_of(self._draft, folder).folders]
+        taken = {kind for folder in users for kind in self._built(folder)}
+        self._put(self._base, set(self._names) - built - taken)
+
+    def _complete_namespace(self, namespace: str, elsewhere: frozenset[str]) -> None:
+        """Add to the namespace's folder what it does not build: the base, or the objects that it lacks.
+
+        Args:
+            namespace: its folder is named after it.
+            elsewhere: kinds of the objects that another folder builds for it.
+
+        Raises:
+            Conflict: the folder is there for another namespace.
+        """
+        folder = f"{self._folder}/{namespace}"
+        base, built = self._built(self._base), self._built(folder) | elsewhere
+        lacking = (base if "SecretStore" in base else set(self._names)) - built
+        if not lacking:
+            return
+        there = kustomization_of(self._draft, folder)
+        if there is not None and there.namespace != namespace:
+            raise Conflict(
+                "Git",
+                there.path,
+                f"is for the namespace {there.namespace}, not {namespace}",
+                f"Give it `namespace: {namespace}`: what it brings comes into that namespace then.",
+            )
+        # The base as a whole, or what is lacking alone: both would be one object too many.
+        if base.isdisjoint(built) and base:
+            self._put(folder, lacking - base, self._base, namespace=namespace)
+        else:
+            self._put(folder, lacking, namespace=namespace)
+
+    def _built(self, folder: str) -> set[str]:
+        """Kinds of the two objects that a folder builds, as its files say."""
+        build = build_of(self._draft, folder)
+        return {kind for kind, name in self._names.items() if name in build.named(kind)}
+
+    def _put(self, folder: str, kinds: set[str], *paths: str, namespace: str | None = None) -> None:
+        """Have ``folder`` build upon ``paths``, and new objects of ``kinds``."""
+        members = list(paths)
+        for kind, name in self._names.items():
+            if kind in kinds:
+                members.append(f"{folder}/{name}.yaml")
+                self._draft.put_object(members[-1], self._text(kind), kind, name)
+        self._draft.build_upon(folder, *members, namespace=namespace)
+
+    def _text(self, kind: str) -> str:
+        account, store = self._names["ServiceAccount"], self._store
+        if kind == "ServiceAccount":
+            return manifests.service_account(account)
+        version = store_api_version(self._draft, self._target, self._layout, store, self._requested)
+        return manifests.secret_store(self._target, account, version, store)

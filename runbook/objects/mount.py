@@ -1,0 +1,64 @@
+"""The Kubernetes auth mount of a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook.changes import Change, difference, foreign
+from runbook.names import Cluster
+from runbook.objects.vault_object import Seen, VaultObject, VaultRule
+
+
+@dataclass(frozen=True, slots=True)
+class Mount(VaultObject):
+    """The auth method of type kubernetes at ``<cluster>-k8s``."""
+
+    cluster: Cluster
+
+    never_adopted = (
+        "is foreign only when it is a mount of another type, and ServiceAccounts log in at one of type "
+        "kubernetes only"
+    )
+
+    @property
+    def name(self) -> str:
+        return f"auth/{self.cluster.mount}"
+
+    @property
+    def row(self) -> str:
+        return f"{self.name}/ is free or of type kubernetes"
+
+    @property
+    def rules(self) -> tuple[VaultRule, ...]:
+        why = "to enable the auth method, of this type; sudo because the path is one of root's"
+        rights = ("create", "update", "sudo")
+        return (VaultRule(f"sys/{self.name}", rights, why, {"type": ("kubernetes",)}),)
+
+    def compare(self, seen: Seen) -> Change:
+        there = seen.auth_mounts.get(self.cluster.mount)
+        return self.compare_with(there.type if there else None)
+
+    def compare_with(self, current_type: str | None) -> Change:
+        """What to do for the mount; ``current_type`` is None where the path is free.
+
+        Raises:
+            Conflict: the path carries another type of auth method.
+        """
+        path = f"sys/{self.name}"
+        if current_type is None:
+            wanted = {"type": "kubernetes"}
+            return Change(self.name, "absent", "create", path, wanted, difference(None, wanted))
+        if current_type != "kubernetes":
+            raise foreign(
+                self.name,
+                f"is an auth method of type {current_type!r}",
+                "Disabling it would end every login that uses it, so that is not done here. Find out whose "
+                "it is; the cluster needs this path for type kubernetes.",
+            )
+        return Change(self.name, "same", "none", path)
+
+
+def no_mount_of_ours(cluster: Cluster, seen: Seen) -> str:
+    """Why nothing can be asked of what is on the mount: it is of another type; empty if it is not."""
+    there = seen.auth_mounts.get(cluster.mount)
+    return f"auth/{cluster.mount}/ is of another type" if there and there.type != "kubernetes" else ""
