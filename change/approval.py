@@ -1,0 +1,197 @@
+"""Step: find the plan that was approved; the steps that write to Vault carry out that one and no other.
+
+Where a pull request was needed, its merge is the approval, and the plan is the one that its text names: of
+whichever run, because runs for one cluster share a pull request. Whoever brings the change to the base branch
+another way approves the same plan; it is then no merge that the records name. Where none was needed, it is
+the first plan that this run published, or with ``approve=True`` the one that a person approved in the run's
+form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.input import RunInput
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from change.asked import Asked
+from change.gate import record
+from change.gate.suspension import run_in_execution, suspended_until, used_keys
+from change.plans import find_plan, plans_of_run
+from change.results import Checked, Landing, Proposed
+from change.runbook import Runbook
+from change.step import look
+from runbook.approval import ApprovedPlan
+from runbook.errors import PlanMoved, PrerequisiteMissing
+from runbook.foreign_text import plain
+from runbook.plan import changes_of, plan_sha256, vault_section
+from runbook.pull_request import plan_of, shows, words
+
+_KEY = "plan-approval-"
+"""Followed by a number and the hash of the plan that the form shows: ``plan-approval-1-<64 hex digits>``."""
+
+
+class PlanAnswer(RunInput):
+    """What a person fills in. Whoever resumes the run without it only wakes it up: nothing is approved."""
+
+    approved: bool = Field(default=False, description="Carry out this plan. Left off, the run waits again.")
+    note: str = Field(default="", description="Anything that the run's log should keep.")
+
+
+@look("find the approved plan")
+def find_approved_plan(
+    runbook: Runbook,
+    asked: Asked,
+    proposal: Proposed,
+    landing: Landing,
+    answered: str | None,
+    *,
+    waited_for_merge: bool,
+) -> ApprovedPlan | None:
+    """Find the approved plan among those that were published.
+
+    Args:
+        runbook: whose run it is.
+        asked: the run's parameters.
+        proposal: with the pull request's text, which names the plan.
+        landing: how the change came to the base branch.
+        answered: hash of the plan that a person approved in the run's form, if anybody did.
+        waited_for_merge: whether this run was suspended at the merge gate.
+
+    Returns:
+        None where a person still has to approve one.
+
+    Raises:
+        PrerequisiteMissing: the plan cannot be found, or the text of the pull request is not ours.
+    """
+    logger = get_run_logger()
+    own = plans_of_run(asked.subject, UUID(flow_run.id))
+    if not own:
+        raise _not_found("of this run")
+    plan: dict[str, Any] | None
+    pull_request = None
+    # Not every pull request of the branch counts: one of an earlier run may have landed long ago. That this
+    # run waited for it is known even if somebody has deleted the plans from before.
+    needed = waited_for_merge or any(plan["files"] for plan in own)
+    if needed and proposal.number is not None:
+        sha256, plan = _named_by(runbook, asked, proposal)
+        if landing.by_pull_request:
+            pull_request = proposal.url
+            how = f"approved by the merge of pull request #{proposal.number}"
+        else:
+            how = f"shown by pull request #{proposal.number}, whose change came by {landing.how}"
+    elif not asked.approve:
+        plan = own[0]
+        sha256 = plan_sha256(plan)
+        how = "no pull request was needed, so this run's first plan counts"
+    elif answered is not None and _covers(asked, answered, own[-1]):
+        sha256 = answered
+        plan = find_plan(asked.subject, sha256)
+        how = "approved in the form of this run"
+    else:
+        return None
+    if plan is None:
+        raise _not_found(sha256)
+    logger.info("Plan %s is carried out: %s.", sha256[:12], how)
+    return ApprovedPlan(sha256, plan["changes"], pull_request)
+
+
+async def approved_plan(
+    runbook: Runbook, asked: Asked, checked: Checked, proposal: Proposed, landing: Landing
+) -> ApprovedPlan:
+    """The approved plan; suspends the run while a person has to approve it first.
+
+    The key of the suspension names the plan that the form shows, so that no later one is taken for approved.
+    """
+    logger = get_run_logger()
+    waited_for_merge = bool(used_keys(run_in_execution(), record.KEY))
+    answered: str | None = None
+
+    def heard(answer: PlanAnswer, key: str) -> None:
+        nonlocal answered
+        shown = key.rsplit("-", maxsplit=1)[1]
+        if answer.approved:
+            answered = shown
+            logger.info("A person approved plan %s: %s", shown[:12], plain(answer.note) or "no note")
+        else:
+            logger.warning(
+                "Resumed without an approval of plan %s; the run waits again. Note: %s",
+                shown[:12],
+                plain(answer.note) or "none",
+            )
+
+    def find() -> ApprovedPlan | None:
+        return find_approved_plan(
+            runbook, asked, proposal, landing, answered, waited_for_merge=waited_for_merge
+        )
+
+    def show() -> tuple[str, str]:
+        description = f"""\
+The repository is as wanted, so that no pull request asks for approval. **This will be changed in Vault for \
+{asked.subject}:**
+
+{checked.vault_changes}
+
+Plan: `{checked.plan_sha256}`
+
+Tick *approved* and resume to have exactly this carried out. To refuse, cancel this run."""
+        return f"-{checked.plan_sha256}", description
+
+    return await suspended_until(PlanAnswer, _KEY, heard, find, show)
+
+
+def _covers(asked: Asked, sha256: str, newest: dict[str, Any]) -> bool:
+    """Whether what the run would do now is a part of the plan that was approved; else it is asked again."""
+    plan = find_plan(asked.subject, sha256)
+    if plan is None:
+        raise _not_found(sha256)
+    try:
+        ApprovedPlan(sha256, plan["changes"], None).check(changes_of(newest))
+    except PlanMoved as moved:
+        get_run_logger().warning("%s The run asks for approval of the new plan.", moved)
+        return False
+    return True
+
+
+def _named_by(runbook: Runbook, asked: Asked, proposal: Proposed) -> tuple[str, dict[str, Any]]:
+    """Hash and plan that the text of the pull request shows.
+
+    Raises:
+        PrerequisiteMissing: the plan is not found, or the text is not what is written for it.
+    """
+    sha256 = plan_of(proposal.text)
+    plan = find_plan(asked.subject, sha256) if sha256 else None
+    if sha256 and plan is None:
+        raise _not_found(sha256)
+    if not (sha256 and plan and shows(proposal.text, _text(runbook, asked, plan, sha256))):
+        raise PrerequisiteMissing(
+            "GitHub",
+            f"pull request #{proposal.number}",
+            "the pipeline's part of its text is not what the pipeline wrote for the plan that it names, or "
+            "readers may not see it, so that nobody can tell what was approved",
+            "Find out who changed the text (GitHub shows its former versions under 'edited'). Put the part "
+            f"between the pipeline's marks back as it was reviewed (the artifacts `plan-{asked.subject.key}` "
+            "have the hash), leave no tag or code block above it, and retry this run; or start a new run, "
+            "which makes a new plan.",
+        )
+    return sha256, plan
+
+
+def _text(runbook: Runbook, asked: Asked, plan: Mapping[str, Any], sha256: str) -> str:
+    """What the pipeline writes into the pull request of a plan."""
+    files = [file["path"] for file in plan["files"]]
+    return words(runbook.purpose(asked), files, vault_section(changes_of(plan)), sha256, None).body
+
+
+def _not_found(which: str) -> PrerequisiteMissing:
+    return PrerequisiteMissing(
+        "Prefect",
+        f"plan {which}",
+        "is not among the plans that were published for it",
+        "Its artifact was deleted, another Prefect server has it, or the pull request's text was changed by "
+        "hand. Start a new run: it makes a new plan, and asks for approval where one is needed.",
+    )

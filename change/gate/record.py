@@ -1,0 +1,52 @@
+"""The record of a waiting run, kept as a label of the flow run: a request of Prefect reads those of many."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from change.gate.suspension import used_keys
+from runbook.gate import LABEL, GateRecord
+
+KEY = "merge-gate-"
+"""Begins the key of each suspension at the gate; a number follows."""
+
+_TRIES = 30
+"""About 2 s apart: that long Prefect's client waits after a 503, also where it does not ask again."""
+
+
+def suspensions(run: FlowRun) -> int:
+    """How often a run was suspended at the gate. (Prefect counts a resume as no new run.)"""
+    return len(used_keys(run, KEY))
+
+
+def this_run() -> FlowRun:
+    """The run that is executed here, as the server has it now."""
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(UUID(str(flow_run.id)))
+
+
+def keep(run: FlowRun, record: GateRecord) -> None:
+    """Put the record where whoever watches finds it.
+
+    Prefect's server reads the labels and then writes them in one transaction. SQLite ends that at once, and
+    the server answers 503, if anything else was written in between, as there nearly always is while many runs
+    are under way. What helps is to ask again soon; Prefect's client by itself waits twice as long each time.
+
+    Raises:
+        prefect.exceptions.PrefectHTTPStatusError: refused for another reason, or busy for a minute.
+        httpx.TransportError: the server cannot be reached.
+    """
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        for left in reversed(range(_TRIES)):
+            try:
+                client.update_flow_run_labels(run.id, {LABEL: record.model_dump_json()})
+                break
+            except PrefectHTTPStatusError as error:
+                if error.response.status_code != 503 or not left:
+                    raise

@@ -1,0 +1,95 @@
+"""Resume a run that waits at the gate, and say how that went."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas import OrchestrationResult
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.input import keyset_from_paused_state
+
+from change.asked import Asked
+from change.gate.merge import MergeAnswer
+from change.runbook import Runbook
+from runbook.gate import GateRecord
+
+Log = logging.Logger | logging.LoggerAdapter[Any]
+
+_NOT_PAUSED = "Cannot resume a flow run that is not paused."
+"""Prefect's words. It aborts with others where it could not write the new state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A run at the gate, with what it is asked to do and what it saw; no record if another version waits."""
+
+    run: FlowRun
+    runbook: Runbook
+    asked: Asked
+    record: GateRecord | None
+
+
+class Waker:
+    """Resumes runs, and says of each how that went.
+
+    Attributes:
+        woken: names of those that were resumed.
+        again: names of those that could not be resumed yet.
+    """
+
+    def __init__(self, client: SyncPrefectClient, log: Log) -> None:
+        self._client = client
+        self._log = log
+        self.woken: list[str] = []
+        self.again: list[str] = []
+
+    def wake_where(self, waiting: Iterable[Waiting], why: Callable[[Waiting], str]) -> list[Waiting]:
+        """Wake those that have a reason; returns the others."""
+        others = []
+        for each in waiting:
+            if reason := why(each):
+                self.wake(each, reason)
+            else:
+                others.append(each)
+        return others
+
+    def wake(self, waiting: Waiting, why: str) -> None:
+        """Wake a run, and write down how that went."""
+        run = waiting.run
+        try:
+            answer = self._resume(run, why)
+        except PrefectHTTPStatusError as error:
+            status = error.response.status_code
+            if status != 404:  # it was deleted a moment ago
+                self._log.warning("%s is to be woken (%s); Prefect answered %s", run.name, why, status)
+                self.again.append(run.name)
+            return
+        if answer.status.value == "ACCEPT":
+            self._log.info("%s was woken: %s", run.name, why)
+            self.woken.append(run.name)
+        elif run.state_type == StateType.RUNNING:
+            self.again.append(run.name)
+        elif _reason(answer) == _NOT_PAUSED:
+            self._log.info("%s is to be woken (%s), and somebody did a moment ago", run.name, why)
+        else:
+            self._log.warning("%s is to be woken (%s); Prefect refused: %s", run.name, why, _reason(answer))
+            if answer.status.value == "ABORT":
+                self.again.append(run.name)
+
+    def _resume(self, run: FlowRun, why: str) -> OrchestrationResult[Any]:
+        answer = self._client.resume_flow_run(run.id, run_input={"note": why})
+        if answer.status.value != "REJECT" or "schema not found" not in _reason(answer) or not run.state:
+            return answer
+        # Prefect suspends a run first and saves the form of its Resume then. A process that is killed in
+        # between leaves a run that nobody can resume: "Run input schema not found."
+        MergeAnswer.save(keyset_from_paused_state(run.state), flow_run_id=run.id)
+        return self._client.resume_flow_run(run.id, run_input={"note": why})
+
+
+def _reason(answer: OrchestrationResult[Any]) -> str:
+    return str(getattr(answer.details, "reason", None) or "")

@@ -1,0 +1,176 @@
+"""Wake the runs whose world has changed since they looked last.
+
+Waking is only a hint: each run looks at the base branch itself before it goes on. So a resume that was not
+needed does no harm. Nothing is remembered that has to be: what a run saw stands in its record, and a
+difference that could not be announced is found again by the next round.
+
+One round costs a request a hundred open pull requests and one for the base branch, whoever waits, and a clone
+when the base branch has moved.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect import get_run_logger
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, StateType
+from pydantic import ValidationError
+
+from change import connect
+from change.asked import Asked
+from change.flow_runs import runs_in
+from change.gate import record as gate_record
+from change.gate.false_crash import take_back_false_crashes
+from change.gate.waking import Log, Waiting, Waker
+from change.gate.watched_repository import Watched
+from change.runbook import Runbook
+from change.step import look
+from runbook.errors import EnablementError, UnexpectedAnswer
+from runbook.gate import GateRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one look found.
+
+    Attributes:
+        waiting: runs that wait at the gate.
+        woken: names of those that were resumed.
+        again: names of those that are to be woken and could not be yet: Prefect was busy, or the run has
+            looked and is about to suspend.
+        problems: repositories or connections that could not be read; the runs of the others were served.
+        unfinished: whether something more urgent came in between; the next look goes on with the rest.
+    """
+
+    waiting: int
+    woken: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    problems: tuple[EnablementError, ...] = ()
+    unfinished: bool = False
+
+
+class Watch:
+    """Looks at what runs wait for, and keeps what makes the next round cheap. Not for two threads at once.
+
+    Args:
+        runbooks: whose runs wait.
+        log: takes a line for each run that is woken, with the reason.
+    """
+
+    def __init__(self, runbooks: Sequence[Runbook], log: Log) -> None:
+        self._runbooks = {runbook.flow: runbook for runbook in runbooks}
+        self._log = log
+        self._watched: dict[str, Watched] = {}
+        self._crashed: set[UUID] = set()
+
+    def close(self) -> None:
+        """Close the connections."""
+        for watched in self._watched.values():
+            watched.close()
+        self._watched.clear()
+
+    def look(
+        self, repository: str | None = None, *, is_wanted_elsewhere: Callable[[], bool] = lambda: False
+    ) -> Round:
+        """Look once, and resume the runs that have a reason to look themselves.
+
+        Args:
+            repository: ``owner/name``: only the runs that wait for this one; all if not given.
+            is_wanted_elsewhere: asked between two runs while a base branch that moved is compared with what
+                hundreds of them saw; that is left for the next look where something else is more urgent.
+
+        Raises:
+            prefect.exceptions.PrefectHTTPStatusError, httpx.HTTPError: the Prefect server could not be asked.
+        """
+        counted, problems, ended = 0, [], True
+        with get_client(sync_client=True) as client:
+            if repository is None:
+                take_back_false_crashes(client, tuple(self._runbooks), self._log, self._crashed)
+            by_connection: dict[str, list[Waiting]] = defaultdict(list)
+            for waiting in self._waiting(client):
+                by_connection[waiting.asked.gitops].append(waiting)
+            waker = Waker(client, self._log)
+            for name, group in by_connection.items():
+                try:
+                    watched = self._watch(name, group[0].asked)
+                    if repository in (None, watched.connection.repository):
+                        counted += len(group)
+                        ended &= watched.look(group, waker, is_wanted_elsewhere)
+                except EnablementError as error:
+                    # The runs of other repositories are not to wait for this one.
+                    problems.append(error)
+                except httpx.HTTPError:
+                    raise  # of the Prefect server
+                except Exception as error:  # noqa: BLE001 - nor for a defect of ours that it triggers
+                    self._log.warning("the look at %s failed", name, exc_info=True)
+                    problems.append(_fault(name, error))
+        return Round(counted, tuple(waker.woken), tuple(waker.again), tuple(problems), unfinished=not ended)
+
+    def _waiting(self, client: SyncPrefectClient) -> Iterator[Waiting]:
+        # Those that are suspended, and those that may be about to suspend.
+        for runbook in self._runbooks.values():
+            for run in runs_in(client, [StateType.PAUSED, StateType.RUNNING], runbook.flow):
+                record = GateRecord.of_labels(run.labels)
+                if not _is_at_gate(run, record):
+                    continue
+                try:
+                    yield Waiting(run, runbook, runbook.read(run.parameters), record)
+                except (EnablementError, ValidationError) as error:
+                    self._log.warning(
+                        "%s waits with parameters that this version does not know: %s", run.name, error
+                    )
+
+    def _watch(self, name: str, asked: Asked) -> Watched:
+        connection = connect.gitops_repository(asked)
+        watched = self._watched.get(name)
+        if watched is None or watched.connection != connection:
+            # Where somebody changed the connection, nothing that was seen through the old one counts.
+            if watched is not None:
+                watched.close()
+            watched = self._watched[name] = Watched(connection)
+        return watched
+
+
+def _fault(repository: str, error: Exception) -> EnablementError:
+    return UnexpectedAnswer(
+        "Git",
+        f"repository of the connection {repository}",
+        f"its runs could not be looked at ({type(error).__name__})",
+        "Read the traceback in the log and report it. The runs of other repositories were served.",
+    )
+
+
+def _is_at_gate(run: FlowRun, record: GateRecord | None) -> bool:
+    if record and record.passed:
+        return False
+    if run.state_type == StateType.RUNNING:
+        # It has looked and is about to suspend. One that has not looked yet since it was woken will.
+        return record is not None and record.suspensions == gate_record.suspensions(run)
+    key = run.state.state_details.pause_key if run.state else None
+    return (key or "").startswith(gate_record.KEY)
+
+
+@look("wake the runs whose world has changed")
+def wake_waiting_runs(runbooks: Sequence[Runbook]) -> dict[str, Any]:
+    """One round over all repositories, for the runs of these runbooks.
+
+    Returns:
+        ``waiting``: how many runs wait; ``woken``: names of those that were resumed.
+
+    Raises:
+        EnablementError: a repository or a connection could not be read; the runs of the others were woken.
+    """
+    logger = get_run_logger()
+    with closing(Watch(runbooks, logger)) as watch:
+        found = watch.look()
+    logger.info("%d runs wait for their merge; woken: %s", found.waiting, ", ".join(found.woken) or "none")
+    if found.problems:
+        raise found.problems[0]
+    return {"waiting": found.waiting, "woken": list(found.woken)}

@@ -1,0 +1,190 @@
+"""What every step has in common: how it is retried, when it is skipped, how it changes Vault.
+
+Two kinds of task. `look` asks the world and is never answered from a stored result: after days at the gate
+the world is another one. `write_once` changes Vault; once it is done, a resumed or retried run skips it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypedDict, TypeVar
+
+from prefect import Task, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.tasks import exponential_backoff
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from change.artifacts import prefect_is_away
+from change.permission import Permission
+from runbook.changes import Change, pending
+from runbook.errors import Busy, MadeMeanwhile, NotYetSynced, TransientError
+from runbook.objects import Seen, VaultObject
+from systems.vault import Vault
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RETRIES = 4
+"""Tries after the first, 2, 4, 8 and 16 seconds apart, up to half as long again by jitter."""
+
+READ_BACK_PAUSES = (0.2, 0.5, 1.0)
+"""Seconds until what reads back otherwise is read once more, and then written again: one write each."""
+
+LONGEST_WAIT = 300.0
+"""Seconds that a ``Retry-After`` is honoured for before one try; it may name an hour."""
+
+
+def is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Only what may heal by itself. `NotYetSynced` has waited long enough inside its step.
+
+    Where a system names the time after which it wants to be asked again, this returns after that time: the
+    delays that Prefect adds are fixed, and asking sooner is what a rate limit punishes.
+    """
+    error = state.result(raise_on_failure=False)
+    if prefect_is_away(error):
+        return True
+    if not isinstance(error, TransientError) or isinstance(error, NotYetSynced):
+        return False
+    if error.retry_after:
+        wait = min(error.retry_after, LONGEST_WAIT)
+        get_run_logger().info("%s wants to be asked again in %.0f s.", error.system, wait)
+        time.sleep(wait)
+    return True
+
+
+def inputs_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    """Cache key of a step: this flow run, this task, these inputs.
+
+    Prefect's ``INPUTS + RUN_ID`` has no identity of the task: two steps with equal inputs answered for each
+    other. ``DEFAULT`` has the source of the task in it: a comment edited while a run waits at the gate would
+    run the step again.
+    """
+    inputs = {
+        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else to_jsonable_python(value)
+        for name, value in parameters.items()
+    }
+    identity = [str(context.task_run.flow_run_id), context.task.name, inputs]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def look(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Decorate a step that asks the world each time it is reached."""
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        return task(
+            name=name,
+            task_run_name=name,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=RETRIES,
+            retry_delay_seconds=exponential_backoff(2),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=is_worth_retrying,
+        )(function)
+
+    return decorate
+
+
+def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Decorate a step that changes Vault and is skipped once it is done.
+
+    Its result is kept as JSON, so that a run that wakes up under newer code can read it, and holds no secret.
+    """
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        return task(
+            name=name,
+            task_run_name=name,
+            cache_key_fn=inputs_of_this_run,
+            persist_result=True,
+            result_serializer="json",
+            retries=RETRIES,
+            retry_delay_seconds=exponential_backoff(2),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=is_worth_retrying,
+        )(function)
+
+    return decorate
+
+
+def realize(vault: Vault, objects: Sequence[VaultObject], given: Permission) -> list[Change]:
+    """Bring objects of Vault to where they should be: read, write the difference, read back.
+
+    Vault has no compare-and-set for these objects, so each is read right before the write. What is read back
+    otherwise (a standby lags, another run wrote at the same instant) is compared anew and written again, a
+    few times.
+
+    Args:
+        vault: where to write.
+        objects: none of them needs another one to be there first.
+        given: what may be written, and where each write is recorded.
+
+    Returns:
+        What was there and what was changed.
+
+    Raises:
+        Conflict: an object is somebody else's.
+        PlanMoved: the difference is not a part of the approved plan; nothing of it is written.
+        Busy: it still reads back otherwise than it was written.
+    """
+
+    def compare() -> list[Change]:
+        seen = Seen(vault)
+        return [one.compare(seen) for one in objects]
+
+    written: dict[str, Change] = {}
+    changes = compare()
+    for pause in READ_BACK_PAUSES:
+        todo = pending(changes)
+        if not todo:
+            break
+        given.check(todo)
+        for change in todo:
+            try:
+                with given.recording(change):
+                    vault.write(change.path, change.payload)
+            except MadeMeanwhile:
+                # What it is like, the read-back tells.
+                continue
+            written[change.object] = change
+        changes = compare()
+        if pending(changes):
+            time.sleep(pause)
+            changes = compare()
+    left = pending(changes)
+    if left:
+        raise Busy(
+            "Vault",
+            left[0].object,
+            f"reads back otherwise than it was written: {left[0]}",
+            "It is tried again by itself; if it stays, somebody else is changing it at the same time.",
+        )
+    return [written.get(change.object, change) for change in changes]
+
+
+class Outcome(TypedDict):
+    """The result of a step that writes: plain JSON, because a run may wake up under newer code.
+
+    Attributes:
+        changes: `Change.as_json` of each object, with what was found.
+    """
+
+    changes: list[dict[str, Any]]
+
+
+def outcome(changes: Sequence[Change]) -> Outcome:
+    """The result of a step that has dealt with these."""
+    return {"changes": [change.as_json() for change in changes]}
+
+
+def log_changes(changes: Sequence[Change]) -> None:
+    """One line for each object, so that the run's log says what was done."""
+    logger = get_run_logger()
+    for change in changes:
+        logger.info("%s", change)
