@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar, Self
 
-import yaml
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
+from connections.fields import HIDDEN, checked_by
+from runbook.addresses import check_address
 from runbook.errors import InvalidInput, PrerequisiteMissing
+from runbook.hosts import same_api_server
 from systems.openshift import OpenShift
+from systems.openshift.kubeconfig import parse_kubeconfig
+from systems.trust import certificates
 
 
 class ClusterConnection(Block):
@@ -18,6 +21,7 @@ class ClusterConnection(Block):
 
     _block_type_name: ClassVar[str] = "Cluster Connection"
     _block_type_slug: ClassVar[str] = "cluster-connection"
+    model_config = HIDDEN
 
     kubeconfig: SecretStr = Field(description="A kubeconfig with a token or a client certificate, as YAML.")
     context: str | None = Field(default=None, description="Context in it; else its current-context.")
@@ -35,28 +39,33 @@ class ClusterConnection(Block):
         "name than its folder's.",
     )
 
+    _addresses = checked_by(check_address, "host_for_vault")
+    _certificates = checked_by(certificates, "ca_cert_for_vault")
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        try:
+            self.client().close()
+        except InvalidInput as error:
+            problem = f"the {error.subject} {error.answer}. {error.remedy}"
+        else:
+            return self
+        raise ValueError(problem)
+
     def client(self) -> OpenShift:
         """A client of the cluster's API.
 
         Raises:
             InvalidInput: the kubeconfig is not one.
         """
-        try:
-            parsed: Any = yaml.safe_load(self.kubeconfig.get_secret_value())
-        except yaml.YAMLError:
-            # The parser's message quotes the text.
-            parsed = None
-        if not isinstance(parsed, Mapping):
-            raise InvalidInput(
-                "input",
-                "kubeconfig of the ClusterConnection",
-                "is not a YAML mapping",
-                "Store the text of a kubeconfig, for example of `oc config view --flatten --minify`.",
-            )
-        return OpenShift(parsed, self.context)
+        text = self.kubeconfig.get_secret_value()
+        kubeconfig = parse_kubeconfig(text, "kubeconfig of the ClusterConnection")
+        return OpenShift(kubeconfig, self.context, source="the ClusterConnection")
 
-    def as_vault_sees_it(self, client: OpenShift) -> tuple[str, str]:
-        """Host and CA (PEM) that go into Vault's auth config.
+    def as_vault_sees_it(self, client: OpenShift) -> tuple[str, str, str]:
+        """Host and CA (PEM) that go into Vault's auth config, and the proxy through which we reach that host.
+
+        The proxy of the kubeconfig is that of its own server only; empty for none.
 
         Raises:
             PrerequisiteMissing: neither the connection nor the kubeconfig has a CA. Vault takes none as
@@ -70,4 +79,5 @@ class ClusterConnection(Block):
                 "is empty and the kubeconfig has no certificate-authority-data",
                 "Give the CA that signed the API server's certificate; Vault checks against it alone.",
             )
-        return self.host_for_vault or client.host, ca_pem
+        host = self.host_for_vault or client.host
+        return host, ca_pem, client.proxy if same_api_server(host, client.host) else ""

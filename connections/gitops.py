@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import ClassVar, Self
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, model_validator
 
+from connections.fields import HIDDEN, checked_by
+from runbook.addresses import check_address, check_header, check_person
+from runbook.documents import one_tree
+from runbook.gitops import interesting_folders
+from runbook.hosts import is_other_repository
 from runbook.layout import Layout
 from systems.github import GitHub
+from systems.gitops import GitOpsClone
+from systems.trust import certificates
 
 
 class GitOpsRepository(Block):
@@ -16,6 +26,7 @@ class GitOpsRepository(Block):
 
     _block_type_name: ClassVar[str] = "GitOps Repository"
     _block_type_slug: ClassVar[str] = "gitops-repository"
+    model_config = HIDDEN
 
     url: str = Field(
         description="Clone URL over HTTPS, without credentials.",
@@ -40,22 +51,35 @@ class GitOpsRepository(Block):
     )
     layout: Layout = Field(default_factory=Layout, description="Where things are in the repository.")
 
-    @field_validator("url")
-    @classmethod
-    def _has_no_credentials(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")):
-            msg = "must start with https://"
+    _addresses = checked_by(partial(check_address, http="loopback"), "url", "api_url")
+    _certificates = checked_by(certificates, "ca_cert")
+    _token = checked_by(check_header, "token")
+    _author = checked_by(check_person, "author_name", "author_email")
+
+    @model_validator(mode="after")
+    def _is_one_repository(self) -> Self:
+        if is_other_repository(self.url, self.repository, self.api_url):
+            msg = f"`url` is not that of `repository`, {self.repository}: name one repository"
             raise ValueError(msg)
-        if "@" in value.split("//", 1)[1].split("/", 1)[0]:
-            # The value is not repeated: it holds a credential.
-            msg = "must not carry credentials; put the token into the field `token`"
-            raise ValueError(msg)
-        return value
+        return self
 
     @property
     def owner(self) -> str:
         """Who owns the repository."""
         return self.repository.split("/")[0]
+
+    @contextmanager
+    def clone(self) -> Iterator[GitOpsClone]:
+        """A shallow clone of the base branch's head; what is read of it counts together."""
+        opened = GitOpsClone.open(
+            self.url,
+            self.base_branch,
+            self.token,
+            ca_pem=self.ca_cert,
+            interesting=interesting_folders(self.layout),
+        )
+        with one_tree(), opened as base:
+            yield base
 
     def github(self) -> GitHub:
         """A client of GitHub's API for this repository."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
 from prefect.blocks.core import Block
+from prefect.runtime import flow_run
 from pydantic import Field, SecretStr, model_validator
 
+from connections.fields import HIDDEN, checked_by
+from runbook.addresses import check_address, check_header
 from runbook.errors import AccessDenied, PrerequisiteMissing
+from systems.trust import certificates
 from systems.vault import Login, Refused, Vault
 from systems.vault_http import VaultHttp
-from systems.vault_session import SessionHttp
+from systems.vault_session import VaultSession
 
 _TOKEN_PREFIXES = ("hvs.", "hvb.", "s.", "b.")
 """Of Vault's and OpenBao's tokens; a secret id has none."""
+
+
+_GRANT = "Give the token the right to it, or put one that has not ended into the VaultConnection."
 
 
 class VaultConnection(Block):
@@ -27,14 +35,20 @@ class VaultConnection(Block):
 
     _block_type_name: ClassVar[str] = "Vault Connection"
     _block_type_slug: ClassVar[str] = "vault-connection"
+    model_config = HIDDEN
 
     address: str = Field(
-        description="Vault's API as this worker reaches it.", examples=["https://vault.example.com:8200"]
+        description="Vault's API as this worker reaches it, with https://.",
+        examples=["https://vault.example.com:8200"],
     )
     ca_cert: str | None = Field(
         default=None, description="CA that signed Vault's certificate, PEM. The machine's store if not given."
     )
-    namespace: str | None = Field(default=None, description="Vault namespace, where there are any.")
+    namespace: str | None = Field(
+        default=None,
+        description="Vault namespace, where there are any: of the pipeline's token, the secrets and all that "
+        "a run writes.",
+    )
     token: SecretStr | None = Field(default=None, description="A Vault token with the pipeline's policy.")
     approle_role_id: str | None = Field(default=None, description="Role id, to log in by AppRole.")
     approle_secret_id: SecretStr | None = Field(default=None, description="Secret id, to log in by AppRole.")
@@ -50,7 +64,7 @@ class VaultConnection(Block):
     pinned_policy: bool = Field(
         default=True,
         description="Whether the policy of our token pins values, as deployments.vault.policy prints it. "
-        "Without pins, a run unites the policies of a group that others use too; with them, it names the "
+        "Without pins, a run writes its values together with those of others; with them, it names the "
         "command for an administrator.",
     )
     address_for_clusters: str | None = Field(
@@ -60,25 +74,21 @@ class VaultConnection(Block):
         default=None, description="CA for the SecretStore, PEM; else `ca_cert`. Empty text: none at all."
     )
 
+    _addresses = checked_by(partial(check_address, http="loopback"), "address", "address_for_clusters")
+    _certificates = checked_by(certificates, "ca_cert", "ca_cert_for_clusters")
+    _secrets = checked_by(check_header, "token", "approle_secret_id")
+    _names = checked_by(
+        check_header, "namespace", "approle_role_id", "approle_mount", "kubernetes_role", "kubernetes_mount"
+    )
+
     @model_validator(mode="after")
     def _has_one_login(self) -> Self:
-        given = [
-            name
-            for name, value in {
-                "token": self.token,
-                "approle_role_id": self.approle_role_id,
-                "kubernetes_role": self.kubernetes_role,
-            }.items()
-            if value
-        ]
+        given = [name for name in ("token", "approle_role_id", "kubernetes_role") if getattr(self, name)]
         if len(given) != 1:
             msg = f"give exactly one of token, approle_role_id and kubernetes_role; given: {given or 'none'}"
             raise ValueError(msg)
         if self.approle_role_id and not self.approle_secret_id:
             msg = "approle_role_id needs approle_secret_id"
-            raise ValueError(msg)
-        if not self.address.startswith(("https://", "http://")):
-            msg = f"address={self.address!r} must start with https:// (or http:// for a test)"
             raise ValueError(msg)
         return self
 
@@ -93,36 +103,39 @@ class VaultConnection(Block):
         chosen = self.ca_cert if self.ca_cert_for_clusters is None else self.ca_cert_for_clusters
         return chosen or None
 
-    def client(self, correlation_id: str | None = None) -> Vault:
-        """A Vault to use in a ``with`` block, logged in.
+    @property
+    def namespace_for_clusters(self) -> str | None:
+        """The namespace that goes into a SecretStore, None for the root namespace."""
+        return (self.namespace or "").strip("/") or None
+
+    def client(self, grant: str = _GRANT) -> Vault:
+        """A Vault to use in a ``with`` block, logged in. Its requests carry the flow run's id.
+
+        Args:
+            grant: what to do where our token is refused a right, for whoever reads the error.
 
         Raises:
             AccessDenied: the login was refused.
             EnablementError: as `systems.vault_http.VaultHttp.send`.
         """
-        if self.token:
-            return Vault(
-                VaultHttp(
-                    self.address,
-                    self.token,
-                    ca_pem=self.ca_cert,
-                    namespace=self.namespace,
-                    correlation_id=correlation_id,
-                )
-            )
-        return Vault(
-            SessionHttp(
-                self.address,
-                self._log_in,
-                ca_pem=self.ca_cert,
-                namespace=self.namespace,
-                correlation_id=correlation_id,
-            )
-        )
+        http = self._http(grant)
+        return Vault(http) if self.token else VaultSession(http, self._log_in)
 
     def anonymous_client(self) -> Vault:
         """A Vault without a token, to ask for its health."""
-        return Vault(VaultHttp(self.address, None, ca_pem=self.ca_cert, namespace=self.namespace, timeout=10))
+        return Vault(self._http(timeout=10).with_token(None))
+
+    def _http(self, grant: str = _GRANT, timeout: float = 15) -> VaultHttp:
+        return VaultHttp(
+            self.address,
+            self.token,
+            ca_pem=self.ca_cert,
+            namespace=self.namespace,
+            correlation_id=flow_run.id,
+            timeout=timeout,
+            source="the VaultConnection",
+            grant=grant,
+        )
 
     def _log_in(self, vault: Vault) -> Login:
         mount = self.approle_mount if self.approle_role_id else self.kubernetes_mount

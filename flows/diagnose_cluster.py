@@ -30,8 +30,8 @@ def diagnose_cluster(
         env: Its environment: the folder above it.
         namespaces: Namespaces whose starter ServiceAccount should log in.
         service_account: The starter ServiceAccount.
-        policy_scope: With which scope the cluster was enabled.
-        reviewer_token: In which mode it was enabled: 'secret' or 'token-request'.
+        policy_scope: With which scope the cluster was enabled, where no run of it is on record.
+        reviewer_token: In which mode it was enabled, where no run of it is on record.
         vault: Name of the VaultConnection.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.
 

@@ -7,19 +7,20 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-import flows.start  # noqa: F401 - first of ours, see there
+from change.approval import approved_plan
+from change.gate.merge import wait_for_merge
+from runbook.durations import DURATION_PATTERN
 from runbook.names import NAME_PATTERN
-from runbook.request import DURATION_PATTERN, EnableRequest, PolicyScope, ReviewerToken, SecretStoreApi
-from tasks.approval import approved_plan
+from runbook.request import EnableRequest, PolicyScope, ReviewerToken, SecretStoreApi
 from tasks.auth_config import configure_auth_method
 from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
-from tasks.merge_gate import wait_for_merge
 from tasks.policies import write_policies
 from tasks.preflight.step import preflight
 from tasks.pull_request import open_pull_request
 from tasks.report import publish_report
 from tasks.role import write_role
+from tasks.runbooks import ENABLE_CLUSTER
 from tasks.verify import verify_login
 from tasks.wait_until_synced import wait_until_synced
 
@@ -43,8 +44,10 @@ async def enable_cluster(
     secret_store_api: SecretStoreApi = "auto",
     merge_timeout: Duration | None = None,
     sync_timeout: Duration = "1h",
+    store_timeout: Duration = "6m",
     adopt: list[str] | None = None,
     move_alias: bool = False,
+    cluster_moved: bool = False,
     plan_only: bool = False,
     approve: bool = False,
     vault: Name = "vault",
@@ -62,20 +65,25 @@ async def enable_cluster(
         env: Its environment: the folder above it, named by the same rule.
         namespaces: Namespaces whose starter ServiceAccount may fetch secrets; at least one, no '*'.
         service_account: The starter ServiceAccount, made in each of these namespaces.
-        token_ttl: How long a session of the operator lasts in Vault, for example '1h' or '90m'.
+        token_ttl: How long a session of the operator lasts in Vault, for example '90m'; at most 87600h.
         policy_scope: 'env': the role reads the secrets of all clusters of the environment, as the runbook
             has it. 'cluster': those of this cluster only.
         reviewer_token: Where Vault's reviewer token comes from. 'secret': a named token Secret in the pull
             request. 'token-request': asked of the cluster, with the lifetime below.
-        reviewer_token_lifetime: Lifetime of a 'token-request' token; the cluster may shorten it. Run again
-            before it ends.
-        secret_store_api: API version of a new SecretStore. 'auto': as the repository's other clusters.
-        merge_timeout: How long to wait for the merge, for example '336h'; for ever if empty.
-        sync_timeout: How long to wait, after the merge, until ArgoCD has synced.
+        reviewer_token_lifetime: Lifetime of a 'token-request' token, at most 87600h; the cluster may shorten
+            it. Run again before it ends.
+        secret_store_api: API version of a new SecretStore. 'auto': the newest that the cluster serves.
+        merge_timeout: How long to wait for the merge, for example '336h', at most 87600h; for ever if empty.
+        sync_timeout: How long to wait, after the merge, until ArgoCD has synced; at most 87600h.
+        store_timeout: How long to wait, after the login is proved, until the operator runs and says that the
+            SecretStores are Ready; it looks at each every 5 minutes; at most 87600h.
         adopt: Objects of Vault that are somebody else's and shall be taken as they stand, for example
             'policy/moc-kv-r'. Never overwrites.
         move_alias: Move the administrators' alias to their group even if it belongs to another group that
             somebody made.
+        cluster_moved: Lead the cluster's auth mount to the API server of the connection even if it leads to
+            another one and no record says that it is ours: the cluster was installed anew, or its API has
+            moved. Never while a role of another environment is on the mount.
         plan_only: Publish the plan and end; nothing is written anywhere.
         approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
         vault: Name of the VaultConnection.
@@ -97,25 +105,27 @@ async def enable_cluster(
         secret_store_api=secret_store_api,
         merge_timeout=merge_timeout,
         sync_timeout=sync_timeout,
+        store_timeout=store_timeout,
         adopt=tuple(adopt or ()),
         move_alias=move_alias,
+        cluster_moved=cluster_moved,
         plan_only=plan_only,
         approve=approve,
         vault=vault,
         gitops=gitops,
         cluster_connection=cluster_connection or cluster,
     )
-    checked = preflight(request)
+    checked = preflight(ENABLE_CLUSTER, request)
     if request.plan_only:
         return
-    proposal = open_pull_request(request, checked)
-    merged = await wait_for_merge(request, checked, proposal)
-    approved = await approved_plan(request, checked, proposal, merged)
-    synced = wait_until_synced(request, wait_for=[approved])
+    proposal = open_pull_request(ENABLE_CLUSTER, request, checked)
+    landing = await wait_for_merge(ENABLE_CLUSTER, request, checked, proposal)
+    approved = await approved_plan(ENABLE_CLUSTER, request, checked, proposal, landing)
+    synced = wait_until_synced(request, checked.applications, wait_for=[approved])
     policies = write_policies(request, approved)
     group = write_group(request, approved, wait_for=[policies])
     mount = enable_auth_method(request, approved, wait_for=[group])
     config = configure_auth_method(request, approved, wait_for=[mount, synced])
     role = write_role(request, approved, wait_for=[config])
-    verified = verify_login(request, wait_for=[role])
-    publish_report(request, proposal, merged, synced, [policies, group, mount, config, role], verified)
+    proofs = verify_login(request, checked.applications, wait_for=[role])
+    publish_report(request, proposal, landing, synced, [policies, group, mount, config, role], proofs)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from prefect import flow
 
-from tasks.watch import wake_waiting_runs
+from change.gate.watch import wake_waiting_runs
+from tasks.runbooks import RUNBOOKS
 
 
 @flow(name="watch-merges")
 async def watch_merges() -> None:
-    """Look at what runs of `enable-cluster` wait for, and resume those that have a reason to look."""
-    wake_waiting_runs()
+    """Look at what runs at the gate wait for, and resume those that have a reason to look."""
+    wake_waiting_runs(RUNBOOKS)

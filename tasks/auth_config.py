@@ -10,14 +10,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pydantic import SecretStr
 
-from runbook.auth_method import REVIEWER_JWT, compare_config, replaced_since
+from change.permission import Permission
+from change.step import READ_BACK_PAUSES, Outcome, log_changes, outcome, write_once
+from runbook.application_names import OPERATOR
+from runbook.approval import ApprovedPlan
 from runbook.changes import Change, Difference
 from runbook.diagnosis.claims import claims_of
 from runbook.diagnosis.record import digest
+from runbook.durations import seconds
 from runbook.errors import (
     Busy,
     CertificateNotTrusted,
@@ -26,26 +29,18 @@ from runbook.errors import (
     PrerequisiteMissing,
     VerificationFailed,
 )
+from runbook.hosts import ApiServer
 from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET
-from runbook.request import EnableRequest, seconds
+from runbook.objects import Seen
+from runbook.objects.config import REVIEWER_JWT, replaced_since
+from runbook.request import EnableRequest
 from systems.openshift import OpenShift, review_with
 from systems.tls import check_certificate
-from systems.vault import Login, Vault
+from systems.vault import Vault
 from tasks import connect
-from tasks.mandate import UNBOUND, Mandate, mandate
-from tasks.reviewer_record import keep_record
-from tasks.step import READ_BACK_PAUSES, log_changes, outcome, write_once
-
-SHORTEST_TOKEN = 600
-"""Seconds; the API server issues none that lives shorter."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiServer:
-    """The cluster's API as Vault reaches it."""
-
-    host: str
-    ca_pem: str
+from tasks.reviewer_record import configured_before, keep_record
+from tasks.starter_login import login_fails_by_the_config
+from tasks.writing import permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +61,7 @@ class Reviewer:
         }
 
 
-def starter_can_log_in(vault: Vault, openshift: OpenShift, request: EnableRequest) -> bool:
-    """Whether a token of the starter ServiceAccount opens a session now; the session is ended at once."""
-    token = openshift.request_token(request.namespaces[0], request.service_account, SHORTEST_TOKEN).token
-    login = vault.log_in(request.target.mount, {"role": request.target.role, "jwt": token})
-    if not isinstance(login, Login):
-        return False
-    vault.as_session(login).revoke_own_token()
-    return True
-
-
-def config_change(vault: Vault, openshift: OpenShift, request: EnableRequest, api: ApiServer) -> Change:
-    """What differs for the config; whether the JWT in Vault works is found out by a login."""
-    cluster = request.target
-    current = vault.kubernetes_config(cluster.mount)
-    change = compare_config(cluster, current, api.host, api.ca_pem, login_works=True)
-    if change.action == "none" and not starter_can_log_in(vault, openshift, request):
-        change = compare_config(cluster, current, api.host, api.ca_pem, login_works=False)
-    return change
-
-
-def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Mandate = UNBOUND) -> Reviewer:
+def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Permission) -> Reviewer:
     """Fetch the reviewer's token in the way that the run asks for.
 
     Raises:
@@ -113,7 +88,7 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Mandate 
             "OpenShift",
             subject,
             "is not there",
-            "Sync the cluster's external-secrets Application; it comes with the pull request.",
+            f"In ArgoCD, sync {OPERATOR}; it comes with the pull request.",
         )
     if secret.token is None:
         raise NotYetSynced(
@@ -143,7 +118,7 @@ def prove_reviewer(api: ApiServer, reviewer: Reviewer) -> None:
         CertificateNotTrusted: chain or host name do not check out.
         VerificationFailed: the API server does not accept the token, or not as the reviewer.
     """
-    report = check_certificate(api.host, api.ca_pem)
+    report = check_certificate(api.host, api.ca_pem, proxy=api.proxy)
     if not report.trusted:
         raise CertificateNotTrusted(
             "OpenShift",
@@ -151,7 +126,7 @@ def prove_reviewer(api: ApiServer, reviewer: Reviewer) -> None:
             report.problem,
             "Set host_for_vault and ca_cert_for_vault of the ClusterConnection to what Vault must use.",
         )
-    review = review_with(api.host, api.ca_pem, reviewer.token, reviewer.token)
+    review = review_with(api.host, api.ca_pem, reviewer.token, reviewer.token, proxy=api.proxy)
     expected = f"system:serviceaccount:{ESO_NAMESPACE}:{REVIEWER_SERVICE_ACCOUNT}"
     if not review.authenticated or review.username != expected:
         raise VerificationFailed(
@@ -168,10 +143,13 @@ def realize_config(
     openshift: OpenShift,
     request: EnableRequest,
     api: ApiServer,
-    given: Mandate = UNBOUND,
-    keep: Callable[[Mapping[str, str]], None] = lambda _record: None,
+    given: Permission,
+    keep: Callable[[Mapping[str, str]], None],
+    recorded: Callable[[], bool],
 ) -> tuple[Change, Reviewer | None]:
-    """Write the config if it is not as wanted or the login does not work; read back what can be read.
+    """Write the config if it is not as wanted or the login fails by its fault; read back what can be read.
+
+    Logins that the role refuses are no reason to write: the next step writes the role.
 
     To fetch and to prove the reviewer's token takes seconds, and a write replaces the whole. So the config is
     read once more right before it is written. What reads back otherwise, a field of others too, was replaced
@@ -183,23 +161,30 @@ def realize_config(
         api: the cluster's API as Vault reaches it.
         given: what may be written, and where each write is recorded.
         keep: takes `Reviewer.record` of each token that was written, or may have been.
+        recorded: whether our record says that we configured the cluster's mount in this Vault before.
 
     Raises:
+        Conflict: the mount, or a field of its config, is somebody else's.
         PlanMoved: the difference is not a part of the approved plan.
         VerificationFailed: the token that we would write is not accepted.
         Busy: the config still reads back otherwise than it was written.
     """
-    change = config_change(vault, openshift, request, api)
+
+    def compare(*, login_works: bool = True) -> Change:
+        return request.config.compare(Seen(vault, api, recorded, login_works=login_works))
+
+    change = compare()
     if change.action == "none":
-        return change, None
+        if not login_fails_by_the_config(vault, openshift, request, api):
+            return change, None
+        change = compare(login_works=False)
     given.check([change])
     reviewer = reviewer_token(openshift, request, given)
     prove_reviewer(api, reviewer)
     mount = request.target.mount
     other: tuple[str, ...] = ()
     for pause in READ_BACK_PAUSES:
-        current = vault.kubernetes_config(mount)
-        change = compare_config(request.target, current, api.host, api.ca_pem, login_works=False)
+        change = compare(login_works=False)
         given.check([change])
         _write_config(vault, change, reviewer, given, keep)
         other = replaced_since(change.payload, vault.kubernetes_config(mount))
@@ -220,7 +205,7 @@ def _write_config(
     vault: Vault,
     change: Change,
     reviewer: Reviewer,
-    given: Mandate,
+    given: Permission,
     keep: Callable[[Mapping[str, str]], None],
 ) -> None:
     """Write, and keep what may be kept of the token before anything else can fail.
@@ -239,17 +224,21 @@ def _write_config(
 
 
 @write_once("configure auth method")
-def configure_auth_method(request: EnableRequest, approved: dict[str, Any] | None) -> dict[str, Any]:
+def configure_auth_method(request: EnableRequest, approved: ApprovedPlan) -> Outcome:
     """Tell Vault where the cluster's API is, whom to trust there, and as whom to review tokens."""
     connection = connect.cluster_connection(request)
-    with (
-        connection.client() as openshift,
-        connect.vault(request) as vault,
-        mandate(request, approved, vault) as given,
-    ):
+    with connection.client() as openshift, connect.vault(request) as vault:
         api = ApiServer(*connection.as_vault_sees_it(openshift))
-        change, reviewer = realize_config(
-            vault, openshift, request, api, given, lambda record: keep_record(request, record)
+        given = permission(request, approved, vault)
+        place = vault.http.place
+        change, _ = realize_config(
+            vault,
+            openshift,
+            request,
+            api,
+            given,
+            lambda record: keep_record(request, record, place),
+            lambda: configured_before(request, place),
         )
     log_changes([change])
-    return outcome([change]) | ({"reviewer": reviewer.record} if reviewer else {})
+    return outcome([change])

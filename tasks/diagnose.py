@@ -2,42 +2,105 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
-from runbook.diagnosis.examination import Examination
+from change.artifacts import artifact_key
+from change.step import look
+from runbook.application_names import IN_WORDS, ApplicationNames
+from runbook.diagnosis.examination import Examination, Findings
+from runbook.diagnosis.record import ReviewerRecord
 from runbook.errors import VerificationFailed
-from runbook.request import EnableRequest
-from systems.openshift import OpenShift
-from systems.vault import Vault
+from runbook.foreign_text import markdown, plain
+from runbook.hosts import ApiServer
+from runbook.request import ClusterRequest, EnableRequest
+from runbook.vault_store import VaultStore
 from tasks import connect
-from tasks.artifacts import artifact_key
-from tasks.diagnosis.examine import Asked, examine
+from tasks.diagnosis.asking import Asked
+from tasks.diagnosis.login import explain_the_rest, try_login
+from tasks.diagnosis.reviewer import ask_reviewer, review_as_vault
+from tasks.diagnosis.starter import ask_starter
+from tasks.diagnosis.store import ask_store
+from tasks.diagnosis.vault import ask_policies, ask_vault
+from tasks.diagnosis.way import ask_the_way
+from tasks.last_mode import as_enabled
 from tasks.reviewer_record import find_record
-from tasks.step import look
 
 _MARKS = {"right": "✅", "wrong": "❌", "not known": "❔ not known"}
 
 
-def publish_examination(request: EnableRequest, examination: Examination) -> None:
-    """All questions and answers as a table of the run, with the one line above it."""
+@contextmanager
+def asked(request: ClusterRequest, applications: ApplicationNames = IN_WORDS) -> Iterator[Asked]:
+    """The systems of a run, and where its tokens may go; ``applications`` as preflight found them.
+
+    Raises:
+        PrerequisiteMissing: the ClusterConnection has no CA for Vault.
+    """
+    connection = connect.cluster_connection(request)
+    with connection.client() as openshift, connect.vault(request) as vault:
+        api = ApiServer(*connection.as_vault_sees_it(openshift))
+        where = connect.vault_connection(request)
+        store = VaultStore.meant(
+            request, where.server_for_clusters, where.ca_for_clusters, where.namespace_for_clusters
+        )
+        yield Asked(request, vault, openshift, api, store, applications=applications)
+
+
+def examine(asked: Asked, record: ReviewerRecord | None = None, mode: str = "") -> Examination:
+    """Find out why the login does not work, or prove that it does. Changes nothing; raises nothing.
+
+    The questions are asked in the order in which Vault meets the answers at a login.
+
+    Args:
+        asked: the systems, and whose login.
+        record: what we kept of the reviewer's token.
+        mode: how the modes of the request are known, where they are not simply given.
+    """
+    findings, namespaces = Findings(), asked.request.namespaces
+    if mode:
+        findings.say("In which mode was the cluster enabled?", mode, "Prefect")
+    vault = ask_vault(findings, asked)
+    starters = [ask_starter(findings, asked, vault, namespace) for namespace in namespaces]
+    way = vault.config is not None and ask_the_way(findings, asked, vault.config)
+    with_token = next((starter for starter in starters if starter.token), None)
+    reviewer = ask_reviewer(findings, asked, with_token.claims if with_token else None)
+    for starter in starters:
+        if way and reviewer.token:
+            review_as_vault(findings, asked, reviewer.token, starter)
+    ask_policies(findings, asked, vault)
+    if vault.answers:
+        for starter in starters:
+            try_login(findings, asked, starter)
+        for starter, tried in zip(starters, findings.tried, strict=True):
+            explain_the_rest(findings, asked, starter, tried, reviewer, record)
+    for namespace in namespaces:
+        ask_store(findings, asked, namespace)
+    return findings.conclude(asked.applications)
+
+
+def look_into(systems: Asked, *, mode: str = "") -> Examination:
+    """Ask everything, publish it as a table, and log the one line; ``mode`` as of `examine`."""
+    request = systems.request
+    examination = examine(systems, find_record(request), mode)
     create_table_artifact(
         table=[
-            {"question": row.question, "system": row.system, "": _MARKS[row.mark], "answer": row.answer}
+            {
+                "question": row.question,
+                "system": row.system,
+                "": _MARKS[row.mark],
+                "answer": markdown(row.answer),
+            }
             for row in examination.rows
         ],
         key=artifact_key("diagnosis", request.target),
-        description=f"{request.target}: {examination.line}",
+        description=f"{request.target}: {markdown(examination.line)}",
     )
-
-
-def look_into(vault: Vault, openshift: OpenShift, request: EnableRequest) -> Examination:
-    """Ask everything, publish it, and log the one line."""
-    examination = examine(Asked(vault, openshift), request, find_record(request))
-    publish_examination(request, examination)
     logger = get_run_logger()
     for cause in examination.causes:
-        logger.warning("%s. %s", cause.line, cause.remedy)
+        logger.warning("%s. %s", cause.line, plain(examination.remedy(cause)))
     return examination
 
 
@@ -46,7 +109,9 @@ def failure(examination: Examination) -> VerificationFailed | None:
     if not examination.causes:
         return None
     cause = examination.causes[0]
-    return VerificationFailed(cause.system, cause.subject, cause.answer, cause.remedy)
+    return VerificationFailed(
+        cause.system, cause.subject, examination.answer(cause), examination.remedy(cause)
+    )
 
 
 @look("diagnose the login")
@@ -59,8 +124,9 @@ def diagnose_login(request: EnableRequest) -> str:
     Raises:
         VerificationFailed: the cause and its remedy.
     """
-    with connect.openshift(request) as openshift, connect.vault(request) as vault:
-        examination = look_into(vault, openshift, request)
+    request, mode = as_enabled(request)
+    with asked(request) as systems:
+        examination = look_into(systems, mode=mode)
     error = failure(examination)
     if error is not None:
         raise error

@@ -7,77 +7,50 @@ branch moved below the change, the branch is rebuilt; where people pushed to it,
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from prefect import get_run_logger
 from prefect.artifacts import create_link_artifact
 from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
 
+from change.artifacts import artifact_key
+from change.gate import record as gate_record
+from change.gate.siblings import refuse_to_fight
+from change.records import Recorder
+from change.results import Checked, Proposed
+from change.step import look
 from connections import GitOpsRepository
 from runbook import records
 from runbook.errors import Conflict, NotMerged, OthersCommits
+from runbook.foreign_text import plain
 from runbook.gate import GateRecord
-from runbook.gitops import FileEdit, StoreSettings, Tree, meaning_of, unmet, wanted_edits
-from runbook.pull_request import Words, plan_of, words
-from runbook.request import EnableRequest
+from runbook.gitops import FileEdit, Tree, meaning_of, unmet
+from runbook.pull_request import Words, plan_of, shows, words
+from runbook.request import ClusterRequest
 from systems.github import GitHub, PullRequest
 from systems.gitops import GitOpsClone
-from tasks import connect, gate_record
-from tasks.artifacts import artifact_key
+from tasks import connect
 from tasks.pull_request_text import show_plan, tell_troubles, with_mergeability
-from tasks.records import Recorder, recording
-from tasks.repository import clone, store_settings
-from tasks.siblings import refuse_to_fight
-from tasks.step import look
+from tasks.runbooks import ClusterRunbook
 
 FORK_WAIT = 60.0
 """Seconds that GitHub gets to fill a new fork; it says "up to five minutes" and takes a few seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """The change of a run, as it is proposed now. The result of the step is this as plain JSON.
-
-    Attributes:
-        number: of the pull request; None if none was needed.
-        state: of the pull request.
-        head: commit that is proposed.
-        shared: whether other people's commits are on the branch.
-        files: paths that the base branch still lacks.
-        wanted: meaning of the change by path, see `runbook.gitops.landing`.
-        troubles: what keeps the pull request from being merged as it is, a sentence each.
-        plan_sha256: hash of the plan that the text of the pull request shows; None if it shows none.
-    """
-
-    branch: str
-    number: int | None = None
-    url: str | None = None
-    state: Literal["open", "closed", "merged", "none"] = "none"
-    head: str = ""
-    shared: bool = False
-    files: tuple[str, ...] = ()
-    wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
-    troubles: tuple[str, ...] = ()
-    plan_sha256: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self) | {"files": list(self.files), "troubles": list(self.troubles)}
-
-
 @look("open the pull request")
-def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict[str, Any]:
+def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked: Checked) -> Proposed:
     """Clone, edit, commit, push, and open or find the pull request; bring an open one up to date.
 
     Args:
+        runbook: whose run it is.
         request: the run's parameters.
-        preflight: result of the preflight step: plan hash, the Vault changes in markdown, served versions.
+        checked: what preflight found.
 
     Returns:
-        `Proposed` as JSON; ``number`` is None and ``files`` empty when nothing is left to change and no pull
-        request brought it.
+        ``number`` is None and ``files`` empty when nothing is left to change and no pull request brought it.
 
     Raises:
         NotMerged: the pull request was closed without a merge.
@@ -87,33 +60,53 @@ def open_pull_request(request: EnableRequest, preflight: dict[str, Any]) -> dict
     run = gate_record.this_run()
     record = GateRecord.of_labels(run.labels)
     repository = connect.gitops_repository(request)
-    settings = store_settings(connect.vault_connection(request), tuple(preflight["served_versions"]))
-    with clone(repository) as base, repository.github() as github:
-        edits = wanted_edits(base.tree, request, repository.layout, settings)
+    vault = connect.vault_connection(request)
+
+    def missing(tree: Tree) -> tuple[FileEdit, ...]:
+        return runbook.missing(tree, request, repository, vault, checked.served_versions)
+
+    with repository.clone() as base, repository.github() as github:
+        edits = missing(base.tree)
         wanted = record.wanted if record else {}
         lacking = unmet(base.tree, wanted)
-        found = github.find_pull_request(
-            repository.fork or repository.owner, request.target.branch, repository.base_branch
-        )
+        if own := record.number if record else None:
+            found: PullRequest | None = github.pull_request(own)
+        else:
+            found = github.find_pull_request(
+                repository.fork or repository.owner, request.subject.branch, repository.base_branch
+            )
         decided = bool(edits or lacking) and _is_decided(run, record, found)
         if edits and not decided:
-            _refuse_to_fight(run, record, request)
-            with recording(request, found.url if found else None) as recorder:
-                proposed = _propose(request, repository, github, base, settings, preflight, found, recorder)
+            _refuse_to_fight(run, record, runbook, request)
+            recorder = Recorder.of_this_run(request, found.url if found else None)
+            text = words(
+                runbook.purpose(request),
+                [edit.path for edit in edits],
+                checked.vault_changes,
+                checked.plan_sha256,
+                flow_run.ui_url,
+            )
+            proposed = _propose(
+                request, repository, github, base, edits, missing, text, checked.plan_sha256, found, recorder
+            )
             # What the base branch has by now counts on; what it has otherwise is not proposed any more.
             met = {path: meaning for path, meaning in wanted.items() if path not in lacking}
             wanted = met | meaning_of(edits)
         else:
+            if found and found.state != "merged" and found.number != own:
+                # One of another run that nobody approved: the change came without it.
+                found = None
             proposed = _as_found(request, found, shared=bool(record and record.shared))
-    result = asdict(proposed) | {"files": tuple(edit.path for edit in edits), "wanted": wanted}
-    proposed = Proposed(**result)
+    proposed = replace(proposed, files=tuple(edit.path for edit in edits), wanted=wanted)
     _publish(request, proposed)
-    return proposed.as_json()
+    return proposed
 
 
-def _refuse_to_fight(run: FlowRun, record: GateRecord | None, request: EnableRequest) -> None:
+def _refuse_to_fight(
+    run: FlowRun, record: GateRecord | None, runbook: ClusterRunbook, request: ClusterRequest
+) -> None:
     try:
-        refuse_to_fight(run, request)
+        refuse_to_fight(run, runbook, request)
     except Conflict:
         if record:
             # The other run has the branch and its pull request now: their end is not this run's.
@@ -147,46 +140,36 @@ def _is_decided(run: FlowRun, record: GateRecord | None, found: PullRequest | No
     )
 
 
-def _as_found(request: EnableRequest, found: PullRequest | None, *, shared: bool) -> Proposed:
+def _as_found(request: ClusterRequest, found: PullRequest | None, *, shared: bool) -> Proposed:
     if found is None:
-        return Proposed(request.target.branch)
+        return Proposed(request.subject.branch)
     return Proposed(
-        request.target.branch,
+        request.subject.branch,
         number=found.number,
         url=found.url,
         state=found.state,
         head=found.head_sha,
         shared=shared,
-        plan_sha256=plan_of(found.body),
+        text=found.body,
     )
 
 
 def _propose(
-    request: EnableRequest,
+    request: ClusterRequest,
     repository: GitOpsRepository,
     github: GitHub,
     base: GitOpsClone,
-    settings: StoreSettings,
-    preflight: dict[str, Any],
+    edits: tuple[FileEdit, ...],
+    missing: Callable[[Tree], tuple[FileEdit, ...]],
+    text: Words,
+    plan_sha256: str,
     found: PullRequest | None,
     recorder: Recorder,
 ) -> Proposed:
     """Have the branch hold the change, and an open pull request of it."""
-
-    def missing(tree: Tree) -> tuple[FileEdit, ...]:
-        return wanted_edits(tree, request, repository.layout, settings)
-
-    edits = missing(base.tree)
-    text = words(
-        request.target,
-        [edit.path for edit in edits],
-        preflight["vault_changes"],
-        preflight["plan_sha256"],
-        flow_run.ui_url,
-    )
     troubles = {}
     try:
-        shared = _push(repository, github, base, edits, text, missing, request.target.branch, recorder)
+        shared = _push(repository, github, base, edits, text, missing, request.subject.branch, recorder)
     except OthersCommits as error:
         if found is None or found.state != "open":
             raise
@@ -200,37 +183,37 @@ def _propose(
             return _as_found(request, found, shared=shared)
         pull = found
     else:
-        opening = records.opening(repository.repository, request.target.branch, preflight["plan_sha256"])
+        opening = records.opening(repository.repository, request.subject.branch, plan_sha256)
         with recorder.unless_answered(opening):
             pull = github.open_pull_request(
                 title=text.title,
                 body=text.body,
                 head_owner=repository.fork or repository.owner,
-                branch=request.target.branch,
+                branch=request.subject.branch,
                 base=repository.base_branch,
             )
     before = plan_of(pull.body)
-    if preflight["plan_sha256"] != before:
-        showing = records.updated(pull.number, pull.url, before, preflight["plan_sha256"])
+    if not shows(pull.body, text.body):
+        showing = records.updated(pull.number, pull.url, before, plan_sha256)
         with recorder.unless_answered(showing):
-            shown = show_plan(github, pull, text, preflight["plan_sha256"])
+            shown = show_plan(github, pull, text, plan_sha256)
         if shown:
-            recorder.updated(pull, before, preflight["plan_sha256"])
+            recorder.updated(pull, before, plan_sha256)
     elif found is None or found.number != pull.number:
-        recorder.opened(pull, preflight["plan_sha256"])
+        recorder.opened(pull, plan_sha256)
     pull = with_mergeability(github, pull)
     if pull.mergeable is False:
         troubles["conflict"] = f"it conflicts with {repository.base_branch}"
     tell_troubles(github, pull, troubles)
     return Proposed(
-        request.target.branch,
+        request.subject.branch,
         number=pull.number,
         url=pull.url,
         state=pull.state,
         head=pull.head_sha,
         shared=shared,
         troubles=tuple(troubles.values()),
-        plan_sha256=plan_of(pull.body),
+        text=pull.body,
     )
 
 
@@ -240,13 +223,17 @@ def _push(
     base: GitOpsClone,
     edits: tuple[FileEdit, ...],
     text: Words,
-    missing: Any,
+    missing: Callable[[Tree], tuple[FileEdit, ...]],
     branch: str,
     recorder: Recorder,
 ) -> bool:
     """Push the change where that is needed; returns whether the branch is other people's too."""
     files = [edit.path for edit in edits]
-    push_url = github.ensure_fork(repository.fork, FORK_WAIT).clone_url if repository.fork else None
+    fork = github.ensure_fork(repository.fork, FORK_WAIT) if repository.fork else None
+    push_url = fork.clone_url if fork else None
+    # Of a fork the base branch's rules count: it does not take in what is not signed.
+    signs = github.must_sign(repository.base_branch, *(() if fork else (branch,)))
+    full_name = fork.full_name if fork else repository.repository
     proposal = base.propose(
         branch,
         edits,
@@ -256,6 +243,7 @@ def _push(
         push_url=push_url,
         push_token=repository.token if push_url else None,
         remaining=missing,
+        sign=partial(github.signed_commit, full_name) if signs else None,
         unclear=lambda pushed: recorder.pushed(repository, pushed, files, confirmed=False),
     )
     if proposal.pushed:
@@ -264,12 +252,12 @@ def _push(
         "Branch %s: %s%s",
         proposal.branch,
         "pushed" if proposal.pushed else "as wanted already",
-        f"; {proposal.note}" if proposal.note else "",
+        plain(f"; {proposal.note}") if proposal.note else "",
     )
     return proposal.shared
 
 
-def _publish(request: EnableRequest, proposed: Proposed) -> None:
+def _publish(request: ClusterRequest, proposed: Proposed) -> None:
     logger = get_run_logger()
     if proposed.url is None:
         logger.info("The GitOps repository is as wanted; no pull request is needed.")
@@ -279,6 +267,6 @@ def _publish(request: EnableRequest, proposed: Proposed) -> None:
     create_link_artifact(
         link=proposed.url,
         link_text=f"Pull request #{proposed.number}",
-        key=artifact_key("pull-request", request.target),
-        description=f"The change of the GitOps repository for {request.target}; it {state}.",
+        key=artifact_key("pull-request", request.subject),
+        description=f"The change of the GitOps repository for {request.subject}; it {state}.",
     )

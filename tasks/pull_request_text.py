@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from prefect import get_run_logger
 
+from runbook.foreign_text import markdown, plain
 from runbook.pull_request import Words, updated
 from systems.github import GitHub, PullRequest
 
@@ -64,11 +65,11 @@ def tell_troubles(github: GitHub, pull: PullRequest, troubles: Mapping[str, str]
         troubles: a sentence each, by kind; of one kind it is said once.
     """
     for kind, trouble in troubles.items():
-        get_run_logger().warning("Pull request #%s: %s.", pull.number, trouble)
+        get_run_logger().warning("Pull request #%s: %s.", pull.number, plain(trouble))
         github.comment_once(
             pull.number,
             f"enablement trouble {kind}",
-            f"The pipeline waits for this pull request, but {trouble}. It does not overwrite commits of "
-            "other people. Put the branch right, or delete it and close this pull request, then start a "
-            "new run.",
+            f"The pipeline waits for this pull request, but {markdown(trouble)}. It does not overwrite "
+            "commits of other people. Put the branch right, or delete it and close this pull request, then "
+            "start a new run.",
         )

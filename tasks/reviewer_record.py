@@ -10,36 +10,41 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import TableArtifact
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter
+from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
+from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run
 
+from change.artifacts import artifact_key, keep
 from runbook.diagnosis.record import ReviewerRecord
-from runbook.request import EnableRequest
-from tasks.artifacts import artifact_key
+from runbook.hosts import same_api_server
+from runbook.request import ClusterRequest
 
 _RECENT = 20
 """Records to look through: those of other Vaults stand under the same key."""
 
 
-def keep_record(request: EnableRequest, record: Mapping[str, str]) -> None:
+def keep_record(request: ClusterRequest, record: Mapping[str, str], place: str) -> None:
     """Publish what may be kept of the token that was written."""
     kept = {
         **record,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "vault": request.vault,
+        "vault_address": place,
+        "cluster": str(request.target),
         "flow_run": str(flow_run.id or ""),
     }
-    create_table_artifact(
+    artifact = TableArtifact(
         table=[kept],
         key=artifact_key("reviewer", request.target),
         description=f"What was kept of the reviewer's token when it was written for {request.target}.",
     )
+    keep(artifact, "the write of the reviewer's token")
 
 
-def find_record(request: EnableRequest) -> ReviewerRecord | None:
+def find_record(request: ClusterRequest) -> ReviewerRecord | None:
     """The latest record for the cluster in this Vault; None if no run has left one."""
     key = artifact_key("reviewer", request.target)
     with get_client(sync_client=True) as client:
@@ -50,6 +55,40 @@ def find_record(request: EnableRequest) -> ReviewerRecord | None:
         )
     for artifact in found:
         rows = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
-        if isinstance(rows, list) and rows and rows[0].get("vault") == request.vault:
-            return ReviewerRecord.read(rows[0])
+        if not isinstance(rows, list) or not rows or rows[0].get("vault") != request.vault:
+            continue
+        record = ReviewerRecord.read(rows[0], proved=_is_proved(request, artifact))
+        if record.cluster in {"", str(request.target)}:
+            return record
     return None
+
+
+def _is_proved(request: ClusterRequest, kept: Artifact) -> bool:
+    """Whether a run for this Vault has come to its report, after a proved login, since a record was kept."""
+    key = artifact_key("report", request.target)
+    with get_client(sync_client=True) as client:
+        reports = client.read_artifacts(
+            artifact_filter=ArtifactFilter.model_validate({"key": {"any_": [key]}}),
+            sort=ArtifactSort.CREATED_DESC,
+            limit=_RECENT,
+        )
+        since = [one for one in reports if one.created and kept.created and one.created > kept.created]
+        whose = {"id": {"any_": [one.flow_run_id for one in since if one.flow_run_id]}}
+        runs = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(whose)) if since else []
+    return any(run.parameters.get("vault", request.vault) == request.vault for run in runs)
+
+
+def configured_before(request: ClusterRequest, place: str) -> bool:
+    """Whether our record says that a run wrote the config of this very cluster's mount in this Vault.
+
+    Args:
+        request: the run's parameters.
+        place: see `systems.vault_http.VaultHttp.place`.
+    """
+    record = find_record(request)
+    if record is None:
+        return False
+    if not record.cluster:
+        # A record of an older version. Keys of different clusters can be alike: a/b-c and a-b/c.
+        return f"{request.env}-{request.cluster}".count("-") == 1
+    return same_api_server(record.vault_address, place)

@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
 
 from prefect import get_run_logger
 
-from runbook.diagnosis import StoreMissing
-from runbook.diagnosis.cause import one_line
-from runbook.errors import PermanentError, PrerequisiteMissing, VerificationFailed
+from change.step import look
+from runbook.application_names import IN_WORDS, ApplicationNames
+from runbook.durations import seconds
+from runbook.errors import PrerequisiteMissing, VerificationFailed
+from runbook.foreign_text import plain
+from runbook.hosts import ApiServer
 from runbook.names import SECRET_STORE, SECRETS_MOUNT
-from runbook.policies import role_policy
-from runbook.request import EnableRequest
+from runbook.report import Proof
+from runbook.request import ClusterRequest
+from runbook.vault_store import VaultStore
 from systems.openshift import OpenShift
 from systems.vault import Refused, Vault
-from tasks import connect
-from tasks.auth_config import SHORTEST_TOKEN
-from tasks.diagnose import failure, look_into
-from tasks.diagnosis.login import PROBE
-from tasks.diagnosis.store import store_not_ready
-from tasks.step import look
-from tasks.wait_until_synced import SECRET_STORE_CRD
-
-STORE_TIMEOUT = 360.0
-"""Seconds until a SecretStore must be Ready: above the operator's requeue interval, usually 5 minutes."""
+from tasks.diagnose import asked, failure, look_into
+from tasks.diagnosis.store import look_at_store
+from tasks.starter_login import (
+    MAY_READ,
+    PROBE,
+    USED_UP,
+    Tried,
+    end_session,
+    log_in_as_starter,
+    starter_token,
+    try_reading,
+)
 
 _POLL = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """One thing that was tried, and how it came out. ``proved`` is None where it could not be tried."""
-
-    claim: str
-    proved: bool | None
-    seen: str
-
-
-def prove_login(vault: Vault, openshift: OpenShift, request: EnableRequest, namespace: str) -> list[Proof]:
+def prove_login(
+    vault: Vault, openshift: OpenShift, request: ClusterRequest, api: ApiServer, namespace: str
+) -> list[Proof]:
     """Log in as the starter ServiceAccount of a namespace and try what its session may do.
 
     The session is revoked, whatever happens, where the role lets it revoke itself.
@@ -49,15 +47,14 @@ def prove_login(vault: Vault, openshift: OpenShift, request: EnableRequest, name
     """
     target = request.target
     account = f"{namespace}/{request.service_account}"
-    token = openshift.request_token(namespace, request.service_account, SHORTEST_TOKEN).token
-    login = vault.log_in(target.mount, {"role": target.role, "jwt": token})
+    login = log_in_as_starter(vault, request, api, starter_token(openshift, request, namespace))
     if isinstance(login, Refused):
         raise _not_proved(
             f"login of {account} at {target.mount}, role {target.role}", str(login), target.mount
         )
     session = vault.as_session(login)
     try:
-        policy = role_policy(request)
+        policy = request.role_policy
         if policy not in login.policies:
             raise _not_proved(
                 f"session of {account}", f"has the policies {', '.join(login.policies)}", target.mount
@@ -65,39 +62,23 @@ def prove_login(vault: Vault, openshift: OpenShift, request: EnableRequest, name
         proofs = [
             Proof(f"{account} logs in at {target.mount} with role {target.role}", True, "200"),
             Proof(f"its session carries {policy}", True, ", ".join(login.policies)),
-            _may_read(session, f"{target.env}/{target.name}/{PROBE}", wanted=True),
-            _may_read(session, f"not-{target.env}/{PROBE}", wanted=False),
+            *map(_read, try_reading(session, request)),
         ]
-        if request.policy_scope == "cluster":
-            proofs.append(_may_read(session, f"{target.env}/not-{target.name}/{PROBE}", wanted=False))
     finally:
-        left = _end(session)
-    return proofs + left
+        left = end_session(session)
+    return [*proofs, Proof("its session is ended", None, f"not ended, {left}")] if left else proofs
 
 
-def _end(session: Vault) -> list[Proof]:
-    try:
-        session.revoke_own_token()
-    except PermanentError as error:
-        # A batch token, or one without the policy `default`: meant so, and no fault of the login.
-        return [Proof("its session is ended", None, f"not ended, it ends by itself: {error.answer}")]
-    return []
-
-
-def _may_read(session: Vault, secret: str, *, wanted: bool) -> Proof:
-    path = f"{SECRETS_MOUNT}/data/{secret}"
-    answer = session.look(path)
-    # 404 is "no such secret" where reading is allowed, and also "no such secrets engine".
+def _read(tried: Tried) -> Proof:
+    answer, must = tried.answer, "must" if tried.is_own else "must not"
     no_engine = any("no handler for route" in error for error in answer.errors)
-    allowed = answer.status in {200, 404} and not no_engine
-    if allowed is not wanted or (not allowed and answer.status != 403):
-        raise _not_proved(
-            f"reading {path}",
-            f"{answer.words}, where it {'must' if wanted else 'must not'} be allowed",
-            "the policies of the role",
-        )
-    claim = f"it {'may' if wanted else 'may not'} read {SECRETS_MOUNT}/{secret.rsplit('/', 1)[0]}/"
-    return Proof(claim, True, str(answer.status))
+    if (answer.status not in MAY_READ or no_engine) if tried.is_own else answer.status != 403:
+        where = "the policies of the role"
+        raise _not_proved(f"reading {tried.path}", f"{answer.words}, where it {must} be allowed", where)
+    folder = f"{SECRETS_MOUNT}/{tried.secret.removesuffix(PROBE)}"
+    if tried.is_used_up:
+        return Proof(f"it may not read {folder}", None, USED_UP)
+    return Proof(f"it {'may' if tried.is_own else 'may not'} read {folder}", True, str(answer.status))
 
 
 def _not_proved(subject: str, answer: str, where: str) -> VerificationFailed:
@@ -110,37 +91,62 @@ def _not_proved(subject: str, answer: str, where: str) -> VerificationFailed:
     )
 
 
-def await_store(openshift: OpenShift, request: EnableRequest, namespace: str, timeout: float) -> Proof:
-    """Wait until the SecretStore of a namespace is Ready, where the operator runs.
+def await_store(
+    openshift: OpenShift,
+    meant: VaultStore,
+    namespace: str,
+    timeout: float,
+    say: Callable[[str], object] = lambda _words: None,
+    applications: ApplicationNames = IN_WORDS,
+) -> Proof:
+    """Wait until the SecretStore of a namespace is Ready: on a new cluster the operator comes after our sync.
+
+    Args:
+        openshift: the cluster.
+        meant: the SecretStore that a run brings.
+        namespace: whose.
+        timeout: seconds.
+        say: takes what is waited for, whenever that changes.
+        applications: the names to say in remedies.
+
+    Returns:
+        Proved, or not proved with what was seen: no operator looks at the store, or somebody has made it
+        lead elsewhere and no operator says that it does not work. Neither is a fault of what the run made.
 
     Raises:
-        VerificationFailed: it is not Ready in time; the message has the operator's Event.
+        VerificationFailed: it is not as it should be in time; the message has the operator's Event.
     """
-    claim = f"SecretStore {namespace}/{SECRET_STORE} is Ready"
-    running = openshift.operator_running()
-    if running is not True:
-        why = "no ESO on this cluster" if running is False else "we may not look for ESO's Deployment"
-        return Proof(claim, None, f"not proved: {why}")
-    versions = openshift.served_versions(SECRET_STORE_CRD)
+    store = f"{namespace}/{SECRET_STORE}"
     deadline = time.monotonic() + timeout
+    said = ""
     while True:
-        state = openshift.secret_store(namespace, SECRET_STORE, versions[0]) if versions else None
-        if state is not None and state.ready:
-            return Proof(claim, True, state.message or state.reason or "Ready")
-        if time.monotonic() >= deadline:
-            store = f"{namespace}/{SECRET_STORE}"
-            cause = StoreMissing(store) if state is None else store_not_ready(namespace, state)
-            waited = f"{one_line(cause.answer)}; waited {timeout:.0f} s"
-            raise VerificationFailed(cause.system, cause.subject, waited, cause.remedy)
-        time.sleep(_POLL)
+        look = look_at_store(openshift, namespace, meant)
+        if look.ready:
+            return Proof(f"SecretStore {store} is Ready", True, look.words)
+        if look.never or look.meant_otherwise or time.monotonic() >= deadline:
+            break
+        if look.words != said:
+            said = look.words
+            say(f"waiting until SecretStore {store} is Ready: {plain(said)}")
+        time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
+    waited = "" if look.never or look.meant_otherwise else f"; waited {timeout:.0f} s"
+    if look.cause is not None and not look.meant_otherwise:
+        answer = f"{plain(look.words)}{waited}"
+        remedy = applications.put_into(look.cause.remedy)
+        raise VerificationFailed(look.cause.system, look.cause.subject, answer, remedy)
+    return Proof(f"SecretStore {store} is Ready", None, f"not proved: {plain(look.words)}{waited}")
 
 
 @look("verify the login")
-def verify_login(request: EnableRequest) -> dict[str, Any]:
+def verify_login(request: ClusterRequest, applications: ApplicationNames) -> tuple[Proof, ...]:
     """Prove the login in each namespace, and that the operator's SecretStores are Ready where it runs.
 
+    Args:
+        request: the run's parameters.
+        applications: to name in messages.
+
     Returns:
-        ``proofs``: each claim with what was seen.
+        Each claim with what was seen.
 
     Raises:
         VerificationFailed: the login is refused or its session is wrong: the cause that the diagnosis
@@ -151,18 +157,21 @@ def verify_login(request: EnableRequest) -> dict[str, Any]:
 
     def keep(*made: Proof) -> None:
         for proof in made:
-            logger.info("%s: %s", proof.claim, proof.seen)
+            logger.info("%s: %s", proof.claim, plain(proof.seen))
         proofs.extend(made)
 
-    with connect.openshift(request) as openshift, connect.vault(request) as vault:
+    with asked(request, applications) as systems:
         try:
             for namespace in request.namespaces:
-                keep(*prove_login(vault, openshift, request, namespace))
+                keep(*prove_login(systems.vault, systems.openshift, request, systems.api, namespace))
         except (VerificationFailed, PrerequisiteMissing) as error:
             # If the diagnosis finds nothing wrong, somebody has mended it meanwhile: what was seen stands.
-            raise failure(look_into(vault, openshift, request)) or error from error
+            raise failure(look_into(systems)) or error from error
+        # One time for all: the operator looks at all of them, and it is the operator that is waited for.
+        deadline = time.monotonic() + seconds("store_timeout", request.store_timeout)
         for namespace in request.namespaces:
-            keep(await_store(openshift, request, namespace, STORE_TIMEOUT))
+            left = max(0.0, deadline - time.monotonic())
+            keep(await_store(systems.openshift, systems.store, namespace, left, logger.info, applications))
     keep(
         Proof(
             f"a person in the identity provider's group {request.target.admin_group} gets "
@@ -171,4 +180,4 @@ def verify_login(request: EnableRequest) -> dict[str, Any]:
             "left to people: no run can log in at the identity provider for them",
         )
     )
-    return {"proofs": [asdict(proof) for proof in proofs]}
+    return tuple(proofs)

@@ -11,23 +11,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from prefect import get_run_logger
 
+from change.step import look
+from runbook.application_names import ApplicationNames
+from runbook.cluster_rights import REVIEW_TOKENS
+from runbook.durations import seconds
 from runbook.errors import NotYetSynced
 from runbook.names import (
     AUTH_DELEGATOR,
     ESO_NAMESPACE,
     REVIEWER_SERVICE_ACCOUNT,
     REVIEWER_TOKEN_SECRET,
+    SECRET_STORE_CRD,
 )
-from runbook.request import EnableRequest, seconds
-from systems.openshift import Access, OpenShift
+from runbook.request import ClusterRequest
+from systems.openshift import OpenShift
 from tasks import connect
-from tasks.step import look
 
-SECRET_STORE_CRD = "secretstores.external-secrets.io"  # noqa: S105 - the name of a kind
 _POLL = 5.0
 """Seconds between two looks at the cluster."""
 
@@ -40,12 +42,13 @@ class Missing:
     application: str
 
 
-def missing(openshift: OpenShift, request: EnableRequest) -> Iterator[Missing]:
+def missing(
+    openshift: OpenShift, request: ClusterRequest, applications: ApplicationNames
+) -> Iterator[Missing]:
     """What the cluster still lacks, in the order in which it has to be synced."""
-    suffix = f"-{request.cluster}"
-    resources = f"cluster-resources{suffix}"
-    app_of_apps = f"app-of-apps of {request.cluster}, then {resources}"
-    external = f"external-secrets{suffix} (the app-of-apps of {request.cluster} makes it)"
+    resources = applications.resources
+    app_of_apps = f"{applications.app_of_apps}, then {resources}"
+    external = f"{applications.operator} ({applications.app_of_apps} makes it)"
     if not openshift.namespace_exists(ESO_NAMESPACE):
         yield Missing(f"namespace {ESO_NAMESPACE}", app_of_apps)
         return
@@ -61,8 +64,7 @@ def missing(openshift: OpenShift, request: EnableRequest) -> Iterator[Missing]:
             yield Missing(f"ServiceAccount {namespace}/{request.service_account}", resources)
     reviewer = f"{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
     # Answered by name: the binding may be there before the ServiceAccount is.
-    review = Access("create", "tokenreviews", group="authentication.k8s.io")
-    if openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, review) is False:
+    if openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEW_TOKENS) is False:
         yield Missing(f"ClusterRoleBinding of {reviewer} to {AUTH_DELEGATOR}", resources)
     if openshift.service_account_uid(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT) is None:
         yield Missing(f"ServiceAccount {reviewer}", external)
@@ -74,24 +76,28 @@ def missing(openshift: OpenShift, request: EnableRequest) -> Iterator[Missing]:
 
 
 @look("wait until synced")
-def wait_until_synced(request: EnableRequest) -> dict[str, Any]:
+def wait_until_synced(request: ClusterRequest, applications: ApplicationNames) -> tuple[str, ...]:
     """Wait, bounded by ``sync_timeout``, until everything of the change that Vault needs is on the cluster.
 
+    Args:
+        request: the run's parameters.
+        applications: to name in messages.
+
     Returns:
-        ``served_versions`` of the SecretStore.
+        The versions of the SecretStore that the cluster serves.
 
     Raises:
         NotYetSynced: naming what is missing and the Application to sync next.
     """
     with connect.openshift(request) as openshift:
-        return _wait(openshift, request)
+        return _wait(openshift, request, applications)
 
 
-def _wait(openshift: OpenShift, request: EnableRequest) -> dict[str, Any]:
+def _wait(openshift: OpenShift, request: ClusterRequest, applications: ApplicationNames) -> tuple[str, ...]:
     logger = get_run_logger()
     deadline = time.monotonic() + seconds("sync_timeout", request.sync_timeout)
     said = ""
-    while lacking := list(missing(openshift, request)):
+    while lacking := list(missing(openshift, request, applications)):
         first = lacking[0]
         words = f"waiting for {first.what}; sync {first.application} in ArgoCD"
         if words != said:
@@ -112,4 +118,4 @@ def _wait(openshift: OpenShift, request: EnableRequest) -> dict[str, Any]:
         request.cluster,
         ", ".join(versions) or "nothing yet",
     )
-    return {"served_versions": list(versions)}
+    return versions

@@ -1,30 +1,38 @@
-"""One question: an answer, or a row that says why there is none."""
+"""Whom the diagnosis asks, and about whose login."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
-from runbook.diagnosis.examination import Findings
-from runbook.errors import EnablementError
-
-T = TypeVar("T")
+from runbook.application_names import IN_WORDS, ApplicationNames
+from runbook.hosts import ApiServer
+from runbook.request import ClusterRequest
+from runbook.vault_store import VaultStore
+from systems.openshift import OpenShift
+from systems.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
-class Known(Generic[T]):
-    """An answer; ``value`` may be None for "there is no such thing", which is an answer too."""
+class Asked:
+    """Whom the diagnosis asks: Vault with the pipeline's own token, the cluster with its own account.
 
-    value: T
+    Attributes:
+        request: whose login.
+        api: the cluster's API as Vault shall reach it, by the ClusterConnection. Tokens go there alone.
+        store: the SecretStore that a run brings.
+        patience: seconds for one connection to the cluster's API.
+        applications: their names, where a run knows them.
+    """
 
+    request: ClusterRequest
+    vault: Vault
+    openshift: OpenShift
+    api: ApiServer
+    store: VaultStore
+    patience: float = 10
+    applications: ApplicationNames = IN_WORDS
 
-def ask(
-    findings: Findings, question: str, system: str, look: Callable[[], T], *, matters: bool = True
-) -> Known[T] | None:
-    """What ``look`` returns; None if it could not be asked, which is then a row."""
-    try:
-        return Known(look())
-    except EnablementError as error:
-        findings.unknown(question, system, f"{error.subject}: {error.answer}", matters=matters)
-        return None
+    @property
+    def role(self) -> str:
+        """Path of the cluster's role, as an operator writes it."""
+        return f"auth/{self.request.target.mount}/role/{self.request.target.role}"

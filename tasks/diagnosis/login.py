@@ -2,120 +2,153 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
-from runbook.diagnosis import (
-    CauseNotFound,
-    LoginNotTried,
-    PolicyLacksRule,
-    PolicyNotHandedOut,
-    ReviewerJwtNotAccepted,
-    SessionReadsTooMuch,
-)
-from runbook.diagnosis.examination import Findings, LoginTried
+from runbook.diagnosis.cause import Cause, listed
+from runbook.diagnosis.causes import Causes
+from runbook.diagnosis.examination import Findings, LoginTried, NotKnown, Row, said
+from runbook.diagnosis.record import ReviewerRecord
+from runbook.diagnosis.remedies import READ_VAULTS_LOG
 from runbook.errors import EnablementError
-from runbook.names import SECRETS_MOUNT
-from runbook.policies import role_policy
-from runbook.request import EnableRequest
-from systems.openshift import OpenShift
+from runbook.foreign_text import plain
 from systems.vault import Login, Refused, Vault
+from tasks.diagnosis.asking import Asked
+from tasks.diagnosis.reviewer import Reviewer
 from tasks.diagnosis.starter import Starter, became_of
-from tasks.diagnosis.vault import role_path
-
-PROBE = "enablement-probe"
-"""A secret's name that nobody uses: reading it answers 404 where reading is allowed, 403 where it is not."""
+from tasks.diagnosis.vault import not_handed_out
+from tasks.starter_login import MAY_READ, USED_UP, end_session, log_in_as_starter, try_reading
 
 _REFUSED_BY_REVIEW = "403 permission denied"
 """What Vault answers when TokenReview failed, whatever the reason."""
 
 
-def try_login(findings: Findings, vault: Vault, request: EnableRequest, starter: Starter) -> None:
+def try_login(findings: Findings, asked: Asked, starter: Starter) -> None:
     """Log in as the starter, look what the session may do, and revoke it."""
     question = f"Does {starter.account} log in?"
-    if starter.token is None:
-        findings.unknown(question, "Vault", f"not tried: {starter.why}", matters=False)
-        findings.tried.append(LoginTried(starter.namespace, None, starter.why))
-        return
-    credentials: dict[str, str | SecretStr] = {"role": request.target.role, "jwt": starter.token}
-    try:
-        login = vault.log_in(request.target.mount, credentials)
-    except EnablementError as error:
-        why = f"{error.subject}: {error.answer}"
-        findings.unknown(question, "Vault", why, matters=False)
+    why, login = starter.why, None
+    if starter.token is not None:
+        try:
+            login = log_in_as_starter(asked.vault, asked.request, asked.api, starter.token)
+        except EnablementError as error:
+            why = said(error)
+    if login is None:
+        findings.say(
+            question, NotKnown(why if starter.token else f"not tried: {why}"), "Vault", matters=False
+        )
         findings.tried.append(LoginTried(starter.namespace, None, why))
         return
     if isinstance(login, Refused):
-        findings.refused(question, "Vault", str(login))
+        # In consequence of something that has a row of its own.
+        findings.rows.append(Row(question, "Vault", plain(str(login)), "wrong"))
         findings.tried.append(LoginTried(starter.namespace, False, str(login)))
         return
-    findings.right(question, "Vault", f"yes; policies: {', '.join(login.policies)}")
+    findings.say(question, f"yes; policies: {', '.join(login.policies)}", "Vault")
     findings.tried.append(LoginTried(starter.namespace, True, "200"))
-    session = vault.as_session(login)
+    session = asked.vault.as_session(login)
     try:
-        _what_it_may(findings, session, request, starter, login)
+        _what_it_may(findings, asked, session, starter, login)
     except EnablementError as error:
-        findings.unknown(f"What may the session of {starter.account} read?", "Vault", str(error))
+        findings.say(f"What may the session of {starter.account} read?", NotKnown(str(error)), "Vault")
     finally:
-        _end(findings, session, starter)
+        if left := end_session(session):
+            question = f"Is the session of {starter.account} ended?"
+            findings.say(question, NotKnown(f"no, {left}"), "Vault", matters=False)
 
 
-def _end(findings: Findings, session: Vault, starter: Starter) -> None:
-    try:
-        session.revoke_own_token()
-    except EnablementError as error:
-        # A batch token, one without the policy `default`, or one whose uses are counted.
-        why = f"no, it ends by itself: {error.answer}"
-        findings.unknown(f"Is the session of {starter.account} ended?", "Vault", why, matters=False)
-
-
-def _what_it_may(
-    findings: Findings, session: Vault, request: EnableRequest, starter: Starter, login: Login
-) -> None:
-    target, policy = request.target, role_policy(request)
+def _what_it_may(findings: Findings, asked: Asked, session: Vault, starter: Starter, login: Login) -> None:
+    account, namespace, policy = starter.account, starter.namespace, asked.request.role_policy
     if policy not in login.policies:
-        cause = PolicyNotHandedOut(role_path(request), policy, login.policies)
-        if not any(isinstance(fault, PolicyNotHandedOut) for fault in findings.faults):
-            findings.wrong(f"Does the session of {starter.account} carry {policy}?", cause, starter.namespace)
-    own = f"{SECRETS_MOUNT}/data/{target.env}/{target.name}/{PROBE}"
-    others = [f"{SECRETS_MOUNT}/data/not-{target.env}/{PROBE}"]
-    if request.policy_scope == "cluster":
-        others.append(f"{SECRETS_MOUNT}/data/{target.env}/not-{target.name}/{PROBE}")
-    question = f"May {starter.account} read its secrets?"
-    if session.look(own).status in {200, 404}:
-        findings.right(question, "Vault", own)
-    else:
-        findings.wrong(question, PolicyLacksRule(policy, own), starter.namespace)
-    for path in others:
-        question = f"Is {starter.account} refused {path}?"
-        if session.look(path).status == 403:
-            findings.right(question, "Vault", "403")
+        cause = not_handed_out(asked, policy, login.policies)
+        if not any(fault.kind is cause.kind for fault, _ in findings.faults):
+            findings.say(f"Does the session of {account} carry {policy}?", cause, namespace=namespace)
+    for tried in try_reading(session, asked.request):
+        path = tried.path
+        if tried.is_own:
+            question = f"May {account} read its secrets?"
+            if tried.answer.status in MAY_READ:
+                findings.say(question, path, "Vault")
+            else:
+                findings.say(
+                    question, Causes.POLICY_LACKS_RULE.of(policy=policy, path=path), namespace=namespace
+                )
+            continue
+        question = f"Is {account} refused {path}?"
+        if tried.answer.status != 403:
+            policies = listed(login.policies)
+            cause = Causes.SESSION_READS_TOO_MUCH.of(account=account, path=path, policies=policies)
+            findings.say(question, cause, namespace=namespace)
+        elif tried.is_used_up:
+            findings.say(question, NotKnown(USED_UP), "Vault", matters=False)
         else:
-            findings.wrong(
-                question, SessionReadsTooMuch(starter.account, path, login.policies), starter.namespace
-            )
+            findings.say(question, "403", "Vault")
 
 
 def explain_the_rest(
     findings: Findings,
-    openshift: OpenShift,
-    request: EnableRequest,
+    asked: Asked,
     starter: Starter,
     tried: LoginTried,
-    record: str,
+    reviewer: Reviewer,
+    record: ReviewerRecord | None,
 ) -> None:
     """What to say of a login that failed although nothing that was looked at is wrong."""
-    if tried.works or findings.suspects(tried.namespace):
+    if tried.works or findings.is_suspected(tried.namespace):
         return
-    question = f"Why is {starter.account} refused?"
+    question, login = f"Why is {starter.account} refused?", starter.account
     if tried.works is None:
-        findings.wrong(question, LoginNotTried(starter.account, tried.words), tried.namespace)
+        untried = Causes.LOGIN_NOT_TRIED.of(account=login, why=tried.words)
+        findings.say(question, untried, namespace=tried.namespace)
         return
-    cause = became_of(findings, openshift, request, starter)
-    if cause is not None:
-        findings.wrong(question, cause, tried.namespace)
-    elif findings.not_known or tried.words != _REFUSED_BY_REVIEW:
+    by_review = tried.words == _REFUSED_BY_REVIEW
+    cause = became_of(findings, asked, starter)
+    if cause is None and by_review:
+        cause = _disabled(findings, asked, starter)
+    if cause is None and (findings.not_known or not by_review):
+        not_known = f"; not known: {'; '.join(findings.not_known)}" if findings.not_known else ""
         words = f"is refused with {tried.words}"
-        cause = CauseNotFound(starter.account, words, tuple(findings.not_known))
-        findings.wrong(question, cause, tried.namespace)
-    else:
-        findings.wrong(question, ReviewerJwtNotAccepted(request.target.mount, record), tried.namespace)
+        cause = Causes.CAUSE_NOT_FOUND.of(login=login, words=words, not_known=not_known)
+        if not not_known:
+            cause = replace(cause, remedy=READ_VAULTS_LOG)
+    cause = cause or _by_exclusion(findings, asked, login, reviewer, record)
+    findings.say(question, cause, namespace=tried.namespace)
+
+
+def _by_exclusion(
+    findings: Findings, asked: Asked, login: str, reviewer: Reviewer, record: ReviewerRecord | None
+) -> Cause:
+    """The reviewer JWT, as far as neither another login nor our record excludes it."""
+    mount, host = asked.request.target.mount, asked.api.host
+    other = next((one.namespace for one in findings.tried if one.works), "")
+    if other:
+        because = f"{other}/{asked.request.service_account} logs in with it"
+        return Causes.NOT_THE_REVIEWER_JWT.of(login=login, mount=mount, host=host, because=because)
+    today = datetime.now(UTC), reviewer.uid, reviewer.sha256
+    words = record.words(*today) if record else "we have no record of it"
+    if record is None or not record.is_still_good(*today):
+        return Causes.REVIEWER_JWT_NOT_ACCEPTED.of(mount=mount, record=words)
+    if record.proved:
+        return Causes.BEYOND_OUR_SIGHT.of(login=login, mount=mount, host=host, record=words)
+    # To write it again is in vain.
+    because = f"{words}; the API server accepted it from here, and no login has worked since"
+    return Causes.NOT_THE_REVIEWER_JWT.of(login=login, mount=mount, host=host, because=because)
+
+
+def _disabled(findings: Findings, asked: Asked, starter: Starter) -> Cause | None:
+    """Vault refuses a disabled entity with the words of a failed review. Our printed rights do not tell."""
+    uid = starter.claims.uid if starter.claims else ""
+
+    def entity_of_starter() -> Mapping[str, Any] | None:
+        mount = asked.vault.auth_mounts().get(asked.request.target.mount)
+        return asked.vault.entity_of_alias(uid, mount.accessor) if mount else None
+
+    def is_enabled(entity: Mapping[str, Any] | None) -> str | None:
+        return None if entity is None or entity.get("disabled") is True else "yes"
+
+    question = f"Is the entity of {starter.account} enabled?"
+    entity, _ = findings.ask(question, "Vault", entity_of_starter, is_enabled, matters=False)
+    if entity is None or entity.get("disabled") is not True:
+        return None
+    return Causes.ENTITY_DISABLED.of(login=starter.account, entity=str(entity.get("name")))

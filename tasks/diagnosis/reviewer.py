@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
-from runbook.diagnosis import (
-    Cause,
-    ClientTokenRefused,
-    HostOfAnotherCluster,
-    ReviewerMayNotReview,
-    ReviewerMissing,
-    ReviewerSecretEmpty,
-    ReviewerSecretMissing,
-    ReviewerTokenExpired,
-    ReviewerTokenGarbage,
-    ReviewerTokenOfAnotherCluster,
-    ReviewerTokenOfFormerAccount,
-    ReviewerTokenOfSomebodyElse,
-    ReviewerTokenOfWrongAudience,
-    ReviewerTokenRefused,
-    ReviewerTokenStillBase64,
-)
+from runbook.cluster_rights import REVIEW_TOKENS
+from runbook.diagnosis.cause import Cause, listed
+from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.claims import Claims, claims_of, is_base64_of_jwt
-from runbook.diagnosis.examination import Findings
-from runbook.diagnosis.on_the_cluster import REVIEWER
+from runbook.diagnosis.examination import Findings, NotKnown, Verdict
 from runbook.diagnosis.record import digest
-from runbook.diagnosis.reviewer_token import NEW_TOKEN, SECRET
-from runbook.errors import AccessDenied, EnablementError
-from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET
-from runbook.request import EnableRequest
-from systems.openshift import Access, OpenShift, review_with
-from tasks.auth_config import SHORTEST_TOKEN, ApiServer
-from tasks.diagnosis.asking import ask
+from runbook.diagnosis.remedies import NEW_ONE_IS_NO_BETTER, NEW_TOKEN, REVIEWER, SECRET
+from runbook.errors import AccessDenied, EnablementError, NotAuthenticated
+from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET, SHORTEST_TOKEN
+from systems.openshift import OpenShift, TokenSecret, review_with
+from tasks.diagnosis.asking import Asked
 from tasks.diagnosis.starter import Starter, became_of
 
-SYSTEM = "OpenShift"
-_REVIEW = Access("create", "tokenreviews", group="authentication.k8s.io")
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Reviewer:
     """The reviewer as it is today.
 
@@ -56,113 +36,107 @@ class Reviewer:
     sha256: str = ""
 
 
-def ask_reviewer(
-    findings: Findings, openshift: OpenShift, request: EnableRequest, ours: Claims | None
-) -> Reviewer:
+def ask_reviewer(findings: Findings, asked: Asked, ours: Claims | None) -> Reviewer:
     """Whether the reviewer can review.
 
     Args:
         ours: claims of a token that the cluster has just issued: its key and its audience today.
     """
-    reviewer = Reviewer()
-    question = f"Is ServiceAccount {REVIEWER} there?"
-    known = ask(
-        findings,
-        question,
-        SYSTEM,
+    openshift = asked.openshift
+    uid, there = findings.ask(
+        f"Is ServiceAccount {REVIEWER} there?",
+        "OpenShift",
         lambda: openshift.service_account_uid(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT),
+        lambda uid: Causes.REVIEWER_MISSING.of() if uid is None else f"uid {uid}",
     )
-    if known is not None and known.value is None:
-        findings.wrong(question, ReviewerMissing())
-        return reviewer
-    if known is not None:
-        reviewer.uid = known.value or ""
-        findings.right(question, SYSTEM, f"uid {reviewer.uid}")
-    _right(findings, openshift)
-    source, token = _token(findings, openshift, request, reviewer)
+    if there == "wrong":
+        return Reviewer()
+
+    def may_review(may: bool | None) -> Verdict:
+        if may is None:
+            return NotKnown("we may not create subjectaccessreviews")
+        return "yes" if may else Causes.REVIEWER_MAY_NOT_REVIEW.of()
+
+    findings.ask(
+        f"May {REVIEWER} create tokenreviews?",
+        "OpenShift",
+        lambda: openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEW_TOKENS),
+        may_review,
+    )
+    is_new = asked.request.reviewer_token == "token-request"  # noqa: S105 - a mode, not a token
+    token = (_new_token if is_new else _token_of_the_secret)(findings, openshift)
+    reviewer = Reviewer(uid or "", sha256="" if is_new or token is None else digest(token))
     if token is None:
         return reviewer
-    question = "Is the reviewer's token that we would write now accepted?"
-    cause = _fault(openshift, source, token, reviewer.uid, ours)
-    if cause is None:
-        reviewer.token = token
-        findings.right(question, SYSTEM, f"{source}: yes")
-    elif isinstance(cause, Cause):
-        findings.wrong(question, cause)
-    else:
-        findings.unknown(question, SYSTEM, cause)
-    return reviewer
+    source = NEW_TOKEN if is_new else SECRET
 
+    def accepted(cause: Cause | None) -> Verdict:
+        if cause is None:
+            return f"{source}: yes"
+        return replace(cause, remedy=NEW_ONE_IS_NO_BETTER) if is_new else cause
 
-def _right(findings: Findings, openshift: OpenShift) -> None:
-    question = f"May {REVIEWER} create tokenreviews?"
-    known = ask(
-        findings,
-        question,
-        SYSTEM,
-        lambda: openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, _REVIEW),
+    _, good = findings.ask(
+        "Is the reviewer's token that we would write now accepted?",
+        "OpenShift",
+        lambda: _fault(openshift, source, token, reviewer.uid, ours),
+        accepted,
     )
-    if known is None:
-        return
-    if known.value is None:
-        findings.unknown(question, SYSTEM, "we may not create subjectaccessreviews")
-    elif known.value:
-        findings.right(question, SYSTEM, "yes")
-    else:
-        findings.wrong(question, ReviewerMayNotReview())
+    return replace(reviewer, token=token) if good == "right" else reviewer
 
 
-def _token(
-    findings: Findings, openshift: OpenShift, request: EnableRequest, reviewer: Reviewer
-) -> tuple[str, SecretStr | None]:
-    """Where the token comes from, and the token; None with a row that says why."""
-    if request.reviewer_token == "token-request":  # noqa: S105 - a mode, not a token
-        question = "Does the cluster issue a reviewer's token?"
-        issued = ask(
-            findings,
-            question,
-            SYSTEM,
-            lambda: openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, SHORTEST_TOKEN),
-        )
-        return NEW_TOKEN, issued.value.token if issued else None
-    question = "Is the reviewer's token Secret there?"
-    known = ask(
-        findings, question, SYSTEM, lambda: openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
+def _new_token(findings: Findings, openshift: OpenShift) -> SecretStr | None:
+    issued, _ = findings.ask(
+        "Does the cluster issue a reviewer's token?",
+        "OpenShift",
+        lambda: openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, SHORTEST_TOKEN),
+        lambda _: None,
     )
-    if known is None:
-        return SECRET, None
-    if known.value is None:
-        findings.wrong(question, ReviewerSecretMissing())
-        return SECRET, None
-    if known.value.token is None:
-        findings.wrong(question, ReviewerSecretEmpty())
-        return SECRET, None
-    reviewer.sha256 = digest(known.value.token)
-    findings.right(question, SYSTEM, f"yes; sha256 {reviewer.sha256[:16]}")
-    return SECRET, known.value.token
+    return issued.token if issued else None
+
+
+def _token_of_the_secret(findings: Findings, openshift: OpenShift) -> SecretStr | None:
+    def is_there(secret: TokenSecret | None) -> Verdict:
+        if secret is None:
+            return Causes.REVIEWER_SECRET_MISSING.of()
+        if secret.token is None:
+            return Causes.REVIEWER_SECRET_EMPTY.of()
+        return f"yes; sha256 {digest(secret.token)[:16]}"
+
+    secret, _ = findings.ask(
+        "Is the reviewer's token Secret there?",
+        "OpenShift",
+        lambda: openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET),
+        is_there,
+    )
+    return secret.token if secret else None
 
 
 def _fault(
     openshift: OpenShift, source: str, token: SecretStr, uid: str, ours: Claims | None
-) -> Cause | str | None:
-    """What is wrong with the token, as text where the cluster could not be asked; None if nothing is."""
+) -> Cause | None:
+    """What is wrong with the token; None if nothing is. Raises where the cluster cannot be asked."""
     claims = claims_of(token)
     if claims is None:
-        return ReviewerTokenStillBase64(source) if is_base64_of_jwt(token) else ReviewerTokenGarbage(source)
+        if is_base64_of_jwt(token):
+            return Causes.REVIEWER_TOKEN_STILL_BASE64.of(source=source)
+        return Causes.REVIEWER_TOKEN_GARBAGE.of(source=source)
     if claims.expires and claims.expires < datetime.now(UTC):
-        return ReviewerTokenExpired(source, claims.expires)
+        return Causes.REVIEWER_TOKEN_EXPIRED.of(source=source, ended=f"{claims.expires:%Y-%m-%d %H:%M:%S}")
     if claims.account != REVIEWER:
-        return ReviewerTokenOfSomebodyElse(source, claims.account)
-    try:
-        review = review_with(openshift.host, openshift.ca_pem, token, token)
-    except AccessDenied as error:
-        # 403: it is believed and has no right to review, which is a fault of its own.
-        words = error.answer if error.answer.startswith("401") else None
-    except EnablementError as error:
-        return f"{error.subject}: {error.answer}"
-    else:
-        words = None if review.authenticated else review.error
+        return Causes.REVIEWER_TOKEN_OF_SOMEBODY_ELSE.of(source=source, account=claims.account)
+    words = _refusal(openshift, token)
     return None if words is None else _refused(openshift, source, claims, uid, ours, words)
+
+
+def _refusal(openshift: OpenShift, token: SecretStr) -> str | None:
+    """The API server's words on a token that asks it to review that very token; None where it is accepted."""
+    try:
+        review = review_with(openshift.host, openshift.ca_pem, token, token, proxy=openshift.proxy)
+    except NotAuthenticated as error:
+        return error.answer
+    except AccessDenied:
+        return None  # It is believed and has no right to review, which is a fault of its own.
+    return None if review.authenticated else review.error
 
 
 def _refused(
@@ -170,12 +144,14 @@ def _refused(
 ) -> Cause:
     """Why the cluster refuses a token, which it does not say: by comparing with a token of today."""
     if _key_is_foreign(openshift, claims, ours):
-        return ReviewerTokenOfAnotherCluster(source, claims.issuer)
+        return Causes.REVIEWER_TOKEN_OF_ANOTHER_CLUSTER.of(source=source, issuer=claims.issuer)
     if ours and claims.audiences and not set(claims.audiences) & set(ours.audiences):
-        return ReviewerTokenOfWrongAudience(source, claims.audiences, ours.audiences)
+        return Causes.REVIEWER_TOKEN_OF_WRONG_AUDIENCE.of(
+            source=source, audiences=listed(claims.audiences), wanted=listed(ours.audiences)
+        )
     if uid and claims.uid != uid:
-        return ReviewerTokenOfFormerAccount(source, claims.uid, uid)
-    return ReviewerTokenRefused(source, words)
+        return Causes.REVIEWER_TOKEN_OF_FORMER_ACCOUNT.of(source=source, token_uid=claims.uid, uid=uid)
+    return Causes.REVIEWER_TOKEN_REFUSED.of(source=source, words=words)
 
 
 def _key_is_foreign(openshift: OpenShift, claims: Claims, ours: Claims | None) -> bool:
@@ -190,34 +166,30 @@ def _key_is_foreign(openshift: OpenShift, claims: Claims, ours: Claims | None) -
     return bool(ours and claims.audiences and claims.key_id != ours.key_id)
 
 
-def review_as_vault(
-    findings: Findings,
-    openshift: OpenShift,
-    request: EnableRequest,
-    api: ApiServer,
-    reviewer: SecretStr,
-    starter: Starter,
-) -> None:
+def review_as_vault(findings: Findings, asked: Asked, reviewer: SecretStr, starter: Starter) -> None:
     """The very request that Vault makes at a login, with the reviewer's token that we would write.
 
     Asked only where that token is accepted at the cluster's own address.
     """
-    if starter.token is None:
+    api, token = asked.api, starter.token
+    if token is None:
         return
+
     question = f"Does {api.host} accept reviewer and token of {starter.account}, asked as Vault asks?"
-    try:
-        review = review_with(api.host, api.ca_pem, reviewer, starter.token)
-    except AccessDenied as error:
-        if error.answer.startswith("401"):
-            findings.wrong(question, HostOfAnotherCluster(api.host, openshift.host))
-        else:
-            findings.unknown(question, SYSTEM, error.answer)
-    except EnablementError as error:
-        findings.unknown(question, SYSTEM, f"{error.subject}: {error.answer}")
-    else:
-        if review.authenticated:
-            findings.right(question, SYSTEM, f"yes, as {review.username}")
-        else:
-            cause = became_of(findings, openshift, request, starter)
-            refused = cause or ClientTokenRefused(starter.account, review.error)
-            findings.wrong(question, refused, starter.namespace)
+
+    def review() -> Verdict:
+        try:
+            answer = review_with(api.host, api.ca_pem, reviewer, token, proxy=api.proxy)
+        except NotAuthenticated:
+            another = Causes.HOST_OF_ANOTHER_CLUSTER.of(host=api.host, ours=asked.openshift.host)
+            findings.say(question, another)  # for all namespaces
+            return None
+        except AccessDenied as error:
+            return NotKnown(error.answer)
+        if answer.authenticated:
+            return f"yes, as {answer.username}"
+        words = answer.error or "no reason given"
+        refused = Causes.CLIENT_TOKEN_REFUSED.of(account=starter.account, words=words)
+        return became_of(findings, asked, starter) or refused
+
+    findings.ask(question, "OpenShift", review, lambda verdict: verdict, namespace=starter.namespace)

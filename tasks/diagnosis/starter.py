@@ -10,24 +10,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from runbook.bound_names import is_bound
-from runbook.diagnosis import (
-    AudienceNotInToken,
-    Cause,
-    ClientTokenExpired,
-    NameNotBound,
-    NamespaceMissing,
-    NamespaceNotBound,
-    StarterMissing,
-    StarterRemade,
-)
+from runbook.diagnosis.cause import Cause, listed
+from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.claims import Claims, claims_of
-from runbook.diagnosis.examination import Findings
+from runbook.diagnosis.examination import Findings, NotKnown, Verdict, said
 from runbook.errors import EnablementError
-from runbook.request import EnableRequest
-from systems.openshift import OpenShift
-from tasks.auth_config import SHORTEST_TOKEN
-from tasks.diagnosis.asking import ask
-from tasks.diagnosis.vault import VaultAnswers, role_path
+from tasks.diagnosis.asking import Asked
+from tasks.diagnosis.vault import VaultAnswers
+from tasks.starter_login import starter_token
 
 CLOCK_SKEW = timedelta(seconds=60)
 """What Vault forgives at ``exp`` and ``nbf``."""
@@ -39,112 +29,107 @@ class Starter:
 
     namespace: str
     account: str
-    token: SecretStr | None
-    claims: Claims | None
+    token: SecretStr | None = None
+    claims: Claims | None = None
     why: str = ""
 
 
-def ask_starter(
-    findings: Findings,
-    openshift: OpenShift,
-    request: EnableRequest,
-    vault: VaultAnswers,
-    namespace: str,
-) -> Starter:
+def ask_starter(findings: Findings, asked: Asked, vault: VaultAnswers, namespace: str) -> Starter:
     """The starter of a namespace, a new token of it, and what the role says of both."""
-    account = f"{namespace}/{request.service_account}"
-    if not _is_there(findings, openshift, request, namespace):
-        return Starter(namespace, account, None, None, "there is no such ServiceAccount")
-    question = f"Does the cluster issue a token of {account}?"
-    try:
-        token = openshift.request_token(namespace, request.service_account, SHORTEST_TOKEN).token
-    except EnablementError as error:
-        findings.unknown(question, "OpenShift", f"{error.subject}: {error.answer}")
-        return Starter(namespace, account, None, None, f"{error.subject}: {error.answer}")
-    claims = claims_of(token)
-    starter = Starter(namespace, account, token, claims)
-    if claims is not None:
-        _token(findings, starter, claims, vault)
-    if vault.role is not None:
-        _bound(findings, starter, request, vault.role)
-    return starter
-
-
-def _is_there(findings: Findings, openshift: OpenShift, request: EnableRequest, namespace: str) -> bool:
-    """Whether to go on: a token is asked for even where we may not look at the ServiceAccount."""
-    name = request.service_account
+    openshift, name = asked.openshift, asked.request.service_account
     account = f"{namespace}/{name}"
+
+    def is_there() -> Verdict:
+        if not openshift.namespace_exists(namespace):
+            return Causes.NAMESPACE_MISSING.of(namespace=namespace)
+        uid = openshift.service_account_uid(namespace, name)
+        return Causes.STARTER_MISSING.of(account=account) if uid is None else f"uid {uid}"
+
     question = f"Is ServiceAccount {account} there?"
-    there = ask(findings, question, "OpenShift", lambda: openshift.namespace_exists(namespace))
-    if there is None:
-        return True
-    if not there.value:
-        findings.wrong(question, NamespaceMissing(namespace), namespace)
-        return False
-    known = ask(findings, question, "OpenShift", lambda: openshift.service_account_uid(namespace, name))
-    if known is None:
-        return True
-    if known.value is None:
-        findings.wrong(question, StarterMissing(account), namespace)
-        return False
-    findings.right(question, "OpenShift", f"uid {known.value}")
-    return True
+    _, there = findings.ask(question, "OpenShift", is_there, lambda verdict: verdict, namespace=namespace)
+    if there == "wrong":
+        return Starter(namespace, account, why="there is no such ServiceAccount")
+    # A token is asked for even where we may not look at the ServiceAccount.
+    try:
+        token = starter_token(openshift, asked.request, namespace)
+    except EnablementError as error:
+        findings.say(f"Does the cluster issue a token of {account}?", NotKnown(said(error)), "OpenShift")
+        return Starter(namespace, account, why=said(error))
+    starter = Starter(namespace, account, token, claims_of(token))
+    if starter.claims is not None:
+        _token(findings, starter, starter.claims, vault)
+    if vault.role is not None:
+        _audience(findings, asked, starter, vault.role)
+        _bound(findings, asked, starter, vault.role)
+    return starter
 
 
 def _token(findings: Findings, starter: Starter, claims: Claims, vault: VaultAnswers) -> None:
     question = f"Is the token of {starter.account} of today?"
     # The difference of two moments always is one; a moment near the calendar's end plus a minute is none.
     if claims.expires and vault.clock and vault.clock - claims.expires > CLOCK_SKEW:
-        expired = ClientTokenExpired(starter.account, claims.expires, vault.clock)
-        findings.wrong(question, expired, starter.namespace)
+        expired = Causes.CLIENT_TOKEN_EXPIRED.of(
+            account=starter.account,
+            ended=f"{claims.expires:%Y-%m-%d %H:%M:%S}",
+            vault_clock=f"{vault.clock:%Y-%m-%d %H:%M:%S}",
+        )
+        findings.say(question, expired, namespace=starter.namespace)
     else:
         until = f"until {claims.expires:%Y-%m-%d %H:%M} UTC" if claims.expires else "without an end"
-        findings.right(question, "OpenShift", until)
+        findings.say(question, until, "OpenShift")
 
 
-def became_of(
-    findings: Findings, openshift: OpenShift, request: EnableRequest, starter: Starter
-) -> Cause | None:
+def became_of(findings: Findings, asked: Asked, starter: Starter) -> Cause | None:
     """Asked where a new token is refused: what has become of its ServiceAccount since it was issued.
 
     None if it is still the same, or if that is not known, which is a row then.
     """
     if starter.claims is None or not starter.claims.uid:
         return None
-    question = f"Is {starter.account} still the one that its token is of?"
-    name = request.service_account
-    known = ask(
-        findings, question, "OpenShift", lambda: openshift.service_account_uid(starter.namespace, name)
+    issued_to = starter.claims.uid
+    uid, mark = findings.ask(
+        f"Is {starter.account} still the one that its token is of?",
+        "OpenShift",
+        lambda: asked.openshift.service_account_uid(starter.namespace, asked.request.service_account),
+        lambda uid: f"uid {uid}" if uid == issued_to else None,
     )
-    if known is None:
+    if mark == "not known" or uid == issued_to:
         return None
-    if known.value is None:
-        return StarterMissing(starter.account)
-    if known.value != starter.claims.uid:
-        return StarterRemade(starter.account, starter.claims.uid, known.value)
-    findings.right(question, "OpenShift", f"uid {known.value}")
-    return None
+    if uid is None:
+        return Causes.STARTER_MISSING.of(account=starter.account)
+    return Causes.STARTER_REMADE.of(account=starter.account, token_uid=issued_to, uid=uid)
 
 
-def _bound(findings: Findings, starter: Starter, request: EnableRequest, role: Mapping[str, Any]) -> None:
-    path, only = role_path(request), starter.namespace
+def _audience(findings: Findings, asked: Asked, starter: Starter, role: Mapping[str, Any]) -> None:
     audience = str(role.get("audience") or "")
     held = starter.claims.audiences if starter.claims else ()
     question = f"Does the role want a token such as that of {starter.account}?"
-    if audience and audience not in held:
-        findings.wrong(question, AudienceNotInToken(path, audience, held), only)
-    else:
-        findings.right(question, "Vault", f"audience: {audience or 'any'}")
+    if not audience or audience in held:
+        findings.say(question, f"audience: {audience or 'any'}", "Vault")
+        return
+    cause = Causes.AUDIENCE_NOT_IN_TOKEN.of(
+        role=asked.role, audience=audience, token_audiences=listed(held, "none in particular")
+    )
+    findings.say(question, cause, namespace=starter.namespace)
+
+
+def _bound(findings: Findings, asked: Asked, starter: Starter, role: Mapping[str, Any]) -> None:
     question = f"Does the role bind {starter.account}?"
+    name, namespace = asked.request.service_account, starter.namespace
     names = tuple(role.get("bound_service_account_names") or ())
     namespaces = tuple(role.get("bound_service_account_namespaces") or ())
-    name_is_bound = is_bound(request.service_account, names)
+    name_is_bound = is_bound(name, names)
     if not name_is_bound:
-        findings.wrong(question, NameNotBound(path, request.service_account, names), only)
-    if is_bound(starter.namespace, namespaces):
+        same = next((one for one in names if one.lower() == name.lower()), "")
+        but = f" ({same} differs in case, which counts)" if same else ""
+        cause = Causes.NAME_NOT_BOUND.of(role=asked.role, name=name, bound=f"{listed(names, 'none')}{but}")
+        findings.say(question, cause, namespace=namespace)
+    if is_bound(namespace, namespaces):
         if name_is_bound:
-            findings.right(question, "Vault", "yes")
+            findings.say(question, "yes", "Vault")
     elif role.get("bound_service_account_namespace_selector"):
-        findings.unknown(question, "Vault", "the namespace is bound by its labels, if at all")
+        findings.say(question, NotKnown("the namespace is bound by its labels, if at all"), "Vault")
     else:
-        findings.wrong(question, NamespaceNotBound(path, starter.namespace, namespaces), only)
+        bound = listed(namespaces, "none")
+        cause = Causes.NAMESPACE_NOT_BOUND.of(role=asked.role, namespace=namespace, bound=bound)
+        findings.say(question, cause, namespace=namespace)

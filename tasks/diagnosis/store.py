@@ -1,54 +1,126 @@
-"""What the operator says of the SecretStore of a namespace."""
+"""What the operator says of the SecretStore of a namespace, and of the ExternalSecrets that use it."""
 
 from __future__ import annotations
 
-from runbook.diagnosis import StoreMissing, StoreNotReady
-from runbook.diagnosis.examination import Findings
-from runbook.names import SECRET_STORE
-from systems.openshift import OpenShift, SecretStoreState
-from tasks.diagnosis.asking import ask
-from tasks.wait_until_synced import SECRET_STORE_CRD
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from runbook.diagnosis.cause import Cause
+from runbook.diagnosis.causes import Causes
+from runbook.diagnosis.examination import Findings, NotKnown, Verdict
+from runbook.names import SECRET_STORE, SECRET_STORE_CRD
+from runbook.vault_store import VaultStore
+from systems.openshift import ExternalSecretState, OpenShift, SecretStoreState
+from tasks.diagnosis.asking import Asked
+
+ALIVE = timedelta(minutes=15)
+"""Three times the operator's usual interval: a store without a sign of it for longer is not reconciled."""
+
+_MANY = 20
 
 
-def store_not_ready(namespace: str, state: SecretStoreState) -> StoreNotReady:
-    """The cause, with the operator's last Event: its condition says only ``InvalidProviderConfig``."""
-    seen = ": ".join(part for part in (state.reason, state.message) if part) or "no operator has looked at it"
-    return StoreNotReady(f"{namespace}/{SECRET_STORE}", seen, state.events[-1] if state.events else "")
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a SecretStore.
+
+    Attributes:
+        words: what was seen.
+        ready: True where it is proved to work, False where it is not as it should be (``cause`` says why),
+            None where nobody can say, or not yet.
+        never: nothing on this cluster will ever look at it; there is nothing to wait for.
+        meant_otherwise: it leads elsewhere, and nobody says that it does not work: a decision of somebody's,
+            in Git or on the cluster.
+    """
+
+    words: str
+    ready: bool | None = None
+    cause: Cause | None = None
+    never: bool = False
+    meant_otherwise: bool = False
 
 
-def ask_stores(findings: Findings, openshift: OpenShift, namespaces: tuple[str, ...]) -> None:
-    """Whether the SecretStores are Ready, where the operator runs."""
-    question = "Are the SecretStores Ready?"
-    running = ask(findings, question, "OpenShift", openshift.operator_running, matters=False)
-    if running is None:
-        return
-    if running.value is not True:
-        why = "no ESO on this cluster" if running.value is False else "we may not look for ESO's Deployment"
-        findings.unknown(question, "OpenShift", why, matters=False)
-        return
-    served = ask(
-        findings, question, "OpenShift", lambda: openshift.served_versions(SECRET_STORE_CRD), matters=False
-    )
-    if served is None:
-        return
-    for namespace in namespaces:
-        _store(findings, openshift, namespace, served.value)
+def look_at_store(
+    openshift: OpenShift, namespace: str, meant: VaultStore, now: datetime | None = None
+) -> Look:
+    """Judge the SecretStore of a namespace by what the operator wrote on it, and when.
 
-
-def _store(findings: Findings, openshift: OpenShift, namespace: str, versions: tuple[str, ...]) -> None:
-    question = f"Is SecretStore {namespace}/{SECRET_STORE} Ready?"
-    state = ask(
-        findings,
-        question,
-        "OpenShift",
-        lambda: openshift.secret_store(namespace, SECRET_STORE, versions[0]) if versions else None,
-        matters=False,
-    )
+    Whether an operator runs is told by what it does: it may lack the chart's label, or run elsewhere.
+    """
+    versions = openshift.served_versions(SECRET_STORE_CRD)
+    running = openshift.operator_running()
+    store = f"{namespace}/{SECRET_STORE}"
+    if not versions and running is not True:
+        return Look(f"no ESO on this cluster: it does not serve {SECRET_STORE_CRD}", never=True)
+    state = openshift.secret_store(namespace, SECRET_STORE, versions[0]) if versions else None
     if state is None:
+        return _fault(Causes.STORE_MISSING.of(store=store))
+    idle = _idle(state, running, now or datetime.now(UTC))
+    differences = state.vault.differences(meant, with_ca=not state.ready)
+    if differences:
+        differs = "; ".join(differences)
+        cause = Causes.STORE_DIFFERS.of(store=store, differences=differs, seen=_seen(state))
+        return replace(_fault(cause), meant_otherwise=state.ready is not False)
+    if state.ready:
+        since = f", since {state.since:%Y-%m-%d %H:%M} UTC" if state.since else ""
+        seen = f"{state.message or state.reason or 'Ready'}{since}"
+        return Look(f"{seen}, but {idle}") if idle else Look(seen, ready=True)
+    if state.ready is None and running is not True:
+        return Look(idle or "no operator has looked at it yet")
+    seen = "; ".join(filter(None, (_seen(state), idle)))
+    return _fault(Causes.STORE_NOT_READY.of(store=store, seen=seen, event=_last_event(state)))
+
+
+def _fault(cause: Cause) -> Look:
+    return Look(cause.answer, ready=False, cause=cause)
+
+
+def _last_event(state: SecretStoreState | ExternalSecretState) -> str:
+    """The operator's last word on it, for the end of a sentence; empty if there is none."""
+    event = state.events[-1] if state.events else ""
+    return f" (Event: {event})" if event else ""
+
+
+def _idle(state: SecretStoreState, running: bool | None, now: datetime) -> str:
+    """That nothing reconciles the store; empty where something does, or may."""
+    if running or (state.last_change and now - state.last_change < ALIVE):
+        return ""
+    when = f"{state.last_change:%Y-%m-%d %H:%M} UTC" if state.last_change else "not known"
+    return f"nothing reconciles this store: last change {when}"
+
+
+def _seen(state: SecretStoreState | ExternalSecretState) -> str:
+    return ": ".join(filter(None, (state.reason, state.message))) or "no operator has looked at it"
+
+
+def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
+    """Whether the SecretStore of a namespace works, and which ExternalSecrets of it are not synced."""
+    openshift = asked.openshift
+
+    def is_ready(look: Look) -> Verdict:
+        return look.cause or (f"yes: {look.words}" if look.ready else NotKnown(look.words))
+
+    look = findings.ask(
+        f"Is SecretStore {namespace}/{SECRET_STORE} Ready?",
+        "OpenShift",
+        lambda: look_at_store(openshift, namespace, asked.store),
+        is_ready,
+        namespace=namespace,
+        matters=False,
+    )[0]
+    if look is None or look.never:
         return
-    if state.value is None:
-        findings.wrong(question, StoreMissing(f"{namespace}/{SECRET_STORE}"), namespace)
-    elif state.value.ready:
-        findings.right(question, "OpenShift", "yes")
-    else:
-        findings.wrong(question, store_not_ready(namespace, state.value), namespace)
+    question = f"Are the ExternalSecrets of {namespace}/{SECRET_STORE} synced?"
+
+    def unsynced() -> tuple[ExternalSecretState, ...]:
+        versions = openshift.served_versions(SECRET_STORE_CRD)
+        return openshift.unsynced_secrets(namespace, SECRET_STORE, versions[0]) if versions else ()
+
+    found, _ = findings.ask(
+        question, "OpenShift", unsynced, lambda left: None if left else "none is not", matters=False
+    )
+    for one in (found or ())[:_MANY]:
+        secret = f"{namespace}/{one.name}"
+        cause = Causes.EXTERNAL_SECRET_NOT_SYNCED.of(secret=secret, seen=_seen(one), event=_last_event(one))
+        findings.say(question, cause, namespace=namespace)
+    if found and len(found) > _MANY:
+        findings.say(question, NotKnown(f"{len(found) - _MANY} more are not"), "OpenShift", matters=False)

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runbook.diagnosis import (
-    AddressNotAllowed,
-    ConfigNeverWritten,
-    MountMissing,
-    MountOfAnotherType,
-    PolicyMissing,
-    PolicyNotHandedOut,
-    ReviewerJwtNotSet,
-    RoleMissing,
-    SecretsMountMissing,
-    VaultSealed,
-    VaultUnreachable,
-)
-from runbook.diagnosis.examination import Findings
+from runbook.bound_names import allows_address, bound_unlisted
+from runbook.diagnosis.cause import Cause, listed
+from runbook.diagnosis.causes import Causes
+from runbook.diagnosis.examination import Findings, NotKnown, Verdict
 from runbook.errors import AccessDenied, EnablementError
+from runbook.hosts import without_credentials
 from runbook.names import SECRETS_MOUNT
-from runbook.policies import role_policy
-from runbook.request import EnableRequest
+from runbook.objects.config import fields_of_others
+from runbook.vault_answers import MountInVault
 from systems.own_address import own_address
-from systems.vault import Vault
-from tasks.diagnosis.asking import ask
-
-SYSTEM = "Vault"
+from tasks.diagnosis.asking import Asked
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class VaultAnswers:
     """What later questions need of Vault.
 
@@ -49,133 +36,118 @@ class VaultAnswers:
     config: Mapping[str, Any] | None = None
 
 
-def ask_vault(findings: Findings, vault: Vault, request: EnableRequest) -> VaultAnswers:
+def ask_vault(findings: Findings, asked: Asked) -> VaultAnswers:
     """Everything in Vault on which the login depends, in the order in which a login meets it."""
-    answers = VaultAnswers()
-    if not _is_there(findings, vault, answers):
-        return answers
-    if _mount(findings, vault, request):
-        _role(findings, vault, request, answers)
-        _config(findings, vault, request, answers)
-    return answers
-
-
-def _is_there(findings: Findings, vault: Vault, answers: VaultAnswers) -> bool:
+    vault, name = asked.vault, asked.request.target.mount
     question = "Does Vault answer?"
     try:
         health = vault.health()
     except EnablementError as error:
-        findings.wrong(question, VaultUnreachable(vault.address, error.answer))
-        return False
+        findings.say(question, Causes.VAULT_UNREACHABLE.of(address=vault.address, why=error.answer))
+        return VaultAnswers()
     if health.sealed:
-        findings.wrong(question, VaultSealed(vault.address))
-        return False
-    findings.right(question, SYSTEM, f"{vault.address}, {health.version}")
-    answers.answers, answers.clock = True, health.clock
-    return True
+        findings.say(question, Causes.VAULT_SEALED.of(address=vault.address))
+        return VaultAnswers()
+    findings.say(question, f"{vault.address}, {health.version}", "Vault")
 
+    def is_kubernetes(mounts: Mapping[str, MountInVault]) -> Verdict:
+        mount = mounts.get(name)
+        if mount is None:
+            return Causes.MOUNT_MISSING.of(mount=name)
+        if mount.type != "kubernetes":
+            return Causes.MOUNT_OF_ANOTHER_TYPE.of(mount=name, type=mount.type)
+        return "yes"
 
-def _mount(findings: Findings, vault: Vault, request: EnableRequest) -> bool:
-    """Whether to go on: what is below the mount is asked for even if we may not list the mounts."""
-    name = request.target.mount
     question = f"Is auth/{name} of type kubernetes?"
-    known = ask(findings, question, SYSTEM, vault.auth_mounts)
-    if known is None:
-        return True
-    mount = known.value.get(name)
-    if mount is None:
-        findings.wrong(question, MountMissing(name))
-        return False
-    if mount.type != "kubernetes":
-        findings.wrong(question, MountOfAnotherType(name, mount.type))
-        return False
-    findings.right(question, SYSTEM, "yes")
-    return True
+    _, mount = findings.ask(question, "Vault", vault.auth_mounts, is_kubernetes)
+    if mount == "wrong":
+        return VaultAnswers(True, health.clock)
+    # What is below the mount is asked for even if we may not list the mounts.
+    return VaultAnswers(True, health.clock, _role(findings, asked), _config(findings, asked))
 
 
-def _role(findings: Findings, vault: Vault, request: EnableRequest, answers: VaultAnswers) -> None:
-    target = request.target
-    question = f"Is role {target.role} there?"
-    known = ask(findings, question, SYSTEM, lambda: vault.role(target.mount, target.role))
-    if known is None:
-        return
-    if known.value is None:
+def _role(findings: Findings, asked: Asked) -> Mapping[str, Any] | None:
+    vault, target = asked.vault, asked.request.target
+
+    def is_there(role: Mapping[str, Any] | None) -> Verdict:
+        if role is not None:
+            return "yes"
         try:
-            others = vault.role_names(target.mount)
+            there = listed(vault.role_names(target.mount), "none")
         except AccessDenied:
-            others = ("not known to us",)
-        findings.wrong(question, RoleMissing(target.mount, target.role, others))
-        return
-    answers.role = known.value
-    findings.right(question, SYSTEM, "yes")
-    _addresses(findings, vault, role_path(request), answers.role)
+            there = "not known to us"
+        return Causes.ROLE_MISSING.of(mount=target.mount, role=target.role, there=there)
+
+    question = f"Is role {target.role} there?"
+    role, _ = findings.ask(question, "Vault", lambda: vault.role(target.mount, target.role), is_there)
+    if role is None:
+        return None
+    if unlisted := bound_unlisted(role):
+        cause = Causes.ROLE_BINDS_ANYBODY.of(role=asked.role, unlisted=listed(unlisted))
+        findings.say("Does the role bind names and namespaces?", cause)
+    allowed = listed(map(str, role.get("token_bound_cidrs") or ()))
+
+    def accepts(ours: str) -> Verdict:
+        allows = allows_address(role, ours)
+        if allows is None:
+            return NotKnown(f"whether {ours} is in {allowed} only Vault can tell")
+        if allows:
+            return f"{ours} is in {allowed}"
+        return Causes.ADDRESS_NOT_ALLOWED.of(role=asked.role, allowed=allowed, ours=ours)
+
+    if allowed:
+        question = "Does the role accept logins from our address?"
+        findings.ask(question, "Vault", lambda: own_address(vault.address), accepts)
+    return role
 
 
-def role_path(request: EnableRequest) -> str:
-    """Path of the cluster's role, as an operator writes it."""
-    return f"auth/{request.target.mount}/role/{request.target.role}"
+def _config(findings: Findings, asked: Asked) -> Mapping[str, Any] | None:
+    mount = asked.request.target.mount
 
+    def was_written(config: Mapping[str, Any] | None) -> Verdict:
+        if config is None:
+            return Causes.CONFIG_NEVER_WRITTEN.of(mount=mount)
+        return f"kubernetes_host={without_credentials(str(config.get('kubernetes_host')))}"
 
-def _addresses(findings: Findings, vault: Vault, path: str, role: Mapping[str, Any]) -> None:
-    allowed = tuple(map(str, role.get("token_bound_cidrs") or ()))
-    if not allowed:
-        return
-    question = "Does the role accept logins from our address?"
-    known = ask(findings, question, SYSTEM, lambda: own_address(vault.address))
-    if known is None:
-        return
-    ours = ipaddress.ip_address(known.value)
-    networks, others = [], []
-    for one in allowed:
-        try:
-            networks.append(ipaddress.ip_network(one, strict=False))
-        except ValueError:  # Vault also takes an address with a port, and the path of a socket
-            others.append(one)
-    if any(ours in network for network in networks):
-        findings.right(question, SYSTEM, f"{ours} is in {', '.join(allowed)}")
-    elif others:
-        findings.unknown(question, SYSTEM, f"whether {ours} is in {', '.join(others)} only Vault can tell")
-    else:
-        findings.wrong(question, AddressNotAllowed(path, allowed, str(ours)))
-
-
-def _config(findings: Findings, vault: Vault, request: EnableRequest, answers: VaultAnswers) -> None:
-    mount = request.target.mount
     question = "Was the config written?"
-    known = ask(findings, question, SYSTEM, lambda: vault.kubernetes_config(mount))
-    if known is None:
-        return
-    if known.value is None:
-        findings.wrong(question, ConfigNeverWritten(mount))
-        return
-    answers.config = known.value
-    findings.right(question, SYSTEM, f"kubernetes_host={known.value.get('kubernetes_host')}")
-    # Vault before 1.16 does not say whether it holds a JWT: unknown, not "no".
-    if known.value.get("token_reviewer_jwt_set") is False:
-        findings.wrong("Does Vault hold a reviewer JWT?", ReviewerJwtNotSet(mount))
+    config, _ = findings.ask(question, "Vault", lambda: asked.vault.kubernetes_config(mount), was_written)
+    others, decide = fields_of_others(config or {})
+    if others:
+        kind = Causes.CONFIG_OF_OTHERS_DECIDES if decide else Causes.CONFIG_OF_OTHERS
+        findings.say("Are all fields of the config ours?", kind.of(mount=mount, fields=listed(others)))
+    return config
 
 
-def ask_policies(findings: Findings, vault: Vault, request: EnableRequest, answers: VaultAnswers) -> None:
+def ask_policies(findings: Findings, asked: Asked, answers: VaultAnswers) -> None:
     """What the role hands out, whether it exists, and whether there is anything to read."""
     if not answers.answers:
         return
-    wanted = role_policy(request)
+    vault, wanted = asked.vault, asked.request.role_policy
     if answers.role is not None:
         question = f"Does the role hand out {wanted}?"
         handed = tuple(answers.role.get("token_policies") or answers.role.get("policies") or ())
         if wanted in handed:
-            findings.right(question, SYSTEM, ", ".join(handed))
+            findings.say(question, ", ".join(handed), "Vault")
         else:
-            findings.wrong(question, PolicyNotHandedOut(role_path(request), wanted, handed))
-    question = f"Does policy {wanted} exist?"
-    policy = ask(findings, question, SYSTEM, lambda: vault.policy(wanted), matters=False)
-    if policy is not None and policy.value is None:
-        findings.wrong(question, PolicyMissing(wanted))
-    elif policy is not None:
-        findings.right(question, SYSTEM, "yes")
-    question = f"Is {SECRETS_MOUNT}/ there?"
-    mounts = ask(findings, question, SYSTEM, vault.secret_mounts, matters=False)
-    if mounts is not None and SECRETS_MOUNT not in mounts.value:
-        findings.wrong(question, SecretsMountMissing(SECRETS_MOUNT))
-    elif mounts is not None:
-        findings.right(question, SYSTEM, "yes")
+            findings.say(question, not_handed_out(asked, wanted, handed))
+    findings.ask(
+        f"Does policy {wanted} exist?",
+        "Vault",
+        lambda: vault.policy(wanted),
+        lambda policy: Causes.POLICY_MISSING.of(policy=wanted) if policy is None else "yes",
+        matters=False,
+    )
+    missing = Causes.SECRETS_MOUNT_MISSING.of(mount=SECRETS_MOUNT)
+    findings.ask(
+        f"Is {SECRETS_MOUNT}/ there?",
+        "Vault",
+        vault.secret_mounts,
+        lambda mounts: "yes" if SECRETS_MOUNT in mounts else missing,
+        matters=False,
+    )
+
+
+def not_handed_out(asked: Asked, policy: str, instead: Sequence[str]) -> Cause:
+    """The role gives its sessions other policies, or none."""
+    carried = listed(instead, "no policy")
+    return Causes.POLICY_NOT_HANDED_OUT.of(role=asked.role, policy=policy, instead=carried)

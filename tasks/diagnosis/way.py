@@ -1,4 +1,4 @@
-"""The way from Vault to the API server: connecting to the config's host, believing the config's CA alone."""
+"""The way from Vault to the API server: connecting to its host, believing its CA alone, as Vault will."""
 
 from __future__ import annotations
 
@@ -6,65 +6,50 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.diagnosis import (
-    CaDidNotSign,
-    CaNotPem,
-    Cause,
-    CertificateOutOfDate,
-    HostHangs,
-    HostNotInCertificate,
-    HostSpeaksNoTls,
-    HostUnreachable,
-    HostWithoutScheme,
-)
+from runbook.diagnosis.cause import Cause, listed
+from runbook.diagnosis.causes import Causes
+from runbook.diagnosis.config_differs import config_differs
 from runbook.diagnosis.examination import Findings
-from runbook.errors import InvalidInput, UnexpectedAnswer, Unreachable
-from runbook.request import EnableRequest
+from runbook.errors import UnexpectedAnswer, Unreachable
 from systems.tls import check_certificate
-from tasks.auth_config import ApiServer
+from tasks.diagnosis.asking import Asked
 
 
-def ask_the_way(
-    findings: Findings, request: EnableRequest, config: Mapping[str, Any], patience: float
-) -> ApiServer | None:
-    """Connect as Vault would, from here; nothing is sent.
+def ask_the_way(findings: Findings, asked: Asked, config: Mapping[str, Any]) -> bool:
+    """Whether Vault's config leads to ``api``, and ``api`` answers as Vault needs it. No token is sent.
 
-    Returns:
-        Host and CA of the config; None where Vault could not use them, or we cannot tell.
+    Where the config leads elsewhere, that is the diagnosis, and nobody connects there.
     """
-    host = str(config.get("kubernetes_host") or "")
-    ca_pem = str(config.get("kubernetes_ca_cert") or "")
-    question = f"Does {host or 'the config'} answer from here, with a certificate of the config's CA?"
-    if not host.lower().startswith("https://"):
-        findings.wrong(question, HostWithoutScheme(request.target.mount, host or "''"))
-        return None
-    if not ca_pem:
-        why = "the config has no CA: Vault uses that of its own pod or machine, which we cannot see"
-        findings.unknown(question, "Vault", why)
-        return None
-    cause = _fault(request.target.mount, host, ca_pem, patience)
-    if cause is not None:
-        findings.wrong(question, cause)
-        return None
-    findings.right(question, "OpenShift", "yes")
-    return ApiServer(host, ca_pem)
+    mount, api = asked.request.target.mount, asked.api
+    question = "Does Vault's config lead to the API server of the ClusterConnection?"
+    differs = config_differs(mount, config, api.host, api.ca_pem)
+    if differs is not None:
+        findings.say(question, differs)
+        return False
+    findings.say(question, api.host, "Vault")
+    # Vault before 1.16 does not say whether it holds a JWT: unknown, not "no".
+    if config.get("token_reviewer_jwt_set") is False:
+        findings.say("Does Vault hold a reviewer JWT?", Causes.REVIEWER_JWT_NOT_SET.of(mount=mount))
+    question = f"Does {api.host} answer from here, with a certificate of the config's CA?"
+    _, answers = findings.ask(question, "OpenShift", lambda: _fault(asked), lambda fault: fault or "yes")
+    return answers == "right"
 
 
-def _fault(mount: str, host: str, ca_pem: str, patience: float) -> Cause | None:
+def _fault(asked: Asked) -> Cause | None:
+    host = asked.api.host
     try:
-        report = check_certificate(host, ca_pem, patience)
-    except InvalidInput as error:
-        # Either the URL has a port that is none, or the CA is not PEM.
-        return HostWithoutScheme(mount, host) if error.subject == "URL of a server" else CaNotPem(mount)
+        report = check_certificate(host, asked.api.ca_pem, asked.patience, proxy=asked.api.proxy)
     except UnexpectedAnswer:
-        return HostSpeaksNoTls(host)
+        return Causes.HOST_SPEAKS_NO_TLS.of(host=host)
     except Unreachable as error:
-        hangs = isinstance(error.__cause__, TimeoutError)
-        return HostHangs(host, patience) if hangs else HostUnreachable(host, _why(error))
-    faults: dict[str, Cause] = {
-        "host name": HostNotInCertificate(host, report.names),
-        "dates": CertificateOutOfDate(host, report.problem),
-        "chain": CaDidNotSign(host),
+        if isinstance(error.__cause__, TimeoutError):
+            return Causes.HOST_HANGS.of(host=host, seconds=f"{asked.patience:.0f}")
+        return Causes.HOST_UNREACHABLE.of(host=host, why=_why(error))
+    names = listed(report.names, "no name at all")
+    faults = {
+        "host name": Causes.HOST_NOT_IN_CERTIFICATE.of(host=host, names=names),
+        "dates": Causes.CERTIFICATE_OUT_OF_DATE.of(host=host, problem=report.problem),
+        "chain": Causes.CA_DID_NOT_SIGN.of(host=host),
     }
     return faults.get(report.fault)
 

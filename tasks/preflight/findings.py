@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from change.table import Table
+from runbook.application_names import ApplicationNames
 from runbook.changes import Change
 from runbook.checks import Check
 from runbook.errors import EnablementError, PrerequisiteMissing, TransientError
 from runbook.gitops import FileEdit
-from runbook.names import Cluster
-from tasks.preflight.table import Table
 
 _NOTHING = "Nothing was changed."
 
@@ -24,12 +23,14 @@ class Findings:
         edits: of the GitOps repository; none if they could not be worked out.
         changes: objects of Vault in the order in which the steps write them, as far as they are known.
         served_versions: of the SecretStore on the cluster.
+        applications: what ArgoCD calls the Applications to sync.
     """
 
     tables: tuple[Table, ...]
     edits: tuple[FileEdit, ...] = ()
     changes: tuple[Change, ...] = ()
     served_versions: tuple[str, ...] = ()
+    applications: ApplicationNames = field(default_factory=ApplicationNames)
 
     @property
     def rows(self) -> list[Check]:
@@ -46,7 +47,7 @@ class Findings:
             if row.prerequisite in table.errors
         ]
 
-    def error(self, cluster: Cluster) -> EnablementError | None:
+    def error(self, whom: object) -> EnablementError | None:
         """The one error that stands for all of them; None if every prerequisite is met.
 
         It is transient, and so asked again by Prefect, only if all of them are: while a person has to do
@@ -55,25 +56,19 @@ class Findings:
         errors = self.errors
         if not errors:
             return None
+        # The longest time that one of the systems asks for.
+        wait = max((error.retry_after or 0 for error in errors), default=0) or None
         if len(errors) == 1:
             (one,) = errors
-            return _asked_again_after(
-                type(one)(one.system, one.subject, one.answer, f"{one.remedy} {_NOTHING}"), errors
+            return type(one)(
+                one.system, one.subject, one.answer, f"{one.remedy} {_NOTHING}", retry_after=wait
             )
         heals = all(isinstance(error, TransientError) for error in errors)
-        every = (TransientError if heals else PrerequisiteMissing)(
+        return (TransientError if heals else PrerequisiteMissing)(
             "Preflight",
-            str(cluster),
+            str(whom),
             f"{len(errors)} prerequisites are not met. "
             + " ".join(f"({number}) {error}" for number, error in enumerate(errors, 1)),
             f"{_NOTHING} The artifact with the table has all rows.",
+            retry_after=wait if heals else None,
         )
-        return _asked_again_after(every, errors)
-
-
-def _asked_again_after(error: EnablementError, errors: Sequence[EnablementError]) -> EnablementError:
-    """``error``, with the longest time that one of the systems asks for."""
-    waits = [one.retry_after for one in errors if isinstance(one, TransientError) and one.retry_after]
-    if isinstance(error, TransientError):
-        error.retry_after = max(waits, default=None)
-    return error

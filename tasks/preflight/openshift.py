@@ -6,22 +6,24 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from change.table import Table
 from connections import ClusterConnection
 from runbook.checks import Check
-from runbook.cluster_rights import ClusterRight, cluster_rights, further_cluster_rights
+from runbook.cluster_rights import cluster_rights
+from runbook.commands import account_command
 from runbook.errors import (
     AccessDenied,
     CertificateNotTrusted,
     EnablementError,
     InvalidInput,
+    NotAuthenticated,
     PrerequisiteMissing,
 )
-from runbook.request import EnableRequest
-from systems.openshift import Access, Infrastructure, OpenShift
+from runbook.hosts import ApiServer
+from runbook.names import SECRET_STORE_CRD
+from runbook.request import ClusterRequest
+from systems.openshift import Infrastructure, OpenShift
 from systems.tls import check_certificate
-from tasks.auth_config import ApiServer
-from tasks.preflight.table import Table
-from tasks.wait_until_synced import SECRET_STORE_CRD
 
 KUBECONFIG = "The kubeconfig can be used"
 REACHABLE = "The cluster's API is reachable"
@@ -33,7 +35,7 @@ FURTHER_RIGHTS = "Rights that a run can do without"
 STORES = "API versions of SecretStore"
 
 
-def _identity(request: EnableRequest) -> str:
+def _identity(request: ClusterRequest) -> str:
     return f"The connection is {request.cluster}"
 
 
@@ -54,7 +56,7 @@ class ClusterAnswers:
 
 
 def ask_cluster(
-    connection: ClusterConnection | None, request: EnableRequest, stack: ExitStack
+    connection: ClusterConnection | None, request: ClusterRequest, stack: ExitStack
 ) -> ClusterAnswers:
     """Ask the cluster about itself and about us; ``stack`` closes the client in the end."""
     identity = _identity(request)
@@ -99,7 +101,7 @@ def ask_cluster(
     return answers
 
 
-def ask_namespaces(answers: ClusterAnswers, request: EnableRequest, declared: frozenset[str] | None) -> None:
+def ask_namespaces(answers: ClusterAnswers, request: ClusterRequest, declared: frozenset[str] | None) -> None:
     """Add a row for each namespace: whether it is on the cluster or will be made by its overlay.
 
     Args:
@@ -142,12 +144,12 @@ def _reach(table: Table, client: OpenShift) -> bool:
     """Whether the cluster answers us, and as somebody that it knows."""
     try:
         version = client.version()
-    except AccessDenied as error:
-        # 401 is about us. 403: some clusters do not tell everybody their version.
-        if error.answer.startswith("401"):
-            table.ok(REACHABLE, client.host)
-            table.fail(CREDENTIALS, error)
-            return False
+    except NotAuthenticated as error:
+        table.ok(REACHABLE, client.host)
+        table.fail(CREDENTIALS, error)
+        return False
+    except AccessDenied:
+        # Some clusters do not tell everybody their version.
         version = "which does not tell its version"
     except EnablementError as error:
         table.fail(REACHABLE, error)
@@ -159,7 +161,7 @@ def _reach(table: Table, client: OpenShift) -> bool:
 
 def _certificate(api: ApiServer) -> str:
     """Whether Vault will trust the API server with the CA that we are going to give it."""
-    report = check_certificate(api.host, api.ca_pem)
+    report = check_certificate(api.host, api.ca_pem, proxy=api.proxy)
     if report.trusted:
         return f"{api.host}" + (f", valid until {report.not_after:%Y-%m-%d}" if report.not_after else "")
     raise CertificateNotTrusted(
@@ -181,7 +183,7 @@ def _router(client: OpenShift) -> str | Check:
         return Check(ROUTER, "not checked", "the cluster has no ingresses.config.openshift.io")
     url = f"https://console-openshift-console.{domain}"
     try:
-        report = check_certificate(url, None)
+        report = check_certificate(url, None, proxy=client.proxy)
     except EnablementError as error:
         return Check(ROUTER, "warning", f"{url}: {error.answer}", "Check it from where users come from.")
     if report.trusted:
@@ -194,34 +196,33 @@ def _router(client: OpenShift) -> str | Check:
     )
 
 
-_GIVE_RIGHTS = (
-    "Apply the Roles and the ClusterRole that `python -m deployments.openshift.account` prints, for the "
-    "account of the ClusterConnection."
-)
+def _give_rights(request: ClusterRequest) -> str:
+    return (
+        f"Let an administrator of the cluster run `{account_command(request)}`, and put that account's "
+        "kubeconfig into the ClusterConnection."
+    )
 
 
-def _rights(client: OpenShift, request: EnableRequest) -> str:
-    rights = cluster_rights(request)
-    denied = client.denied([_access(right) for right in rights])
+def _rights(client: OpenShift, request: ClusterRequest) -> str:
+    rights = [right for right in cluster_rights(request) if not right.without]
+    denied = client.denied(rights)
     if denied:
-        raise AccessDenied("OpenShift", "our account", f"may not {'; '.join(map(str, denied))}", _GIVE_RIGHTS)
+        raise AccessDenied(
+            "OpenShift", "our account", f"may not {'; '.join(map(str, denied))}", _give_rights(request)
+        )
     return f"{len(rights)} rights"
 
 
-def _further_rights(client: OpenShift, request: EnableRequest) -> str | Check:
-    accesses = {_access(right): right for right in further_cluster_rights(request)}
-    denied = client.denied(list(accesses))
+def _further_rights(client: OpenShift, request: ClusterRequest) -> str | Check:
+    rights = [right for right in cluster_rights(request) if right.without]
+    denied = client.denied(rights)
     if denied:
-        lacking = "; ".join(f"may not {access}: {accesses[access].without}" for access in denied)
-        return Check(FURTHER_RIGHTS, "warning", f"our account {lacking}", _GIVE_RIGHTS)
-    return f"{len(accesses)} rights"
+        lacking = "; ".join(f"may not {right}: {right.without}" for right in denied)
+        return Check(FURTHER_RIGHTS, "warning", f"our account {lacking}", _give_rights(request))
+    return f"{len(rights)} rights"
 
 
-def _access(right: ClusterRight) -> Access:
-    return Access(right.verb, right.resource, right.group, right.namespace, right.name, right.subresource)
-
-
-def _infrastructure(client: OpenShift, request: EnableRequest, expected: str) -> str | Check:
+def _infrastructure(client: OpenShift, request: ClusterRequest, expected: str) -> str | Check:
     """Whether the connection leads to the cluster that the run is for."""
     try:
         infrastructure = client.infrastructure()

@@ -4,24 +4,60 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from change.table import Table
 from connections import GitOpsRepository, VaultConnection
+from runbook.application_names import ApplicationNames
 from runbook.checks import Check
-from runbook.errors import AccessDenied, PrerequisiteMissing
-from runbook.gitops import FileEdit, check_repository, declared_namespaces, wanted_edits
-from runbook.request import EnableRequest
+from runbook.errors import AccessDenied, Conflict, EnablementError, PrerequisiteMissing
+from runbook.gitops import (
+    Builds,
+    EditedTree,
+    FileEdit,
+    Rebuilt,
+    StoreSettings,
+    Tree,
+    application_names,
+    built_namespaces,
+    check_repository,
+    declared_namespaces,
+    judge,
+)
+from runbook.layout import Layout
+from runbook.request import ClusterRequest
 from systems.github import GitHub
 from systems.gitops import GitOpsClone
-from tasks.preflight.table import Table
-from tasks.repository import clone, store_settings
+from systems.kustomize import Kustomize
+from tasks.runbooks import ClusterRunbook, complete, store_settings
 
 PROPOSE = "We may propose a change"
 TOKEN_END = "Our GitHub token lives long enough"  # noqa: S105 - the name of a row
 READ = "The repository can be read"
+BRANCH = "The branch of the change can be there"
+RULES = "Branch rules let our commit in"
 CONTENT = "Folders of the cluster and its ArgoCD chain"
 EDITS = "The change can be worked out"
 
 _A_WEEK = timedelta(days=7)
+
+_HINDER = frozenset(
+    {
+        "branch_name_pattern",
+        "commit_author_email_pattern",
+        "commit_message_pattern",
+        "committer_email_pattern",
+        "creation",
+        "file_path_restriction",
+        "non_fast_forward",
+        "pull_request",
+        "required_deployments",
+        "required_status_checks",
+        "update",
+        "workflows",
+    }
+)
+"""Types of rules by which GitHub may refuse a push to the branch of the change."""
 
 
 @dataclass(slots=True)
@@ -31,24 +67,28 @@ class RepositoryAnswers:
     Attributes:
         edits: what the run will propose; none where that could not be worked out.
         declared: namespaces that the cluster's overlay declares; None where it could not be read.
+        applications: what ArgoCD calls the Applications to sync.
     """
 
     tables: tuple[Table, Table] = field(
-        default_factory=lambda: (Table("GitHub", (PROPOSE, TOKEN_END)), Table("Git", (READ,)))
+        default_factory=lambda: (Table("GitHub", (PROPOSE, TOKEN_END, RULES)), Table("Git", (READ, BRANCH)))
     )
     edits: tuple[FileEdit, ...] = ()
     declared: frozenset[str] | None = None
+    applications: ApplicationNames = field(default_factory=ApplicationNames)
 
 
 def ask_repository(
+    runbook: ClusterRunbook,
     connection: GitOpsRepository | None,
     vault: VaultConnection | None,
-    request: EnableRequest,
+    request: ClusterRequest,
     served_versions: tuple[str, ...],
 ) -> RepositoryAnswers:
     """Ask GitHub about our rights, and look into a clone; push nothing.
 
     Args:
+        runbook: knows what the run proposes.
         connection: None where it could not be loaded.
         vault: its address goes into the SecretStore; None where it could not be loaded.
         request: the run's parameters.
@@ -57,12 +97,13 @@ def ask_repository(
     answers = RepositoryAnswers()
     github, git = answers.tables
     if connection is not None:
-        _ask_github(github, connection)
+        _ask_github(github, connection, request.subject.branch)
 
         def look() -> None:
-            with clone(connection) as base:
+            with connection.clone() as base:
                 git.ok(READ, f"{connection.base_branch} at {base.base_commit[:12]}")
-                _look_into(answers, base, connection, vault, request, served_versions)
+                git.check(BRANCH, lambda: _branch(base, connection, request.subject.branch))
+                _look_into(runbook, answers, base, connection, vault, request, served_versions)
 
         git.get(READ, look)
     if answers.declared is None and CONTENT not in git.errors:
@@ -71,11 +112,12 @@ def ask_repository(
 
 
 def _look_into(
+    runbook: ClusterRunbook,
     answers: RepositoryAnswers,
     base: GitOpsClone,
     connection: GitOpsRepository,
     vault: VaultConnection | None,
-    request: EnableRequest,
+    request: ClusterRequest,
     served_versions: tuple[str, ...],
 ) -> None:
     git, layout = answers.tables[1], connection.layout
@@ -90,20 +132,83 @@ def _look_into(
         git.skip(EDITS, "Vault's address is not known")
     else:
         settings = store_settings(vault, served_versions)
-        edits = git.get(EDITS, lambda: wanted_edits(base.tree, request, layout, settings))
-        if edits is not None:
-            answers.edits = edits
-            git.ok(EDITS, f"{len(edits)} files" if edits else "nothing to change")
+        with Kustomize() as kustomize:
+            git.get(EDITS, lambda: _build(runbook, answers, base.tree, layout, request, settings, kustomize))
 
 
-def _ask_github(table: Table, connection: GitOpsRepository) -> None:
+def _build(
+    runbook: ClusterRunbook,
+    answers: RepositoryAnswers,
+    tree: Tree,
+    layout: Layout,
+    request: ClusterRequest,
+    settings: StoreSettings,
+    kustomize: Kustomize,
+) -> None:
+    """Work out the change, and build what it touches without and with it."""
+    git, target = answers.tables[1], request.target
+    folders = (
+        layout.cluster_overlay_of(target),
+        layout.operator_overlay_of(target),
+        layout.applications_of(target),
+    )
+    *before, bundle = kustomize.build(tree, *folders, layout.operator_bundle)
+    answers.edits = runbook.edits(tree, request, layout, settings, partial(complete, kustomize))
+    git.ok(EDITS, f"{len(answers.edits)} files" if answers.edits else "nothing to change")
+    *after, app_of_apps = kustomize.build(EditedTree(tree, answers.edits), *folders, layout.app_of_apps)
+    overlay, operator, applications = map(Rebuilt, before, after)
+    builds = Builds(overlay, operator, applications, bundle)
+    git.add(*judge(builds, request, layout, settings))
+    if not overlay.after.failure:
+        answers.declared = built_namespaces(overlay.after, request)
+    answers.applications = application_names(builds, app_of_apps, request, layout)
+
+
+def _branch(base: GitOpsClone, connection: GitOpsRepository, branch: str) -> str | Check:
+    """Whether another branch's name keeps ours from being made, in the fork where there is one."""
+    if not connection.fork:
+        return f"{branch} {'is there' if base.head_of(branch) else 'will be made'}"
+    try:
+        with connection.github() as github:
+            fork = github.fork_of(connection.fork)
+        there = base.head_of(branch, fork.clone_url, connection.token)
+    except Conflict:
+        raise
+    except EnablementError as error:
+        base.head_of(branch)  # a new fork gets the branches of the repository
+        why = f"the branches of the fork of {connection.fork} are not known: {error.subject}: {error.answer}"
+        return Check(BRANCH, "not checked", why, "A fork that is not there is made for the push.")
+    return f"{branch} {'is there' if there else 'will be made'} in {fork.full_name}"
+
+
+def _ask_github(table: Table, connection: GitOpsRepository, branch: str) -> None:
     def ask() -> str | Check:
         with connection.github() as github:
             answer = _may_propose(github, connection)
             table.add(_end_of_token(github.token_ends_at, datetime.now(UTC)))
+            table.check(RULES, lambda: _rules(github, connection, branch))
         return answer
 
     table.check(PROPOSE, ask)
+
+
+def _rules(github: GitHub, connection: GitOpsRepository, branch: str) -> str | Check:
+    base = github.rules_of(connection.base_branch)
+    ours = frozenset() if connection.fork else github.rules_of(branch)
+    if base is None or ours is None:
+        return Check(RULES, "not checked", "this server does not tell the rules of a branch")
+    hinder = sorted(ours & _HINDER)
+    if hinder:
+        return Check(
+            RULES,
+            "warning",
+            f"{branch} has the rules {', '.join(hinder)}: GitHub may refuse our push",
+            f"Exempt `{branch.partition('/')[0]}/**` from these rules, or let the pipeline's user bypass "
+            "them.",
+        )
+    if "required_signatures" in base | ours:
+        return "commits have to be signed: GitHub makes and signs ours, in the name of the token's owner"
+    return "none is in the way"
 
 
 def _end_of_token(end: datetime | None, now: datetime) -> Check:

@@ -7,25 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
+from change.artifacts import artifact_key
+from change.plans import publish_plan
+from change.results import Checked
+from change.step import look
+from change.table import Table
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.checks import Check
+from runbook.foreign_text import block, markdown
 from runbook.plan import Plan, PlannedFile, vault_section
-from runbook.request import EnableRequest
+from runbook.request import ClusterRequest
 from tasks import connect
-from tasks.artifacts import artifact_key
-from tasks.plans import publish_plan
 from tasks.preflight.findings import Findings
 from tasks.preflight.openshift import ask_cluster, ask_namespaces
 from tasks.preflight.repository import ask_repository
-from tasks.preflight.table import Table
 from tasks.preflight.vault import ask_vault
-from tasks.step import look
+from tasks.runbooks import ClusterRunbook
 
 _MARKS = {"ok": "✅ ok", "failed": "❌ failed", "warning": "⚠️ warning"}
 
@@ -39,7 +41,7 @@ class Connections:
     cluster: ClusterConnection | None
 
 
-def load(request: EnableRequest) -> tuple[Table, Connections]:
+def load(request: ClusterRequest) -> tuple[Table, Connections]:
     """Load the connections that the run names, and say of each whether it is there."""
     table = Table("input")
     prerequisites = (
@@ -59,12 +61,12 @@ def load(request: EnableRequest) -> tuple[Table, Connections]:
     return table, connections
 
 
-def investigate(connections: Connections, request: EnableRequest) -> Findings:
+def investigate(runbook: ClusterRunbook, connections: Connections, request: ClusterRequest) -> Findings:
     """Ask cluster, repository and Vault, each whatever the others answer; change nothing."""
     with ExitStack() as stack:
         cluster = ask_cluster(connections.cluster, request, stack)
         repository = ask_repository(
-            connections.repository, connections.vault, request, cluster.served_versions
+            runbook, connections.repository, connections.vault, request, cluster.served_versions
         )
         ask_namespaces(cluster, request, repository.declared)
     vault, changes = ask_vault(connections.vault, request, cluster.api)
@@ -73,10 +75,17 @@ def investigate(connections: Connections, request: EnableRequest) -> Findings:
         repository.edits,
         changes,
         cluster.served_versions,
+        repository.applications,
     )
 
 
-def publish_table(request: EnableRequest, rows: Sequence[Check]) -> None:
+def _cell(remedy: str) -> str:
+    """A remedy in markdown; a manifest to add stands below the sentence."""
+    sentence, _, manifest = remedy.partition("\n")
+    return markdown(sentence) + (f"\n\n{block(manifest, 'yaml')}" if manifest else "")
+
+
+def publish_table(request: ClusterRequest, rows: Sequence[Check]) -> None:
     """Publish all rows as an artifact of the run."""
     create_table_artifact(
         table=[
@@ -84,22 +93,19 @@ def publish_table(request: EnableRequest, rows: Sequence[Check]) -> None:
                 "system": row.system,
                 "prerequisite": row.prerequisite,
                 "status": _MARKS.get(row.status, row.status),
-                "found": row.found,
-                "what to do": row.remedy,
+                "found": markdown(row.found),
+                "what to do": _cell(row.remedy),
             }
             for row in rows
         ],
-        key=artifact_key("preflight", request.target),
-        description=f"What has to be there before {request.target} is enabled.",
+        key=artifact_key("preflight", request.subject),
+        description=f"What has to be there before {request.subject} is enabled.",
     )
 
 
 @look("preflight")
-def preflight(request: EnableRequest) -> dict[str, Any]:
+def preflight(runbook: ClusterRunbook, request: ClusterRequest) -> Checked:
     """Ask everything, publish table and plan, and stop here if a prerequisite is missing.
-
-    Returns:
-        ``plan_sha256``, ``vault_changes`` (markdown) and ``served_versions`` of the SecretStore.
 
     Raises:
         TransientError: systems did not answer, and nothing else is wrong; asked again by Prefect.
@@ -107,23 +113,19 @@ def preflight(request: EnableRequest) -> dict[str, Any]:
     """
     logger = get_run_logger()
     loaded, connections = load(request)
-    found = investigate(connections, request)
-    findings = Findings((loaded, *found.tables), found.edits, found.changes, found.served_versions)
+    found = investigate(runbook, connections, request)
+    findings = replace(found, tables=(loaded, *found.tables))
     rows = findings.rows
     publish_table(request, rows)
     for row in rows:
         if row.status in {"warning", "failed"}:
             logger.warning("%s: %s: %s. %s", row.prerequisite, row.status, row.found, row.remedy)
-    error = findings.error(request.target)
+    error = findings.error(request.subject)
     if error is not None:
         # No plan: what could not be read would be missing from it.
         raise error
     files = tuple(PlannedFile(edit.path, edit.diff()) for edit in findings.edits)
-    plan = Plan(request.target, files, findings.changes)
-    publish_plan(request.target, plan)
+    plan = Plan(str(request.subject), files, findings.changes)
+    publish_plan(request.subject, plan)
     logger.info("%d prerequisites checked; plan %s", len(rows), plan.sha256[:12])
-    return {
-        "plan_sha256": plan.sha256,
-        "vault_changes": vault_section(plan.changes),
-        "served_versions": list(findings.served_versions),
-    }
+    return Checked(plan.sha256, vault_section(plan.changes), findings.served_versions, findings.applications)

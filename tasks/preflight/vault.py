@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
 
+from change.table import Table
 from connections import VaultConnection
-from runbook.auth_method import compare_config, compare_mount, compare_role
 from runbook.changes import Change, pending
 from runbook.checks import Check
-from runbook.errors import AccessDenied, Busy, Conflict, PrerequisiteMissing
-from runbook.names import OIDC_MOUNT, SECRETS_MOUNT, Cluster
-from runbook.request import EnableRequest
-from runbook.rights import beyond_pins, vault_rights
-from systems.vault import Health, Mount, Vault
-from tasks.auth_config import ApiServer
-from tasks.group import alias_changes, group_changes
-from tasks.pins import by_hand, check_pins
-from tasks.policies import policy_changes
-from tasks.preflight.table import Table
-from tasks.role import role_changes
+from runbook.commands import granting, the_policy
+from runbook.errors import AccessDenied, Busy, PrerequisiteMissing
+from runbook.hosts import ApiServer
+from runbook.names import OIDC_MOUNT, SECRETS_MOUNT
+from runbook.objects import Seen, VaultObject
+from runbook.request import ClusterRequest
+from runbook.rights import vault_rights
+from runbook.vault_answers import MountInVault
+from systems.vault import Health, Vault
+from tasks.preflight.other_mounts import other_mounts
+from tasks.reviewer_record import configured_before
+from tasks.writing import check_pins
 
 REACHABLE = "Vault is reachable"
 UNSEALED = "Vault is unsealed"
@@ -28,7 +30,6 @@ CAPABILITIES = "Our token's capabilities"
 PINS = "Our token may write these values"
 SECRETS = f"{SECRETS_MOUNT}/ is KV version 2"
 OIDC = f"auth/{OIDC_MOUNT}/ is there"
-POLICIES = "Policies are free or as wanted"
 OTHER_MOUNTS = "No other mount has this API server"
 
 _MANY_HOURS = 6 * 3600
@@ -38,28 +39,8 @@ _HAVE_IT_ENABLED = {
 }
 
 
-def _group(target: Cluster) -> str:
-    return f"Group {target.admin_group} is free or ours"
-
-
-def _alias(target: Cluster) -> str:
-    return f"Alias {target.admin_group} is free or ours"
-
-
-def _mount(target: Cluster) -> str:
-    return f"auth/{target.mount}/ is free or of type kubernetes"
-
-
-def _config(target: Cluster) -> str:
-    return f"auth/{target.mount}/config is free or ours"
-
-
-def _role(target: Cluster) -> str:
-    return f"auth/{target.mount}/role/{target.role} is free or ours"
-
-
 def ask_vault(
-    connection: VaultConnection | None, request: EnableRequest, api: ApiServer | None
+    connection: VaultConnection | None, request: ClusterRequest, api: ApiServer | None
 ) -> tuple[Table, tuple[Change, ...]]:
     """Ask Vault everything; write nothing.
 
@@ -71,11 +52,10 @@ def ask_vault(
     Returns:
         The rows, and the Vault part of the plan, in the order of the steps.
     """
-    target = request.target
-    objects = (_group(target), _alias(target), _mount(target), _config(target), _role(target))
+    namespace = connection.namespace_for_clusters if connection else None
+    objects = (one.row for one in request.objects)
     table = Table(
-        "Vault",
-        (REACHABLE, UNSEALED, TOKEN, CAPABILITIES, SECRETS, OIDC, POLICIES, *objects, PINS, OTHER_MOUNTS),
+        "Vault", (REACHABLE, UNSEALED, TOKEN, CAPABILITIES, SECRETS, OIDC, *objects, PINS, OTHER_MOUNTS)
     )
     changes: list[Change] = []
     if connection is None:
@@ -83,12 +63,13 @@ def ask_vault(
     health = table.get(REACHABLE, lambda: _health(connection))
     if health is None:
         return table, ()
-    table.ok(REACHABLE, f"{connection.address}, version {health.version}")
+    where = f", namespace {connection.namespace}" if connection.namespace else ""
+    table.ok(REACHABLE, f"{connection.address}, version {health.version}{where}")
     if table.check(UNSEALED, lambda: _unsealed(connection.address, health)):
 
         def logged_in() -> None:
-            with connection.client() as vault:
-                _ask_logged_in(table, vault, request, api, changes)
+            with connection.client(granting(request, namespace)) as vault:
+                _ask_logged_in(table, vault, request, api, changes, namespace)
                 if pending(changes):
                     pinned = connection.pinned_policy
                     table.check(PINS, lambda: _pins(vault, request, pending(changes), pinned=pinned))
@@ -100,28 +81,32 @@ def ask_vault(
 
 
 def _ask_logged_in(
-    table: Table, vault: Vault, request: EnableRequest, api: ApiServer | None, changes: list[Change]
+    table: Table,
+    vault: Vault,
+    request: ClusterRequest,
+    api: ApiServer | None,
+    changes: list[Change],
+    namespace: str | None,
 ) -> None:
-    if not table.check(TOKEN, lambda: _own_token(vault)):
+    if not table.check(TOKEN, lambda: _own_token(vault, request, namespace)):
         return
     needed = vault_rights(request)
-    table.check(CAPABILITIES, lambda: _capabilities(vault, needed))
+    table.check(CAPABILITIES, lambda: _capabilities(vault, request, needed, namespace))
     table.rights_are_named_by(CAPABILITIES)
     table.check(SECRETS, lambda: _secrets_mount(vault.secret_mounts().get(SECRETS_MOUNT)))
-    auth_mounts = table.get(OIDC, vault.auth_mounts)
+    # Whether the reviewer's token that Vault holds works, a login finds out when its step comes.
+    seen = Seen(vault, api, lambda: configured_before(request, vault.http.place))
+    auth_mounts = table.get(OIDC, lambda: seen.auth_mounts)
     if auth_mounts is None:
         return
     table.check(OIDC, lambda: _oidc_mount(auth_mounts.get(OIDC_MOUNT)))
-    changes += _planned_changes(table, vault, request, auth_mounts, api)
-    # Paths that are known only now, such as the id of an alias.
-    further = {change.path: frozenset({"update"}) for change in pending(changes) if change.path not in needed}
-    if further and CAPABILITIES not in table.errors:
-        instead = [by_hand(change) for change in pending(changes) if change.path in further]
-        table.check(CAPABILITIES, lambda: _capabilities(vault, {**needed, **further}, instead))
+    changes += _planned_changes(table, request.objects, seen)
     if api is None:
         table.skip(OTHER_MOUNTS, "the cluster's address is not known")
     else:
-        table.check(OTHER_MOUNTS, lambda: _other_mounts(vault, request, auth_mounts, api))
+        table.check(
+            OTHER_MOUNTS, lambda: other_mounts(OTHER_MOUNTS, vault, request, auth_mounts, api, namespace)
+        )
 
 
 def _health(connection: VaultConnection) -> Health:
@@ -139,7 +124,7 @@ def _unsealed(address: str, health: Health) -> str:
     return "standby" if health.standby else "active"
 
 
-def _own_token(vault: Vault) -> str | Check:
+def _own_token(vault: Vault, request: ClusterRequest, namespace: str | None) -> str | Check:
     try:
         token = vault.own_token()
     except AccessDenied as error:
@@ -148,7 +133,7 @@ def _own_token(vault: Vault) -> str | Check:
             "our token",
             f"is not accepted at auth/token/lookup-self ({error.answer})",
             "Put a token that has not expired into the VaultConnection, or log in by AppRole or Kubernetes; "
-            "it needs the policy that `python -m deployments.vault.policy` prints, also to look at itself.",
+            f"it needs {the_policy(request, namespace=namespace)}, also to look at itself.",
         ) from None
     ttl = int(token.get("ttl") or 0)
     policies = ", ".join(token.get("policies") or ()) or "no policy"
@@ -162,7 +147,9 @@ def _own_token(vault: Vault) -> str | Check:
     return policies
 
 
-def _capabilities(vault: Vault, needed: Mapping[str, frozenset[str]], instead: Sequence[str] = ()) -> str:
+def _capabilities(
+    vault: Vault, request: ClusterRequest, needed: Mapping[str, frozenset[str]], namespace: str | None
+) -> str:
     have = vault.capabilities(needed)
     gaps = [
         f"{', '.join(sorted(wanted - have[path]))} on {path}"
@@ -170,28 +157,21 @@ def _capabilities(vault: Vault, needed: Mapping[str, frozenset[str]], instead: S
         if "root" not in have[path] and not wanted <= have[path]
     ]
     if gaps:
-        by_hand = f"Or let an administrator run {' and '.join(instead)}, then re-run." if instead else ""
         raise AccessDenied(
             "Vault",
             "our token",
             f"lacks {'; '.join(gaps)}",
-            "Give the pipeline's token the policy that `python -m deployments.vault.policy` prints"
-            + (f" with --allow move-alias. {by_hand}" if instead else "."),
+            f"Give the pipeline's token {the_policy(request, namespace=namespace)}.",
         )
     return f"{len(needed)} paths"
 
 
-def _pins(vault: Vault, request: EnableRequest, changes: Sequence[Change], *, pinned: bool) -> str:
-    """Whether the plan keeps to the values that the pipeline's policy pins."""
-    if not any(beyond_pins(request, change) for change in changes):
-        return "the plan keeps to what `python -m deployments.vault.policy` pins"
-    if not pinned:
-        return "the policy pins nothing, says the VaultConnection"
-    check_pins(vault, request, changes)
-    return "ours is a root token"
+def _pins(vault: Vault, request: ClusterRequest, changes: Sequence[Change], *, pinned: bool) -> str:
+    check_pins(vault, request, changes, pinned=pinned)
+    return "it may write all of the plan"
 
 
-def _secrets_mount(mount: Mount | None) -> str:
+def _secrets_mount(mount: MountInVault | None) -> str:
     if mount is None:
         raise PrerequisiteMissing(
             "Vault", f"{SECRETS_MOUNT}/", "is not there", _HAVE_IT_ENABLED[SECRETS_MOUNT]
@@ -209,7 +189,7 @@ def _secrets_mount(mount: Mount | None) -> str:
     return "kv version 2"
 
 
-def _oidc_mount(mount: Mount | None) -> str | Check:
+def _oidc_mount(mount: MountInVault | None) -> str | Check:
     if mount is None:
         raise PrerequisiteMissing(
             "Vault", f"auth/{OIDC_MOUNT}/", "is not enabled", _HAVE_IT_ENABLED[OIDC_MOUNT]
@@ -224,96 +204,27 @@ def _oidc_mount(mount: Mount | None) -> str | Check:
     return f"type {mount.type}"
 
 
-def _planned_changes(
-    table: Table,
-    vault: Vault,
-    request: EnableRequest,
-    auth_mounts: Mapping[str, Mount],
-    api: ApiServer | None,
-) -> list[Change]:
-    target = request.target
+def _planned_changes(table: Table, objects: Iterable[VaultObject], seen: Seen) -> list[Change]:
+    """What has to be done with each object, as far as it is known; fills their rows."""
     changes: list[Change] = []
-
-    def compare(prerequisite: str, compute: Callable[[], Sequence[Change]]) -> bool:
-        found = table.get(prerequisite, compute)
-        if found is None:
-            return False
-        changes.extend(found)
-        table.ok(prerequisite, "; ".join(map(_words, found)))
-        return True
-
-    compare(POLICIES, lambda: policy_changes(vault, request))
-    compare(_group(target), lambda: group_changes(vault, request))
-    if OIDC_MOUNT in auth_mounts:
-        compare(_alias(target), lambda: alias_changes(vault, request))
-    else:
-        table.skip(_alias(target), f"there is no auth/{OIDC_MOUNT}/")
-    there = auth_mounts.get(target.mount)
-    if not compare(_mount(target), lambda: [compare_mount(target, there.type if there else None)]):
-        for prerequisite in (_config(target), _role(target)):
-            table.skip(prerequisite, f"auth/{target.mount}/ is of another type")
-        return changes
-    if api is None:
-        table.skip(_config(target), "the cluster's address and CA are not known")
-    else:
-
-        def config() -> list[Change]:
-            current = vault.kubernetes_config(target.mount) if there else None
-            # Whether the reviewer's token that Vault holds works, a login finds out when its step comes.
-            login_works = current is not None
-            return [compare_config(target, current, api.host, api.ca_pem, login_works=login_works)]
-
-        compare(_config(target), config)
-    compare(
-        _role(target),
-        lambda: role_changes(vault, request) if there else [compare_role(request, None)],
-    )
+    for row, sharing in groupby(objects, lambda one: one.row):
+        ours = list(sharing)
+        unknown = next(filter(None, (one.unknown(seen) for one in ours)), "")
+        if unknown:
+            table.skip(row, unknown)
+            continue
+        found = table.get(row, partial(_compare, ours, seen))
+        if found is not None:
+            changes += found
+            table.ok(row, "; ".join(map(_words, found)))
     return changes
+
+
+def _compare(objects: Iterable[VaultObject], seen: Seen) -> list[Change]:
+    return [one.compare(seen) for one in objects]
 
 
 def _words(change: Change) -> str:
     fields = ", ".join(difference.field for difference in change.differences)
     detail = f" in {fields}" if change.action == "update" else ""
     return f"{change.object} is {change.found}{detail}{f' ({change.note})' if change.note else ''}"
-
-
-def _other_mounts(
-    vault: Vault, request: EnableRequest, auth_mounts: Mapping[str, Mount], api: ApiServer
-) -> str | Check:
-    """Whether another mount has the host that we would write: then the connection is that cluster."""
-    ours = _netloc(api.host)
-    unread = []
-    for path, mount in auth_mounts.items():
-        if mount.type != "kubernetes" or not path.endswith("-k8s") or path == request.target.mount:
-            continue
-        try:
-            config = vault.kubernetes_config(path)
-        except AccessDenied:
-            unread.append(f"auth/{path}/config")
-            continue
-        host = str((config or {}).get("kubernetes_host", ""))
-        if _netloc(host) == ours:
-            raise Conflict(
-                "Vault",
-                f"auth/{path}/config",
-                f"has the API server {host} already",
-                f"Check that the ClusterConnection {request.cluster_connection!r} is {request.target} and "
-                f"not the cluster of {path}.",
-            )
-    if unread:
-        return Check(
-            OTHER_MOUNTS,
-            "not checked",
-            f"our token may not read {', '.join(unread)}",
-            "Make its policy with --allow other-mounts to have this checked.",
-        )
-    return ours
-
-
-def _netloc(host: str) -> str:
-    """Host and port to compare by. Vault takes any text for a host, one without a scheme too."""
-    try:
-        parts = urlsplit(host if "//" in host else f"//{host}")
-        return f"{parts.hostname}:{parts.port or 443}"
-    except ValueError:
-        return host

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,11 @@ import pytest
 import requests
 
 from connections import VaultConnection
-from deployments.sandbox.kubernetes_api import KubernetesApi
-from deployments.sandbox.vault_server import VaultServer
 from runbook.errors import AccessDenied, Busy, PrerequisiteMissing
-from tests.deployments.sandbox.kubernetes_api.kube import Kube, connect, eventually
+from sandbox.kubernetes_api import KubernetesApi
+from sandbox.vault_server import VaultServer
 from tests.rights import policy_of_the_tests
+from tests.sandbox.kubernetes_api.kube import Kube, connect
 
 POLICY = "pipeline-of-the-test"
 WORKER = {"namespace": "prefect", "name": "worker"}
@@ -60,7 +61,7 @@ class Logins:
 
 @pytest.fixture
 def approle(vault: VaultServer) -> Logins:
-    vault.request("PUT", f"sys/policies/acl/{POLICY}", {"policy": policy_of_the_tests()})
+    vault.request("PUT", f"sys/policies/acl/{POLICY}", {"policy": policy_of_the_tests(vault)})
     vault.request("POST", "sys/auth/approle", {"type": "approle"})
     role = {"token_policies": [POLICY], "token_no_default_policy": True, "token_ttl": "5m"}
     vault.request("POST", "auth/approle/role/pipeline", role)
@@ -104,7 +105,7 @@ def token_of(cluster: Kube, account: str) -> str:
 
 @pytest.fixture
 def kubernetes(vault: VaultServer, cluster: Kube, tmp_path: Path) -> Logins:
-    vault.request("PUT", f"sys/policies/acl/{POLICY}", {"policy": policy_of_the_tests()})
+    vault.request("PUT", f"sys/policies/acl/{POLICY}", {"policy": policy_of_the_tests(vault)})
     vault.request("POST", "sys/auth/kubernetes", {"type": "kubernetes"})
     config = {
         "kubernetes_host": cluster.url,
@@ -135,28 +136,14 @@ def logins(request: pytest.FixtureRequest) -> Logins:
 
 
 def test_a_session_has_the_policy_of_its_role_and_is_revoked_at_the_end(logins: Logins) -> None:
-    with logins.connection().client() as pipeline:
+    with contextlib.suppress(LookupError), logins.connection().client() as pipeline:
         token = pipeline.own_token()
         assert token["policies"] == [POLICY]
         assert 0 < token["ttl"] <= 300
         assert "oidc" in pipeline.auth_mounts()
         assert logins.alive(token["accessor"])
+        raise LookupError  # also when the step fails
     assert not logins.alive(token["accessor"])
-
-
-def test_a_session_is_revoked_when_the_step_fails(logins: Logins) -> None:
-    accessor = ""
-
-    def fail() -> None:
-        nonlocal accessor
-        with logins.connection().client() as pipeline:
-            accessor = str(pipeline.own_token()["accessor"])
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        fail()
-    assert accessor
-    assert not logins.alive(accessor)
 
 
 def test_a_session_that_ends_before_its_step_is_opened_anew(logins: Logins) -> None:
@@ -169,14 +156,6 @@ def test_a_session_that_ends_before_its_step_is_opened_anew(logins: Logins) -> N
         assert second != first
         assert "ember-k8s" in pipeline.auth_mounts()
     assert not logins.alive(second)
-
-
-def test_a_session_that_ends_by_its_own_time_is_opened_anew(approle: Logins) -> None:
-    approle.vault.request("POST", "auth/approle/role/pipeline", {"token_ttl": "1s", "token_max_ttl": "1s"})
-    with approle.connection().client() as pipeline:
-        first = str(pipeline.own_token()["accessor"])
-        eventually(lambda: not approle.alive(first))
-        assert "oidc" in pipeline.auth_mounts()
 
 
 def test_a_right_that_lacks_is_no_reason_to_log_in_again(logins: Logins) -> None:
@@ -220,7 +199,7 @@ def test_a_batch_token_is_left_to_end(approle: Logins, caplog: pytest.LogCapture
     assert not caplog.records
 
 
-def test_a_given_token_is_neither_renewed_nor_revoked(vault: VaultServer) -> None:
+def test_a_given_token_is_neither_renewed_nor_revoked_nor_opened_anew(vault: VaultServer) -> None:
     given = Logins(vault, {"token": vault.pipeline_token}, "token")
     with given.connection().client() as pipeline:
         before = pipeline.own_token()
@@ -231,60 +210,52 @@ def test_a_given_token_is_neither_renewed_nor_revoked(vault: VaultServer) -> Non
     assert before["renewable"], "it could have been renewed"
     assert (after["expire_time"], after.get("last_renewal")) == (before["expire_time"], None)
     assert set(paths) == {"sys/auth", "auth/token/lookup-self"}
-
-
-def test_a_given_token_that_has_ended_is_no_reason_to_log_in(vault: VaultServer) -> None:
-    given = Logins(vault, {"token": vault.pipeline_token}, "token")
-    with given.connection().client() as pipeline:
-        given.revoke(pipeline.own_token()["accessor"])
-        with given.counted() as paths, pytest.raises(AccessDenied, match="403"):
-            pipeline.auth_mounts()
+    given.revoke(after["accessor"])
+    with (
+        given.connection().client() as pipeline,
+        given.counted() as paths,
+        pytest.raises(AccessDenied, match="403"),
+    ):
+        pipeline.auth_mounts()
     assert paths == ["sys/auth"]
 
 
-@pytest.fixture
-def sealed_in_the_end(vault: VaultServer) -> Iterator[Callable[[], None]]:
-    yield vault.seal
-    vault.unseal()
+def test_what_our_token_may_do_is_asked_once_for_each_path(vault: VaultServer) -> None:
+    given = Logins(vault, {"token": vault.pipeline_token}, "token")
+    with given.counted() as paths, given.connection().client() as pipeline:
+        for asked in (["sys/auth"], ["sys/mounts", "sys/auth"], ["sys/mounts"]):
+            assert list(pipeline.capabilities(asked)) == asked
+    assert paths == ["sys/capabilities-self"] * 2
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_session_that_cannot_be_revoked_hides_nothing(
-    approle: Logins,
-    sealed_in_the_end: Callable[[], None],
-    fails: bool,
-    caplog: pytest.LogCaptureFixture,
+    approle: Logins, caplog: pytest.LogCaptureFixture, *, fails: bool
 ) -> None:
-    def step() -> str:
-        with approle.connection().client() as pipeline:
+    expected = pytest.raises(Busy, match="sealed") if fails else contextlib.nullcontext()
+    try:
+        with expected, approle.connection().client() as pipeline:
             pipeline.auth_mounts()
-            sealed_in_the_end()
+            approle.vault.seal()
             if fails:
                 pipeline.auth_mounts()
-        return "done"
-
-    if fails:
-        with pytest.raises(Busy, match="sealed"):
-            step()
-    else:
-        assert step() == "done"
+    finally:
+        approle.vault.unseal()
     assert "was not revoked, and ends by itself" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("wrong", "remedy"),
+    ("is_a_token", "remedy"),
     [
-        ("c0ffee00-0000-4000-8000-000000000000", "has expired or was used as often as it may be"),
-        ("wrapped", "looks like the token that wraps a secret id: run `vault unwrap` with it"),
-        ("expired", "has expired or was used as often as it may be"),
+        (False, "has expired or was used as often as it may be"),
+        (True, "looks like the token that wraps a secret id: run `vault unwrap` with it"),
     ],
 )
 def test_a_secret_id_that_does_not_log_in_is_explained_and_not_told(
-    approle: Logins, wrong: str, remedy: str, caplog: pytest.LogCaptureFixture
+    approle: Logins, remedy: str, caplog: pytest.LogCaptureFixture, *, is_a_token: bool
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    made = {"wrapped": wrapped, "expired": expired}
-    secret = made[wrong](approle.vault) if wrong in made else wrong
+    secret = approle.vault.pipeline_token if is_a_token else "c0ffee00-0000-4000-8000-000000000000"
     with pytest.raises(AccessDenied) as caught:
         approle.connection(approle_secret_id=secret).client()
     assert "auth/approle/login: refused our login: 400 invalid role or secret ID" in str(caught.value)
@@ -292,49 +263,20 @@ def test_a_secret_id_that_does_not_log_in_is_explained_and_not_told(
     assert secret not in caplog.text + repr(caught.value) + str(caught.value.__dict__)
 
 
-def wrapped(vault: VaultServer) -> str:
-    answer = requests.post(
-        f"{vault.address}/v1/auth/approle/role/pipeline/secret-id",
-        headers={"X-Vault-Token": vault.root_token, "X-Vault-Wrap-TTL": "60s"},
-        verify=str(vault.ca_file),
-        timeout=30,
-    )
-    return str(answer.json()["wrap_info"]["token"])
-
-
-def expired(vault: VaultServer) -> str:
-    vault.request("POST", "auth/approle/role/pipeline", {"secret_id_ttl": "1s"})
-    made = vault.request("POST", "auth/approle/role/pipeline/secret-id", {})["data"]
-    look = {"secret_id_accessor": made["secret_id_accessor"]}
-
-    def is_gone() -> bool:
-        try:
-            return not vault.request("POST", "auth/approle/role/pipeline/secret-id-accessor/lookup", look)
-        except requests.HTTPError:
-            return True
-
-    eventually(is_gone)
-    return str(made["secret_id"])
-
-
-def test_the_pods_token_is_read_at_each_login(kubernetes: Logins, cluster: Kube) -> None:
+def test_the_pods_own_token_is_read_at_each_login(kubernetes: Logins, cluster: Kube) -> None:
     file = Path(kubernetes.fields["kubernetes_token_path"])
     connection = kubernetes.connection()
     file.write_text("not a token any more")
     with pytest.raises(AccessDenied, match="auth/kubernetes/login: refused our login") as caught:
         connection.client()
     assert "bound to the ServiceAccount and the namespace of the worker's pod" in caught.value.remedy
+    file.write_text(another := token_of(cluster, "vault"))
+    with pytest.raises(AccessDenied, match="403 service account name not authorized") as caught:
+        connection.client()
+    assert another not in repr(caught.value)
     file.write_text(token_of(cluster, WORKER["name"]))
     with connection.client() as pipeline:
         assert pipeline.own_token()["policies"] == [POLICY]
-
-
-def test_another_pods_token_does_not_log_in(kubernetes: Logins, cluster: Kube) -> None:
-    token = token_of(cluster, "vault")
-    Path(kubernetes.fields["kubernetes_token_path"]).write_text(token)
-    with pytest.raises(AccessDenied, match="403 service account name not authorized") as caught:
-        kubernetes.connection().client()
-    assert token not in repr(caught.value)
 
 
 def test_without_a_pod_it_is_said_that_there_is_none(kubernetes: Logins, tmp_path: Path) -> None:

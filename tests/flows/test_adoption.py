@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from deployments.vault.policy import pipeline_policy
+from bench.traffic import Traffic
 from runbook.errors import Conflict
-from tests.rights import EMBER, token_with
-from tests.traffic import Traffic
-from tests.world import Run, World, enable
+from tests.rights import printed_policy, token_with
+from tests.run import Run, at_the_gate, enable, land
+from tests.world import World
 
 pytestmark = pytest.mark.long
 
@@ -33,14 +33,11 @@ async def stops(world: World, option: str) -> None:
 
 async def to_the_end(world: World, **option: Any) -> tuple[Run, str]:
     """Run, merge, sync, resume; returns the run and the plan that it showed first."""
-    run = await enable(world, **option)
-    assert await run.go() == "Suspended", run.error
+    run = await at_the_gate(world, **option)
     plan = str((await run.artifacts())[PLAN])
     (pull,) = world.pulls()
     assert _row(plan, next(iter(_names(option)))) in pull["body"], "the reviewer sees the same"
-    world.merge()
-    world.sync()
-    await run.resume()
+    await land(world, run)
     assert await run.go() == "Completed", run.error
     return run, plan
 
@@ -94,7 +91,7 @@ async def test_an_alias_of_another_group_is_moved_with_the_rights_that_are_print
     theirs = vault.request("GET", "identity/group/name/people")["data"]["id"]
     alias = {"name": ALIAS, "mount_accessor": accessor, "canonical_id": theirs}
     vault.request("POST", "identity/group-alias", alias)
-    world.connect(vault__token=token_with(vault, pipeline_policy([EMBER], extras=["move-alias"])))
+    world.connect(vault__token=token_with(vault, printed_policy(vault, extras=["move-alias"])))
     await stops(world, "move_alias=True")
 
     run, plan = await to_the_end(world, move_alias=True)

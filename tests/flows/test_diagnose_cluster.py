@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from prefect import flow
 
+from bench.traffic import Traffic
 from flows.diagnose_cluster import diagnose_cluster
+from runbook.application_names import ApplicationNames
 from runbook.errors import VerificationFailed
-from tests.traffic import Traffic
-from tests.world import Run, World, enable
+from runbook.request import EnableRequest
+from tasks.verify import verify_login
+from tests.run import Run, enable, enabled, land
+from tests.secrets.faults import everybody_reads_everything
+from tests.world import World
 
 CONFIG = "auth/ember-k8s/config"
 ROLE = "auth/ember-k8s/role/emea-ops"
-
-
-async def enabled(world: World) -> Run:
-    """An enabled cluster; the run that did it."""
-    run = await enable(world)
-    assert await run.go() == "Suspended", run.error
-    world.merge()
-    world.sync()
-    await run.resume()
-    assert await run.go() == "Completed", run.error
-    return run
 
 
 async def diagnose(world: World) -> Run:
@@ -46,7 +42,7 @@ async def test_a_diagnosis_proves_the_login_or_says_the_cause_and_writes_nothing
     assert (await run.read()).name == "diagnose emea/ember"
     assert "emea/ember: the login works" in await run.logs()
     table = json.loads((await run.artifacts())["diagnosis-emea-ember"])
-    assert {row["system"] for row in table} == {"Vault", "OpenShift"}
+    assert {row["system"] for row in table} == {"Prefect", "Vault", "OpenShift"}
     assert not [row for row in table if "❌" in row[""]]
     assert traffic.seen() > 20
     assert traffic.writes() == []
@@ -55,16 +51,76 @@ async def test_a_diagnosis_proves_the_login_or_says_the_cause_and_writes_nothing
     assert await run.again() == "Failed"
     assert isinstance(run.error, VerificationFailed)
     message = str(run.error)
+    # Nothing tells it from a Vault that does not reach the cluster, or from a disabled entity.
     assert message.startswith(
-        "Vault, auth/ember-k8s/config: Vault's reviewer JWT is not accepted by the API server; all else is "
-        "right; our record: written at "
+        "Vault, login of payments/vault-secret-fetcher: is refused, though all that we see is right and the "
+        "API server accepts the reviewer JWT of our record: written at "
     )
     record = json.loads((await enabling.artifacts())["reviewer-emea-ember"])[0]
     assert f"sha256 {record['sha256'][:16]}" in message
     assert f"of ServiceAccount uid {record['service_account_uid']}" in message
-    assert "the Secret still holds that token, so somebody wrote another one to Vault" in message
-    assert message.endswith("it writes the reviewer's token of today, which is accepted.")
-    assert "not accepted by the API server" in await run.logs()
+    assert "the Secret still holds that token. " in message
+    assert message.endswith("run enable-cluster again: it writes the reviewer's token of today.")
+    assert "or somebody has written another JWT since" in await run.logs()
+
+    # A proof that fails names the Application to sync as preflight found it.
+    world.delete_service_account("payments", "vault-secret-fetcher")
+    request = EnableRequest.model_validate(world.parameters)
+    names = ApplicationNames("apps-osc", "resources-osc", "operators-osc")
+
+    @flow(name="only-the-proof")
+    async def only_the_proof() -> None:
+        verify_login(request, names)
+
+    proof = await Run.create(only_the_proof, {})
+    assert await proof.go() == "Failed"
+    assert isinstance(proof.error, VerificationFailed)
+    assert proof.error.remedy == "In ArgoCD, sync resources-osc; it comes with the pull request."
+    assert proof.error.remedy in await proof.logs()
+    assert "resources-osc" in str((await proof.read()).state)
+
+
+@pytest.mark.long
+async def test_no_remedy_is_given_that_a_run_has_just_tried(world: World) -> None:
+    """Vault refuses the logins of disabled entities with the words of a failed review."""
+    run = await enabled(world)
+    entities = world.vault.request("LIST", "identity/entity/id")["data"]["keys"]
+    for entity in entities:
+        world.as_vault_admin("POST", f"identity/entity/id/{entity}", {"disabled": True})
+    assert await run.again() == "Failed"
+    of_run = str(run.error)
+    assert "is refused, and it is not for the reviewer JWT: our record: written at " in of_run
+    assert "Another run would change nothing. Ask Vault's operators" in of_run
+    diagnosis = await diagnose(world)
+    assert await diagnosis.go() == "Failed"
+    assert str(diagnosis.error) == of_run
+    for entity in entities:
+        world.as_vault_admin("POST", f"identity/entity/id/{entity}", {"disabled": False})
+    assert await run.again() == "Completed", run.error
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("completes", [True, False])
+async def test_the_mode_is_that_of_the_last_run_whatever_the_parameters_say(
+    world: World, completes: bool
+) -> None:
+    run = await enable(
+        world, policy_scope="cluster", reviewer_token="token-request", service_account="fetcher"
+    )
+    assert await run.go() == "Suspended", run.error
+    await land(world, run)
+    end = "Completed" if completes else "Failed"
+    # What it proves last is not so.
+    with nullcontext() if completes else everybody_reads_everything(world.vault):
+        assert await run.go() == end, run.error
+        diagnosis = await diagnose(world)
+        assert await diagnosis.go() == end, diagnosis.error
+    table = json.loads((await diagnosis.artifacts())["diagnosis-emea-ember"])
+    assert table[0]["question"] == "In which mode was the cluster enabled?"
+    assert table[0]["answer"] == (
+        "policy_scope=cluster, reviewer_token=token-request, service_account=fetcher, by run "
+        f"{run.id}; the parameters say policy_scope=env, reviewer_token=secret"
+    )
 
 
 @pytest.mark.long

@@ -2,53 +2,97 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
-from prefect.client.schemas.objects import TaskRunResult
+from prefect.client.schemas.objects import TaskRun, TaskRunResult
 
-from tests.traffic import Traffic
-from tests.world import World, enable
-
-
-async def to_the_end(world: World, **changes: object) -> str:
-    """Run, merge, sync, resume; returns the report."""
-    run = await enable(world, **changes)
-    assert await run.go() == "Suspended", run.error
-    world.merge()
-    world.sync()
-    await run.resume()
-    assert await run.go() == "Completed", run.error
-    return str((await run.artifacts())["report-emea-ember"])
+from bench.traffic import Traffic
+from bench.world import REPOSITORY
+from runbook.errors import PrerequisiteMissing
+from sandbox.prefect_server import PrefectServer
+from sandbox.vault_server import VaultServer
+from tests.github_checkout import Checkout
+from tests.kubernetes_objects import Cluster
+from tests.operator_by_hand import VALID, Operator
+from tests.run import at_the_gate, enable, land
+from tests.world import World
 
 
-async def test_a_cluster_is_enabled_and_a_second_run_writes_nothing_anywhere(world: World) -> None:
-    traffic = Traffic(world)
-    report = await to_the_end(world)
-    assert "payments/vault-secret-fetcher logs in at ember-k8s" in report
-    assert "web/vault-secret-fetcher logs in at ember-k8s" in report
-    assert "is Ready: not proved: no ESO on this cluster" in report
-    assert traffic.writes(), "the first run writes, so the count of the second can be believed"
+@dataclass(frozen=True)
+class Enabled:
+    """A cluster that one run enabled, from the form to the proved login, and what a second run then did."""
 
-    traffic.forget()
-    again = await enable(world)
-    assert await again.go() == "Completed", again.error
-    assert traffic.writes() == []
-    assert traffic.seen() > 20
-    assert "Nothing; everything was as wanted." in (await again.artifacts())["report-emea-ember"]
-    assert len(world.pulls()) == 1
+    id: UUID
+    pull: dict[str, Any]
+    report: str
+    tasks: list[TaskRun]
+    wrote: list[str]
+    again_report: str
+    again_wrote: list[str]
+    again_asked: int
+    pulls: int
 
 
-@pytest.mark.long
-async def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(world: World) -> None:
-    run = await enable(world)
-    await run.go()
-    world.merge()
-    world.sync()
-    await run.resume()
-    assert await run.go() == "Completed", run.error
-    tasks = await run.tasks()
-    names = {task.id: task.name for task in tasks}
+@pytest.fixture(scope="module")
+async def enabled(
+    prefect_harness: PrefectServer, vault_server: VaultServer, tmp_path_factory: pytest.TempPathFactory
+) -> Enabled:
+    vault_server.reset()
+    with World.at(tmp_path_factory.mktemp("enabled"), vault_server) as world:
+        world.connect()
+        traffic = Traffic(world)
+        run = await at_the_gate(world)
+        (pull,) = world.pulls()
+        await land(world, run)
+        assert await run.go() == "Completed", run.error
+        wrote = traffic.writes()
+        traffic.forget()
+        again = await enable(world)
+        assert await again.go() == "Completed", again.error
+        reports = [str((await one.artifacts())["report-emea-ember"]) for one in (run, again)]
+        return Enabled(
+            run.id,
+            pull,
+            reports[0],
+            await run.tasks(),
+            wrote,
+            reports[1],
+            traffic.writes(),
+            traffic.seen(),
+            len(world.pulls()),
+        )
+
+
+def test_a_cluster_is_enabled_and_a_second_run_writes_nothing_anywhere(enabled: Enabled) -> None:
+    assert "payments/vault-secret-fetcher logs in at ember-k8s" in enabled.report
+    assert "web/vault-secret-fetcher logs in at ember-k8s" in enabled.report
+    assert "is Ready: not proved: no operator has looked at it yet; waited" in enabled.report
+    assert enabled.wrote, "the first run writes, so the count of the second can be believed"
+    assert enabled.again_wrote == []
+    assert enabled.again_asked > 20
+    assert "Nothing; everything was as wanted." in enabled.again_report
+    assert enabled.pulls == 1
+
+
+def test_the_pull_request_says_what_why_and_what_follows(enabled: Enabled) -> None:
+    assert enabled.pull["title"] == "Enable Vault secrets on emea/ember"
+    body = enabled.pull["body"]
+    assert "`cluster-scope/overlays/prod/emea/ember/kustomization.yaml`" in body
+    assert "| `auth/ember-k8s` | **is created** |" in body
+    assert 'path "k8s_secrets/data/emea/*"' in body
+    assert re.search(rf"^\[Flow run in Prefect\]\(http\S+/flow-run/{enabled.id}\)$", body, re.MULTILINE)
+
+
+def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(enabled: Enabled) -> None:
+    names = {task.id: task.name for task in enabled.tasks}
     upstream = {
         names[task.id]: {
             names[part.id]
@@ -56,56 +100,92 @@ async def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(world:
             for part in parts
             if isinstance(part, TaskRunResult)
         }
-        for task in tasks
+        for task in enabled.tasks
     }
     assert upstream["open the pull request"] == {"preflight"}
     approved = "find the approved plan"
     assert upstream[approved] == {"open the pull request", "check the merge"}
-    assert upstream["wait until synced"] == {approved}
-    assert upstream["write policies"] == {approved}
-    assert upstream["write group and alias"] == {approved, "write policies"}
-    assert upstream["enable auth method"] == {approved, "write group and alias"}
-    assert upstream["configure auth method"] == {approved, "enable auth method", "wait until synced"}
-    assert upstream["write role"] == {approved, "configure auth method"}
-    assert upstream["verify the login"] == {"write role"}
+    # Preflight knows what the Applications are called; what it returns goes through the pull request step.
+    assert {approved} < upstream["wait until synced"] <= {approved, "preflight", "open the pull request"}
+    # The approved plan has the address of the pull request.
+    needed = {
+        name: upstream[name] - {"open the pull request"}
+        for name in upstream
+        if name.startswith(("write", "enable", "configure"))
+    }
+    assert needed == {
+        "write policies": {approved},
+        "write group and alias": {approved, "write policies"},
+        "enable auth method": {approved, "write group and alias"},
+        "configure auth method": {approved, "enable auth method", "wait until synced"},
+        "write role": {approved, "configure auth method"},
+    }
+    # What preflight returns goes through these steps, too.
+    known_by = {"preflight", "open the pull request", "wait until synced"}
+    assert {"write role"} < upstream["verify the login"] <= {"write role", *known_by}
+
+
+def operator_after_first_look(world: World) -> threading.Thread:
+    """The operator of a new cluster: it judges the stores once the run has looked at them."""
+    path = "/apis/external-secrets.io/v1/namespaces/{}/secretstores/opf-vault-store"
+    operator = Operator(Cluster(world.kubernetes), {})
+
+    def judge() -> None:
+        deadline = time.monotonic() + 60
+        for namespace in ("payments", "web"):
+            while ("GET", path.format(namespace)) not in world.kubernetes.requests:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            operator.judge(namespace, VALID)
+
+    made = threading.Thread(target=judge)
+    made.start()
+    return made
+
+
+async def test_an_operator_that_comes_after_our_sync_is_awaited_on_the_runs_page(world: World) -> None:
+    run = await at_the_gate(world, store_timeout="2m")
+    await land(world, run)
+    operator = operator_after_first_look(world)
+    assert await run.go() == "Completed", run.error
+    operator.join()
+    report = str((await run.artifacts())["report-emea-ember"])
+    assert report.count("is Ready: store validated") == 2
+    waits = "waiting until SecretStore payments/opf-vault-store is Ready: no operator has looked at it yet"
+    assert waits in await run.logs()
 
 
 @pytest.mark.long
-async def test_scope_cluster_refuses_a_siblings_secrets(world: World) -> None:
-    report = await to_the_end(world, policy_scope="cluster")
-    assert "its session carries emea-ember-kv-r" in report
-    assert "it may not read k8s_secrets/emea/not-ember/: 403" in report
+async def test_a_build_that_is_not_as_we_mean_it_ends_the_run_before_anything_is_written(
+    world: World, tmp_path: Path
+) -> None:
+    checkout = Checkout(tmp_path / "somebody", "checkout", world.github.token_of("reviewer"))
+    checkout.clone(world.github.clone_url(REPOSITORY))
+    overlay = checkout.folder / "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"
+    overlay.write_text(f"{overlay.read_text()}namePrefix: ember-\n")
+    checkout.git("commit", "--quiet", "--all", "--message", "Name all objects after the cluster")
+    checkout.git("push", "--quiet", "origin", "main")
 
-
-@pytest.mark.long
-async def test_a_requested_token_needs_no_secret_in_the_pull_request(world: World) -> None:
-    report = await to_the_end(world, reviewer_token="token-request", reviewer_token_lifetime="24h")
-    assert "Reviewer's token: sha256" in report
-    assert "ends: 20" in report
-    files = world.as_reviewer("GET", "/pulls/1/files").json()
-    assert not [file for file in files if "token" in file["filename"]]
+    traffic = Traffic(world)
+    run = await enable(world)
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, PrerequisiteMissing)
+    assert "Our objects in the overlay of emea/ember" in str(run.error)
+    assert "SecretStore payments/ember-opf-vault-store" in str(run.error)
+    artifacts = await run.artifacts()
+    (row,) = [each for each in json.loads(artifacts["preflight-emea-ember"]) if "failed" in each["status"]]
+    assert row["prerequisite"] == "Our objects in the overlay of emea/ember"
+    assert traffic.writes() == []
+    assert world.pulls() == []
+    checkout.git("fetch", "--quiet", "origin")
+    assert "enable-vault" not in checkout.git("branch", "--remotes")
 
 
 @pytest.mark.long
 async def test_a_run_proposes_from_a_fork_that_it_makes(world: World) -> None:
     world.connect(gitops__fork="pipeline")
-    run = await enable(world)
-    assert await run.go() == "Suspended", run.error
+    run = await at_the_gate(world)
     (pull,) = world.pulls()
     assert pull["head"]["label"] == "pipeline:enable-vault/emea/ember"
-    world.merge()
-    world.sync()
-    await run.resume()
+    await land(world, run)
     assert await run.go() == "Completed", run.error
-
-
-async def test_the_pull_request_says_what_why_and_what_follows(world: World) -> None:
-    run = await enable(world)
-    await run.go()
-    (pull,) = world.pulls()
-    assert pull["title"] == "Enable Vault secrets on emea/ember"
-    body = pull["body"]
-    assert "`cluster-scope/overlays/prod/emea/ember/kustomization.yaml`" in body
-    assert "| `auth/ember-k8s` | **is created** |" in body
-    assert 'path "k8s_secrets/data/emea/*"' in body
-    assert re.search(rf"^\[Flow run in Prefect\]\(http\S+/flow-run/{run.id}\)$", body, re.MULTILINE)

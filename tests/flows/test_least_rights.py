@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from deployments.vault.policy import pipeline_policy
 from runbook.request import PolicyScope, ReviewerToken
-from tests.rights import EMBER, cluster_account, token_with
-from tests.world import World, enable
+from tests.rights import cluster_account, printed_policy, token_with
+from tests.run import Run, enable, enabled
+from tests.world import World
 
 
-async def run_to_the_end(world: World, **changes: Any) -> str:
-    """Run, merge, sync, resume; returns the report."""
-    run = await enable(world, **changes)
-    assert await run.go() == "Suspended", run.error
-    world.merge()
-    world.sync()
-    await run.resume()
-    assert await run.go() == "Completed", run.error
+async def report_of(run: Run) -> str:
     return str((await run.artifacts())["report-emea-ember"])
 
 
@@ -34,21 +25,24 @@ def narrow_kubeconfig(world: World, mode: ReviewerToken) -> str:
 async def test_a_run_passes_with_the_printed_rights_alone(
     world: World, scope: PolicyScope, mode: ReviewerToken
 ) -> None:
-    token = token_with(world.vault, pipeline_policy([EMBER], [scope]))
+    token = token_with(world.vault, printed_policy(world.vault, scopes=[scope]))
     world.connect(vault__token=token, cluster__kubeconfig=narrow_kubeconfig(world, mode))
     parameters = {"policy_scope": scope, "reviewer_token": mode}
-    report = await run_to_the_end(world, **parameters)
+    report = await report_of(await enabled(world, **parameters))
     assert "payments/vault-secret-fetcher logs in at ember-k8s" in report
+    if scope == "cluster":
+        assert "its session carries emea-ember-kv-r" in report
+        assert "it may not read k8s_secrets/emea/not-ember/: 403" in report
 
     again = await enable(world, **parameters)
     assert await again.go() == "Completed", again.error
-    assert "Nothing; everything was as wanted." in (await again.artifacts())["report-emea-ember"]
+    assert "Nothing; everything was as wanted." in await report_of(again)
 
 
 @pytest.mark.long
 async def test_a_run_that_logs_in_by_itself_outlives_its_sessions_and_leaves_none(world: World) -> None:
     vault = world.vault
-    vault.request("PUT", "sys/policies/acl/narrow", {"policy": pipeline_policy([EMBER])})
+    vault.request("PUT", "sys/policies/acl/narrow", {"policy": printed_policy(vault)})
     vault.request("POST", "sys/auth/approle", {"type": "approle"})
     role = {
         "token_policies": ["narrow"],
@@ -64,11 +58,10 @@ async def test_a_run_that_logs_in_by_itself_outlives_its_sessions_and_leaves_non
     before = set(vault.request("LIST", "auth/token/accessors")["data"]["keys"])
     position = vault.audit_position()
 
-    report = await run_to_the_end(world)
+    report = await report_of(await enabled(world))
 
     assert "payments/vault-secret-fetcher logs in at ember-k8s" in report
-    paths = [
-        entry["request"]["path"] for entry in vault.audit_entries(position) if entry["type"] == "request"
-    ]
-    assert paths.count("auth/approle/login") >= 7, "each step logs in"
+    asked = [entry["request"] for entry in vault.audit_entries(position) if entry["type"] == "request"]
+    assert [one["path"] for one in asked].count("auth/approle/login") >= 7, "each step logs in"
+    assert [one["path"] for one in asked if "x-correlation-id" not in one.get("headers", {})] == []
     assert set(vault.request("LIST", "auth/token/accessors")["data"]["keys"]) == before

@@ -1,58 +1,46 @@
-"""The gate: only the content of the base branch opens it. More of it, on a real worker, in ``tests/e2e``."""
+"""The gate: only the content of the base branch opens it. More of it in ``tests/gate``."""
 
 from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import AwaitingRetry
 
+from bench.world import REPOSITORY
 from connections import GitOpsRepository
 from flows.watch_merges import watch_merges
-from runbook.errors import Conflict, NotMerged
-from tests.world import Run, World, enable
+from runbook.errors import Conflict
+from tests.github_checkout import Checkout
+from tests.run import Run, at_the_gate, enable, land
+from tests.world import World
 
 
-async def test_whoever_resumes_without_a_merge_only_makes_it_look(world: World) -> None:
-    run = await enable(world)
-    assert await run.go() == "Suspended"
-    await run.resume()
-    assert await run.go() == "Suspended"
-    await run.resume({"landed_elsewhere": True, "note": "I promise"})
-    assert await run.go() == "Suspended"
-    log = await run.logs()
-    assert "the change is not on the base branch; the run waits again" in log
-    assert "I promise" in log
-    assert len(world.pulls()) == 1
-
-
-@pytest.mark.long
-async def test_the_form_links_the_pull_request_and_asks_for_nothing(world: World) -> None:
-    run = await enable(world)
-    await run.go()
-    state = (await run.read()).state
-    assert state is not None
-    async with get_client() as client:
-        keyset = state.state_details.run_input_keyset
-        assert keyset is not None
-        description = await client.read_flow_run_input(run.id, keyset["description"])
-        schema = await client.read_flow_run_input(run.id, keyset["schema"])
-    assert world.pulls()[0]["html_url"] in description
-    assert '"required"' not in schema
-
-
-async def test_a_pull_request_closed_without_a_merge_ends_the_run_and_a_new_run_opens_another(
-    world: World,
+async def test_what_authors_call_themselves_and_their_commits_is_shown_and_not_acted_on(
+    world: World, tmp_path: Path
 ) -> None:
-    run = await enable(world)
-    await run.go()
-    world.as_reviewer("PATCH", "/pulls/1", json={"state": "closed"})
+    run = await at_the_gate(world)
+    checkout = Checkout(tmp_path, "theirs", world.github.token_of("reviewer"))
+    checkout.clone(world.github.clone_url(REPOSITORY), "--branch", "enable-vault/emea/ember")
+    listed = checkout.folder / "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"
+    listed.write_text(listed.read_text().replace("  - secret-mgmt\n", ""))
+    author = "\x1b[31m\u202e![x](http://127.0.0.1:9/leak.png) [here](javascript:alert(1)) <b>@reviewer"
+    checkout.git("commit", "--quiet", "--all", "--author", f"{author} <a@example.com>", "--message", author)
+    checkout.git("push", "--quiet", "origin", "HEAD")
     await run.resume()
-    assert await run.go() == "Failed"
-    assert isinstance(run.error, NotMerged)
-    assert "pull request #1: was closed without a merge by reviewer" in str(run.error)
-    again = await enable(world)
-    assert await again.go() == "Suspended", again.error
-    assert [pull["number"] for pull in world.pulls("open")] == [2]
+    assert await run.go() == "Suspended", run.error
+
+    (comment,) = world.as_reviewer("GET", "/issues/1/comments").json()
+    log, page = await run.logs(), (await run.artifacts())["merge-emea-ember"]
+    for text in (log, page, comment["body"]):
+        assert "leak.png" in text
+        assert not {sign for sign in text if unicodedata.category(sign) in {"Cc", "Cf"}} - {"\n"}
+    for text in (page, comment["body"]):
+        assert "!\\[x\\]\\(http" in text
+        assert not re.search(r"(?<!\\)\[(x|here)|\]\(javascript|<b|@reviewer", text)
 
 
 @pytest.mark.long
@@ -63,9 +51,7 @@ async def test_a_run_that_was_refused_for_another_change_proposes_its_own_once_t
     assert await first.go() == "Suspended", first.error
     assert await second.go() == "Failed"
     assert isinstance(second.error, Conflict)
-    world.merge()
-    world.sync()
-    await first.resume()
+    await land(world, first)
     assert await first.go() == "Completed", first.error
     async with get_client() as client:
         await client.set_flow_run_state(second.id, AwaitingRetry(), force=True)
@@ -80,16 +66,13 @@ async def test_a_run_that_waited_and_gave_way_to_an_older_one_proposes_its_own_l
     block: GitOpsRepository = await GitOpsRepository.aload(world.parameters["gitops"])
     await block.asave(f"again-{world.suffix}")
     older = await enable(world, namespaces=["web"])
-    younger = await enable(world, gitops=f"again-{world.suffix}")
-    assert await younger.go() == "Suspended", younger.error
+    younger = await at_the_gate(world, gitops=f"again-{world.suffix}")
     assert await older.go() == "Suspended", older.error
     await younger.resume()
     assert await younger.go() == "Failed"
     assert isinstance(younger.error, Conflict)
     assert "is under way for emea/ember with other parameters: namespaces=" in str(younger.error)
-    world.merge()
-    world.sync()
-    await older.resume()
+    await land(world, older)
     assert await older.go() == "Completed", older.error
     async with get_client() as client:
         await client.set_flow_run_state(younger.id, AwaitingRetry(), force=True)
@@ -100,8 +83,7 @@ async def test_a_run_that_waited_and_gave_way_to_an_older_one_proposes_its_own_l
 async def test_after_a_later_failure_a_retry_asks_for_no_second_approval_and_repeats_no_vault_step(
     world: World,
 ) -> None:
-    run = await enable(world)
-    await run.go()
+    run = await at_the_gate(world)
     world.merge()
     world.sync()
     world.delete_service_account("web", "vault-secret-fetcher")
@@ -118,8 +100,7 @@ async def test_after_a_later_failure_a_retry_asks_for_no_second_approval_and_rep
 
 @pytest.mark.long
 async def test_vault_steps_that_are_done_are_skipped_on_retry(world: World) -> None:
-    run = await enable(world)
-    await run.go()
+    run = await at_the_gate(world)
     world.merge()
     world.sync()
     world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
@@ -135,8 +116,7 @@ async def test_vault_steps_that_are_done_are_skipped_on_retry(world: World) -> N
 
 
 async def test_the_watcher_wakes_the_runs_whose_change_has_landed_and_no_other(world: World) -> None:
-    run = await enable(world)
-    await run.go()
+    run = await at_the_gate(world)
     watcher = await Run.create(watch_merges, {})
     assert await watcher.go() == "Completed", watcher.error
     state = (await run.read()).state

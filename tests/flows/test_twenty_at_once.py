@@ -6,42 +6,34 @@ import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, LogFilter, TaskRunFilter
 from prefect.logging.handlers import APILogHandler
 
-from deployments.sandbox.prefect_server import PrefectServer
-from deployments.sandbox.vault_server import VaultServer
-from deployments.vault.policy import pipeline_policy
 from runbook.changes import pending
 from runbook.names import Cluster
-from runbook.policies import read_policy, rules_of, write_policy
+from runbook.objects.policy import read_policy, write_policy
+from runbook.policy_rules import rules_of
 from runbook.request import EnableRequest
+from sandbox.prefect_server import PrefectServer
+from sandbox.vault_server import VaultServer
 from systems.vault import Vault
-from tasks.auth_method import mount_changes
-from tasks.group import alias_changes, group_changes
-from tasks.policies import policy_changes
-from tasks.role import role_changes
 from tests.faults.faults import Fault, Script
 from tests.faults.proxy import Proxy, Server
 from tests.fleet import connect, fleet_at, merge
 from tests.processes import start, wait_for
-from tests.rights import token_with
+from tests.rights import printed_policy, token_with
+from tests.run import Run, enable
+from tests.steps import alias_changes, group_changes, mount_changes, policy_changes, role_changes
 from tests.tasks.conftest import client
-from tests.world import Run, World, enable
+from tests.world import World
 
 pytestmark = pytest.mark.long
 
 ALIAS = "identity/group-alias"
-SHARED = (
-    "sys/policies/acl/emea-kv-r",
-    "sys/policies/acl/emea-kv-rw",
-    "identity/group/name/vault-admins-emea",
-    ALIAS,
-)
+SHARED = ("sys/policies/acl/emea-kv-r", "sys/policies/acl/emea-kv-rw", ALIAS)
 """What is written for the environment, so by each of its runs that does not find it."""
 
 PATIENCE = 10.0
@@ -92,7 +84,9 @@ def connect_through(worlds: Sequence[World], proxy: Proxy) -> None:
     vault = worlds[0].vault
     connect(
         worlds,
-        vault__token=token_with(vault, pipeline_policy([Cluster("emea", one.cluster) for one in worlds])),
+        vault__token=token_with(
+            vault, printed_policy(vault, [Cluster("emea", one.cluster) for one in worlds])
+        ),
         vault__address=proxy.url,
         vault__ca_cert=proxy.ca_pem,
         vault__address_for_clusters=vault.address,
@@ -156,8 +150,8 @@ def enabled_as_one_environment(vault: VaultServer, worlds: Sequence[World]) -> N
     """One group, one alias, both policies, and for each cluster a mount with its own config and role."""
     with client(vault, vault.root_token) as admin:
         for ours in (read_policy("emea"), write_policy("emea")):
-            rules = rules_of(admin.policy(ours.name) or "")
-            assert rules == {path: frozenset(granted) for path, granted in ours.rules.items()}
+            rules = rules_of(admin.policy(ours.policy) or "")
+            assert rules == {path: frozenset(granted) for path, granted in ours.paths.items()}
         group = admin.group("vault-admins-emea")
         assert group is not None
         assert group.policies == ("emea-kv-rw",)
@@ -171,7 +165,7 @@ def enabled_as_one_environment(vault: VaultServer, worlds: Sequence[World]) -> N
 
 
 def mount_is_its_own(admin: Vault, world: World) -> None:
-    config: dict[str, Any] = dict(admin.http.read(f"auth/{world.cluster}-k8s/config") or {})
+    config = admin.kubernetes_config(f"{world.cluster}-k8s") or {}
     assert config["kubernetes_host"] == world.kubernetes.url
     assert config["kubernetes_ca_cert"].strip() == world.kubernetes.ca_pem.strip()
     assert config["token_reviewer_jwt_set"]

@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Crashed, Running, Suspended
 
+from change.gate.watch import Round, Watch
 from runbook.errors import Unreachable
 from runbook.gate import LABEL
-from tasks.watch import Round, Watch
-from tests.world import Run, World, enable
+from tasks.runbooks import RUNBOOKS
+from tests.run import Run, at_the_gate, enable
+from tests.world import World
 
 
-async def look() -> Round:
+async def look(**options: Any) -> Round:
     """In a thread of its own, as the merge service does."""
-    watch = Watch(logging.getLogger(__name__))
+    watch = Watch(RUNBOOKS, logging.getLogger(__name__))
     try:
-        return await asyncio.to_thread(watch.look)
+        return await asyncio.to_thread(watch.look, **options)
     finally:
         watch.close()
 
@@ -51,8 +54,7 @@ async def test_a_run_whose_connection_is_gone_does_not_keep_the_others_waiting(
 
 @pytest.mark.long
 async def test_while_github_does_not_answer_nobody_is_woken_to_fail(world: World, tmp_path: Path) -> None:
-    run = await enable(world)
-    assert await run.go() == "Suspended", run.error
+    await at_the_gate(world)
     world.land_by_hand(tmp_path)
     world.connect(gitops__api_url="http://127.0.0.1:9/api/v3")
     found = await look()
@@ -66,8 +68,7 @@ async def test_while_github_does_not_answer_nobody_is_woken_to_fail(world: World
 async def test_a_run_that_was_marked_as_crashed_while_it_waited_waits_again_and_is_woken(
     world: World, tmp_path: Path
 ) -> None:
-    run = await enable(world)
-    assert await run.go() == "Suspended", run.error
+    run = await at_the_gate(world)
     before = (await run.read()).state
     async with get_client() as client:
         for _ in range(2):  # as a worker does
@@ -86,8 +87,7 @@ async def test_a_run_that_was_marked_as_crashed_while_it_waited_waits_again_and_
 
 @pytest.mark.long
 async def test_a_run_that_crashed_while_it_worked_stays_so_until_somebody_retries_it(world: World) -> None:
-    run = await enable(world)
-    assert await run.go() == "Suspended", run.error
+    run = await at_the_gate(world)
     await run.resume()
     async with get_client() as client:
         await client.set_flow_run_state(run.id, Running(), force=True)

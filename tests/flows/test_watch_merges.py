@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
-import requests
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from deployments.sandbox.github_api.limits import RateLimits
-from deployments.sandbox.prefect_server import PrefectServer
+from bench.crowd import Crowd
+from change.gate.watch import Watch
 from flows.enable_cluster import enable_cluster
-from tasks.watch import Watch
-from tests.crowd import Crowd
+from sandbox.github_api.limits import RateLimits
+from sandbox.prefect_server import PrefectServer
+from tasks.runbooks import RUNBOOKS
+from tests.prefect_wire import Wire
 from tests.world import World
 
 LOG = logging.getLogger(__name__)
 
 
 @pytest.fixture
-def crowd(prefect_harness: PrefectServer, world: World, tmp_path: Path) -> Crowd:
+def crowd(prefect_harness: PrefectServer, world: World) -> Crowd:
     with get_client(sync_client=True) as client:
         deployment = client.create_deployment(client.create_flow(enable_cluster), name="crowd")
-    return Crowd(world, prefect_harness.api, str(deployment), tmp_path)
+    return Crowd(world, prefect_harness.api, str(deployment))
 
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    made = Watch(LOG)
+    made = Watch(RUNBOOKS, LOG)
     yield made
     made.close()
 
@@ -70,7 +67,6 @@ def test_while_github_asks_to_be_left_alone_it_is_not_asked(crowd: Crowd, world:
     crowd.grow_to(1)
     world.github.rate_limits = RateLimits(requests=0, window_seconds=1000)
     assert [type(problem).__name__ for problem in watch.look().problems] == ["Busy"]
-    assert watch.not_before is not None
     before = len(world.github.requests)
     assert watch.look().problems == ()
     assert world.github.requests[before:] == []
@@ -90,57 +86,16 @@ def test_a_run_that_has_looked_and_not_suspended_yet_is_woken_once_it_has(
     assert (found.woken, found.again) == (("enable emea/ember",), ())
 
 
-@contextmanager
-def busy_for_one_resume(server: PrefectServer) -> Iterator[str]:
-    """The server behind a proxy that answers the first resume with 503, as SQLite under load does."""
-    busy = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output readable."""
-
-        def _pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.path.endswith("/resume") and not busy.is_set():
-                busy.set()
-                self._answer(503, b'{"detail": "Service Unavailable"}')
-                return
-            answer = requests.request(
-                self.command,
-                f"http://127.0.0.1:{server.port}{self.path}",
-                data=body,
-                headers={name: value for name, value in self.headers.items() if name.lower() != "host"},
-                timeout=30,
-            )
-            self._answer(answer.status_code, answer.content)
-
-        def _answer(self, status: int, content: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_PATCH = _pass_on  # noqa: N815
-
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=proxy.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{proxy.server_port}/api"
-    finally:
-        proxy.shutdown()
-        proxy.server_close()
-
-
 def test_a_run_that_a_busy_server_does_not_resume_is_woken_by_the_next_look(
     crowd: Crowd, world: World, watch: Watch, prefect_harness: PrefectServer
 ) -> None:
     crowd.grow_to(1)
     merge(world, crowd.runs[0][1])
     with (
-        busy_for_one_resume(prefect_harness) as url,
-        temporary_settings(updates={PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+        Wire(prefect_harness.port) as wire,
+        temporary_settings(updates={PREFECT_API_URL: wire.api_url, PREFECT_CLIENT_MAX_RETRIES: 0}),
     ):
+        wire.refuse(b"POST /api/flow_runs/", b"/resume", times=1)
         found = watch.look()
         assert (found.woken, found.again) == ((), ("enable emea/ember",))
         found = watch.look()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.sandbox.vault_server import VaultServer
 from runbook.changes import pending
-from runbook.errors import Conflict
-from runbook.request import EnableRequest
-from systems.vault import Login, Vault
-from tasks.group import alias_changes, group_changes, realize_group
-from tasks.policies import realize_policies
+from sandbox.vault_server import VaultServer
+from systems.vault import Vault
 from tests.rights import policy_of_the_tests, token_with
-from tests.tasks.conftest import client
+from tests.steps import alias_changes, group_changes, realize_group, realize_policies
+from tests.tasks.conftest import client, request
+from tests.tasks.identities import OURS, group_of, other_group, owner, write_alias
 
 
 def user_policies(vault: VaultServer, client: Vault, groups: list[str]) -> tuple[str, ...]:
@@ -25,33 +23,24 @@ def user_policies(vault: VaultServer, client: Vault, groups: list[str]) -> tuple
 
 
 def test_a_user_of_the_group_gets_the_write_policy_and_nobody_else_does(
-    vault: VaultServer, pipeline: Vault, request_for_ember: EnableRequest
+    vault: VaultServer, pipeline: Vault
 ) -> None:
-    realize_policies(pipeline, request_for_ember)
-    realize_group(pipeline, request_for_ember)
+    realize_policies(pipeline, request())
+    realize_group(pipeline, request())
     assert user_policies(vault, pipeline, ["vault-admins-emea"]) == ("emea-kv-rw",)
     assert user_policies(vault, pipeline, ["vault-admins-moc"]) == ()
 
 
-def test_the_group_is_as_the_runbook_has_it(pipeline: Vault, request_for_ember: EnableRequest) -> None:
-    realize_group(pipeline, request_for_ember)
-    group = pipeline.group("vault-admins-emea")
-    assert group is not None
+def test_the_group_is_as_the_runbook_has_it(pipeline: Vault) -> None:
+    realize_group(pipeline, request())
+    group = group_of(pipeline)
     assert (group.type, group.policies) == ("external", ("emea-kv-rw",))
     assert group.metadata == {"responsibility": "Vault emea Admin"}
     assert group.alias is not None
     assert group.alias.name == "vault-admins-emea"
 
 
-def test_a_second_run_finds_nothing_to_write(pipeline: Vault, request_for_ember: EnableRequest) -> None:
-    realize_group(pipeline, request_for_ember)
-    changes = [*group_changes(pipeline, request_for_ember), *alias_changes(pipeline, request_for_ember)]
-    assert pending(changes) == ()
-
-
-def test_policies_and_metadata_of_others_stay(
-    admin: Vault, pipeline: Vault, request_for_ember: EnableRequest
-) -> None:
+def test_policies_and_metadata_of_others_stay(admin: Vault, pipeline: Vault) -> None:
     theirs = {
         "type": "external",
         "policies": ["audit-readers"],
@@ -59,76 +48,42 @@ def test_policies_and_metadata_of_others_stay(
     }
     admin.write("identity/group/name/vault-admins-emea", theirs)
     # Not with the pipeline's own policy, which allows our own policy in the list alone.
-    realize_group(admin, request_for_ember)
-    group = pipeline.group("vault-admins-emea")
-    assert group is not None
+    realize_group(admin, request())
+    group = group_of(pipeline)
     assert set(group.policies) == {"audit-readers", "emea-kv-rw"}
     assert group.metadata == {"responsibility": "the storage team", "ticket": "4711"}
 
 
-def test_an_internal_group_of_the_name_is_a_conflict_and_stays(
-    admin: Vault, pipeline: Vault, request_for_ember: EnableRequest
-) -> None:
-    admin.write("identity/group/name/vault-admins-emea", {"type": "internal", "policies": ["default"]})
-    with pytest.raises(Conflict, match="'internal'"):
-        realize_group(pipeline, request_for_ember)
-    group = pipeline.group("vault-admins-emea")
-    assert group is not None
-    assert group.policies == ("default",)
-
-
 def test_an_alias_that_an_empty_nameless_group_owns_is_moved(
-    vault: VaultServer, admin: Vault, pipeline: Vault, request_for_ember: EnableRequest
+    vault: VaultServer, admin: Vault, pipeline: Vault
 ) -> None:
-    # What the runbook's own command leaves behind when its canonical_id is empty.
-    accessor = admin.auth_mounts()["oidc"].accessor
-    admin.write("identity/group-alias", {"name": "vault-admins-emea", "mount_accessor": accessor})
-    orphan = admin.group_of_alias("vault-admins-emea", accessor)
-    assert orphan is not None
-    assert orphan.name.startswith("group_")
-    mover = token_with(vault, policy_of_the_tests(["move-alias"]))
+    write_alias(admin, OURS)
+    assert owner(admin).startswith("group_")
+    mover = token_with(vault, policy_of_the_tests(vault, ["move-alias"]))
     with client(vault, mover) as allowed:
-        realize_group(allowed, request_for_ember)
-    owner = pipeline.group_of_alias("vault-admins-emea", accessor)
-    assert owner is not None
-    assert owner.name == "vault-admins-emea"
+        realize_group(allowed, request())
+    assert owner(pipeline) == OURS
     assert user_policies(vault, pipeline, ["vault-admins-emea"]) == ("emea-kv-rw",)
 
 
-def test_an_alias_of_a_group_that_somebody_made_is_a_conflict_and_stays(
-    admin: Vault, pipeline: Vault, request_for_ember: EnableRequest
+@pytest.mark.parametrize("group_name", ["Vault-Admins-EMEA", "vault-admins-emea"])
+@pytest.mark.parametrize("alias_name", ["VAULT-ADMINS-emea", "vault-admins-emea"])
+def test_a_name_in_capitals_is_the_same_name_to_vault_is_said_and_kept(
+    vault: VaultServer, admin: Vault, group_name: str, alias_name: str
 ) -> None:
-    accessor = admin.auth_mounts()["oidc"].accessor
-    admin.write("identity/group/name/emea-people", {"type": "external", "policies": ["default"]})
-    theirs = admin.group("emea-people")
-    assert theirs is not None
-    admin.write(
-        "identity/group-alias",
-        {"name": "vault-admins-emea", "mount_accessor": accessor, "canonical_id": theirs.id},
-    )
-    with pytest.raises(Conflict, match="belongs to the group 'emea-people'"):
-        realize_group(pipeline, request_for_ember)
-    owner = admin.group_of_alias("vault-admins-emea", accessor)
-    assert owner is not None
-    assert owner.id == theirs.id
+    admin.http.send("delete", "identity/group/name/vault-admins-emea")
+    other_group(admin, group_name, alias=alias_name, policies=["theirs"])
+    for change, name in zip(realize_group(admin, request()), (group_name, alias_name), strict=True):
+        assert (f"is spelled {name!r}" in str(change)) == (name != "vault-admins-emea")
+    group = group_of(admin)
+    assert group.alias is not None
+    assert (group.name, group.alias.name) == (group_name, alias_name)
+    assert set(group.policies) == {"theirs", "emea-kv-rw"}
+    assert set(user_policies(vault, admin, ["vault-admins-emea"])) == {"theirs", "emea-kv-rw"}
+    assert pending([*group_changes(admin, request()), *alias_changes(admin, request())]) == ()
 
 
-def test_our_group_with_another_alias_is_a_conflict(
-    admin: Vault, pipeline: Vault, request_for_ember: EnableRequest
-) -> None:
-    accessor = admin.auth_mounts()["oidc"].accessor
-    admin.write("identity/group/name/vault-admins-emea", {"type": "external"})
-    group = admin.group("vault-admins-emea")
-    assert group is not None
-    admin.write(
-        "identity/group-alias",
-        {"name": "other-name", "mount_accessor": accessor, "canonical_id": group.id},
-    )
-    with pytest.raises(Conflict, match="other-name"):
-        realize_group(pipeline, request_for_ember)
-
-
-def test_the_login_helper_tells_a_session_from_a_refusal(vault: VaultServer, pipeline: Vault) -> None:
-    credentials = {"role": "users", "jwt": vault.sign_user_jwt([])}
-    assert isinstance(pipeline.log_in("oidc", credentials), Login)
-    assert not isinstance(pipeline.log_in("oidc", {**credentials, "role": "nobody"}), Login)
+def test_an_alias_that_is_moved_gets_our_spelling_and_the_plan_says_so(admin: Vault) -> None:
+    write_alias(admin, "Vault-Admins-EMEA")
+    (change,) = alias_changes(admin, request())
+    assert [part.field for part in change.differences] == ["name", "canonical_id"]

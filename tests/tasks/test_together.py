@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from deployments.sandbox.vault_server import VaultServer
-from deployments.vault.policy import pipeline_policy
 from runbook.changes import Change, pending
 from runbook.errors import Busy
-from runbook.policies import read_policy, rules_of, write_policy
+from runbook.objects.policy import read_policy, write_policy
+from runbook.policy_rules import rules_of
 from runbook.request import EnableRequest
+from sandbox.vault_server import VaultServer
 from systems.vault import Vault
-from tasks.auth_method import mount_changes, realize_mount
-from tasks.group import alias_changes, group_changes, realize_group
-from tasks.policies import policy_changes, realize_policies
-from tasks.role import realize_role, role_changes
-from tasks.step import realize
-from tests.rights import token_with
+from tests.rights import printed_policy, token_with
+from tests.steps import (
+    alias_changes,
+    group_changes,
+    mount_changes,
+    policy_changes,
+    realize_group,
+    realize_mount,
+    realize_policies,
+    realize_role,
+    role_changes,
+)
 from tests.tasks.conftest import client, request
+from tests.tasks.identities import group_of, other_group, owner, write_alias
 
 RUNS = 20
 ROUNDS = 3
@@ -51,7 +58,7 @@ def all_at_once(
 ) -> list[list[Change]]:
     """Carry out a step for all requests, each over connections of its own, with writes at one instant."""
     barrier = threading.Barrier(len(requests))
-    token = token_with(vault, pipeline_policy([wanted.target for wanted in requests], ["env"]))
+    token = token_with(vault, printed_policy(vault, [wanted.target for wanted in requests]))
 
     def one(wanted: EnableRequest) -> list[Change]:
         with client(vault, token) as plain:
@@ -75,13 +82,12 @@ def test_twenty_clusters_of_one_environment_make_one_group_one_alias_and_both_po
         for step in (realize_policies, realize_group, realize_mount, realize_role):
             all_at_once(vault, step, wanted)
         for ours in (read_policy("emea"), write_policy("emea")):
-            rules = rules_of(admin.policy(ours.name) or "")
-            assert rules == {path: frozenset(granted) for path, granted in ours.rules.items()}
+            rules = rules_of(admin.policy(ours.policy) or "")
+            assert rules == {path: frozenset(granted) for path, granted in ours.paths.items()}
         assert vault.request("LIST", "identity/group/name")["data"]["keys"] == ["vault-admins-emea"]
         assert len(vault.request("LIST", "identity/group/id")["data"]["keys"]) == 1
         aliases = vault.request("LIST", "identity/group-alias/id")["data"]["keys"]
-        group = admin.group("vault-admins-emea")
-        assert group is not None
+        group = group_of(admin)
         assert group.alias is not None
         assert aliases == [group.alias.id]
         assert group.policies == ("emea-kv-rw",)
@@ -105,16 +111,11 @@ def test_two_runs_for_the_same_cluster_make_one_mount_and_one_alias(vault: Vault
 def test_an_alias_that_somebody_gives_to_another_group_in_between_is_found_and_not_taken(
     admin: Vault, pipeline: Vault
 ) -> None:
-    accessor = admin.auth_mounts()["oidc"].accessor
     realize_group(pipeline, request())
-    group = admin.group("vault-admins-emea")
-    assert group is not None
-    assert group.alias is not None
-    admin.http.send("delete", f"identity/group-alias/id/{group.alias.id}")
-    admin.write("identity/group/name/people", {"type": "external"})
-    people = admin.group("people")
-    assert people is not None
-    theirs = {"name": "vault-admins-emea", "mount_accessor": accessor, "canonical_id": people.id}
+    alias = group_of(admin).alias
+    assert alias is not None
+    admin.http.send("delete", f"identity/group-alias/id/{alias.id}")
+    people = other_group(admin, "people")
 
     class Overtaken(Vault):
         """Somebody writes right before it."""
@@ -122,14 +123,12 @@ def test_an_alias_that_somebody_gives_to_another_group_in_between_is_found_and_n
         def write(self, path: str, payload: Any) -> None:
             """Write, second."""
             if path == "identity/group-alias":
-                admin.write(path, theirs)
+                write_alias(admin, "vault-admins-emea", people)
             super().write(path, payload)
 
     with pytest.raises(Exception, match="is foreign: belongs to the group 'people'"):
         realize_group(Overtaken(pipeline.http), request())
-    owner = admin.group_of_alias("vault-admins-emea", accessor)
-    assert owner is not None
-    assert owner.name == "people"
+    assert owner(admin) == "people"
 
 
 def test_what_is_changed_between_write_and_read_back_is_written_again_and_then_said(
@@ -138,25 +137,29 @@ def test_what_is_changed_between_write_and_read_back_is_written_again_and_then_s
     realize_mount(pipeline, request())
     path = "auth/ember-k8s/role/emea-ops"
 
-    def overwritten(times: int) -> Callable[[], list[Change]]:
-        """Reads what is there, after somebody with an old copy of the role has written that."""
-        stale = {
-            "bound_service_account_names": ["argocd"],
-            "bound_service_account_namespaces": ["argocd"],
-            "token_policies": ["emea-kv-r"],
-        }
-        left = iter([True] * times)
+    class Overwriting(Vault):
+        """Reads what is there, after somebody with an old copy of the role has written that, some times."""
 
-        def compute() -> list[Change]:
-            if next(left, False):
+        left = 0
+
+        def role(self, mount: str, name: str) -> Mapping[str, Any] | None:
+            """Read, second."""
+            if self.left:
+                self.left -= 1
                 admin.write(path, stale)
-            return role_changes(pipeline, request())
+            return super().role(mount, name)
 
-        return compute
-
-    (change,) = realize(pipeline, overwritten(3))
+    stale = {
+        "bound_service_account_names": ["argocd"],
+        "bound_service_account_namespaces": ["argocd"],
+        "token_policies": ["emea-kv-r"],
+    }
+    overwriting = Overwriting(pipeline.http)
+    overwriting.left = 3
+    (change,) = realize_role(overwriting, request())
     assert change.action == "update"
     role = dict(pipeline.role("ember-k8s", "emea-ops") or {})
     assert role["bound_service_account_namespaces"] == ["argocd", "payments", "web"]
+    overwriting.left = 50
     with pytest.raises(Busy, match="reads back otherwise than it was written"):
-        realize(pipeline, overwritten(50))
+        realize_role(overwriting, request())

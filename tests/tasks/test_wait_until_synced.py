@@ -10,39 +10,25 @@ from typing import Any
 import pytest
 import yaml
 
-from deployments.sandbox.gitops_agent.cluster import Cluster
-from deployments.sandbox.gitops_agent.manifests import Identity
-from deployments.sandbox.gitops_agent.operator_lifecycle import definitions
-from deployments.sandbox.kubernetes_api import KubernetesApi
+from runbook.application_names import ApplicationNames
 from runbook.request import EnableRequest
+from sandbox.gitops_agent.cluster import Cluster
+from sandbox.gitops_agent.manifests import Identity
+from sandbox.gitops_agent.operator_lifecycle import definitions
+from sandbox.kubernetes_api import KubernetesApi
 from systems.openshift import OpenShift
 from tasks.wait_until_synced import Missing, missing
+from tests.kubernetes_objects import DELEGATION, ESO, TOKEN_SECRET
 from tests.tasks.conftest import request as make
 
-ESO = "external-secrets-operator"
-RESOURCES = "cluster-resources-ember"
-EXTERNAL = "external-secrets-ember (the app-of-apps of ember makes it)"
-RBAC = "rbac.authorization.k8s.io"
+APPLICATIONS = ApplicationNames("apps-of-ember", "cluster-resources-osc", "external-secrets-osc")
+RESOURCES = APPLICATIONS.resources
+EXTERNAL = "external-secrets-osc (apps-of-ember makes it)"
 
 
-def manifest(kind: str, name: str, namespace: str = "", **fields: Any) -> dict[str, Any]:
+def manifest(kind: str, name: str, namespace: str = "") -> dict[str, Any]:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **fields}
-
-
-def token_secret(name: str) -> dict[str, Any]:
-    made = manifest("Secret", name, ESO, type="kubernetes.io/service-account-token")
-    made["metadata"]["annotations"] = {"kubernetes.io/service-account.name": "eso-vault-auth"}
-    return made
-
-
-DELEGATION = manifest(
-    "ClusterRoleBinding",
-    "eso-tokenreview",
-    apiVersion=f"{RBAC}/v1",
-    roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": "system:auth-delegator"},
-    subjects=[{"kind": "ServiceAccount", "name": "eso-vault-auth", "namespace": ESO}],
-)
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata}
 
 
 class Site:
@@ -61,7 +47,7 @@ class Site:
         self._argocd.delete(Identity.of(one))
 
     def lacks(self, request: EnableRequest) -> list[Missing]:
-        return list(missing(self._openshift, request))
+        return list(missing(self._openshift, request, APPLICATIONS))
 
     def lacks_once(self, request: EnableRequest, done: Callable[[list[Missing]], bool]) -> list[Missing]:
         """The same, as soon as the cluster's controllers have done their part."""
@@ -88,7 +74,7 @@ def next_to_sync(found: list[Missing]) -> tuple[str, str]:
 
 def test_the_next_application_is_named_in_order_at_each_stage(site: Site) -> None:
     request = make(namespaces=("payments",))
-    everything_first = f"app-of-apps of ember, then {RESOURCES}"
+    everything_first = f"apps-of-ember, then {RESOURCES}"
     assert next_to_sync(site.lacks(request)) == (f"namespace {ESO}", everything_first)
 
     site.bring(manifest("Namespace", ESO))
@@ -114,7 +100,7 @@ def test_the_next_application_is_named_in_order_at_each_stage(site: Site) -> Non
     assert site.lacks(request) == [Missing(f"token in Secret {ESO}/eso-vault-auth-token", EXTERNAL)]
     assert site.lacks(make(namespaces=("payments",), reviewer_token="token-request")) == []
 
-    site.bring(token_secret("eso-vault-auth-token"))
+    site.bring(TOKEN_SECRET)
     assert site.lacks_once(request, lambda found: not found) == []
 
     # A reviewer that may not review: everything is there, and every login would be refused.

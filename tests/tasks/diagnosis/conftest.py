@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployments.sandbox.kubernetes_api import KubernetesApi
-from deployments.sandbox.vault_server import VaultServer
+from sandbox.kubernetes_api import KubernetesApi
+from sandbox.vault_server import VaultServer
 from systems.openshift import OpenShift
 from systems.vault import Vault
 from tests.kubernetes_objects import Cluster

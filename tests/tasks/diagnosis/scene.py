@@ -8,34 +8,36 @@ from __future__ import annotations
 
 import base64
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from deployments.openshift.account import ROLE as ROLE_OF_ACCOUNT
-from deployments.sandbox.certificates import ServerCertificate
-from deployments.sandbox.kubernetes_api import KubernetesApi
-from deployments.sandbox.vault_server import VaultServer
 from runbook.diagnosis.examination import Examination
 from runbook.diagnosis.record import ReviewerRecord
+from runbook.hosts import ApiServer
 from runbook.request import EnableRequest
+from runbook.vault_store import VaultStore
+from sandbox.certificates import ServerCertificate
+from sandbox.kubernetes_api import KubernetesApi
+from sandbox.ports import free_port
+from sandbox.vault_server import VaultServer
 from systems.openshift import OpenShift
 from systems.vault import Vault
-from tasks.auth_config import ApiServer, realize_config
-from tasks.auth_method import realize_mount
-from tasks.diagnosis.examine import Asked, examine
-from tasks.policies import realize_policies
-from tasks.role import realize_role
+from tasks.diagnose import examine
+from tasks.diagnosis.asking import Asked
 from tests.faults.faults import Point, Script
 from tests.faults.proxy import Proxy, Server
 from tests.kubernetes_objects import ESO, NAMESPACES, Cluster
-from tests.operator_by_hand import Operator
+from tests.operator_by_hand import Operator, provider
+from tests.steps import realize_config, realize_mount, realize_policies, realize_role
+from tests.systems.test_tls_certificate import tls_server
 from tests.tasks.conftest import client, request
 
 MOUNT = "ember-k8s"
@@ -54,6 +56,7 @@ class Scene:
         admin, cluster: as administrators.
         pipeline, openshift: as the pipeline.
         kubeconfig: of the pipeline's account, as text.
+        connection: what the ClusterConnection says of the API server, where that is wrong.
         elsewhere: what a case starts, ended with it.
         runs: how often the Vault steps were run.
         values: what a case learns for the line that it expects, by name.
@@ -71,22 +74,27 @@ class Scene:
     wanted: EnableRequest = field(default_factory=request)
     record: ReviewerRecord | None = None
     patience: float = 10
+    connection: ApiServer | None = None
     values: dict[str, Any] = field(default_factory=dict)
     runs: int = 0
     _for_now: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def server(self) -> ApiServer:
+        """The API server by the ClusterConnection."""
+        return self.connection or ApiServer(self.api.url, self.api.ca_pem)
 
     def enable(self) -> None:
         """What the Vault steps of a run do. No login yet, so Vault has no connection to the cluster."""
         self.runs += 1
         realize_policies(self.pipeline, self.wanted)
         realize_mount(self.pipeline, self.wanted)
-        server = ApiServer(self.api.url, self.api.ca_pem)
-        realize_config(self.pipeline, self.openshift, self.wanted, server)
+        realize_config(self.pipeline, self.openshift, self.wanted, self.server, recorded=lambda: True)
         realize_role(self.pipeline, self.wanted)
 
     def diagnose(self) -> Examination:
-        asked = Asked(self.pipeline, self.openshift, self.patience)
-        return examine(asked, self.wanted, self.record)
+        systems = Asked(self.wanted, self.pipeline, self.openshift, self.server, self.store, self.patience)
+        return examine(systems, self.record)
 
     # What ends: with the case at the latest
 
@@ -202,12 +210,21 @@ class Scene:
         put([rule for rule in rules if rule["resources"] != [resource]])
         self._for_now.callback(put, rules)
 
-    def operator(self, *, replicas: int = 1) -> Operator:
+    @property
+    def store(self) -> VaultStore:
+        """The SecretStore that a run brings."""
+        return VaultStore.meant(self.wanted, self.vault.address, self.vault.ca_pem, None)
+
+    def operator(self, *, replicas: int | None = 1) -> Operator:
         """External Secrets Operator, for this case only."""
-        made = Operator(self.cluster)
+        made = Operator(self.cluster, self.provider())
         self.elsewhere.callback(made.remove)
         made.install(replicas=replicas)
         return made
+
+    def provider(self, **changes: Any) -> dict[str, Any]:
+        """``spec.provider.vault`` of our SecretStore; changes as of `operator_by_hand.provider`."""
+        return provider(self.vault.address, self.vault.ca_pem, self.wanted.service_account, **changes)
 
     # Somewhere else
 
@@ -220,8 +237,7 @@ class Scene:
         return made
 
     def closed_port(self) -> str:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            return f"https://127.0.0.1:{listener.getsockname()[1]}"
+        return f"https://127.0.0.1:{free_port()}"
 
     def silent_server(self) -> str:
         """Accepts connections and says nothing."""
@@ -230,37 +246,31 @@ class Scene:
 
     def plain_server(self) -> str:
         """Speaks, but no TLS."""
-        return self._serve(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+        server = self.elsewhere.enter_context(HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler))
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        self.elsewhere.callback(thread.join)
+        self.elsewhere.callback(server.shutdown)
+        return f"https://127.0.0.1:{server.server_port}"
 
     def tls_server(self, issued: ServerCertificate) -> str:
         """Shakes hands with that certificate and says nothing more."""
-        key, certificate = issued.write(self.directory, "elsewhere")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        return self.elsewhere.enter_context(tls_server(self.directory, issued))
 
-        def shake_hands(connection: socket.socket) -> None:
-            with suppress(OSError):  # the client does not believe us
-                context.wrap_socket(connection, server_side=True).close()
 
-        return self._serve(shake_hands)
+def asked(request: EnableRequest, **systems: Any) -> Asked:
+    """Whom a single question asks; the others are nobody."""
+    all_of_them: Any = dict.fromkeys(("vault", "openshift", "api", "store")) | systems
+    return Asked(request, **all_of_them)
 
-    def _serve(self, answer: Callable[[socket.socket], None]) -> str:
-        listener = self.elsewhere.enter_context(socket.create_server(("127.0.0.1", 0)))
 
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    answer(connection)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        self.elsewhere.callback(thread.join)
-        self.elsewhere.callback(lambda: listener.shutdown(socket.SHUT_RDWR))
-        return f"https://127.0.0.1:{listener.getsockname()[1]}"
+def disable_entity(scene: Scene, namespace: str) -> str:
+    """Disable the entity in Vault of a starter that has logged in before; returns its name."""
+    accessor = scene.admin.auth_mounts()[MOUNT].accessor
+    entity = scene.admin.entity_of_alias(scene.uid(namespace, "vault-secret-fetcher"), accessor)
+    assert entity
+    scene.admin.write(f"identity/entity/name/{entity['name']}", {"disabled": True})
+    return str(entity["name"])
 
 
 def clean(cluster: Cluster) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runbook.bound_names import is_bound
-from runbook.diagnosis import NamespaceNotBound, ReviewerJwtNotAccepted
+from runbook.diagnosis.causes import Causes
 from systems.vault import Login
 from tests.runbook.test_bound_names import COVER_PAYMENTS
 from tests.tasks.conftest import request
@@ -50,13 +50,13 @@ def test_a_star_in_the_middle_is_not_blamed_for_what_the_reviewer_did(scene: Sce
     )
     assert scene.diagnose().line == "the login works"
     scene.reviewer_jwt_of_nobody()
-    assert {type(cause) for cause in scene.diagnose().causes} == {ReviewerJwtNotAccepted}
+    assert {cause.kind for cause in scene.diagnose().causes} == {Causes.REVIEWER_JWT_NOT_ACCEPTED}
 
 
 def test_what_only_looks_like_a_pattern_is_blamed_and_the_remedy_helps(scene: Scene) -> None:
     scene.wanted = request(namespaces=("payments",))
     scene.change_role(bound_service_account_namespaces=["payment?"])
     (cause,) = scene.diagnose().causes
-    assert cause == NamespaceNotBound(ROLE, "payments", ("payment?",))
+    assert cause == Causes.NAMESPACE_NOT_BOUND.of(role=ROLE, namespace="payments", bound="payment?")
     scene.enable()
     assert scene.diagnose().line == "the login works"

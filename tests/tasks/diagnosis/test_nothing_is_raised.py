@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 import jwt
 import pytest
 
-from deployments.sandbox.certificates import CertificateAuthority
-from runbook.diagnosis import CaNotPem, CauseNotFound, HostWithoutScheme
+from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.examination import Findings
-from runbook.diagnosis.record import ReviewerRecord
+from sandbox.certificates import CertificateAuthority
 from systems.openshift import OpenShift
 from systems.vault import Vault
 from systems.vault_http import VaultHttp
@@ -23,7 +21,7 @@ from tasks.diagnosis.vault import VaultAnswers, ask_vault
 from tasks.verify import prove_login
 from tests.systems.openshift.scripted_api import Answer, Scripted, scripted_server
 from tests.tasks.conftest import request
-from tests.tasks.diagnosis.scene import MOUNT, Scene
+from tests.tasks.diagnosis.scene import Scene, asked
 
 STARTER = "vault-secret-fetcher"
 ACCOUNT = f"/api/v1/namespaces/payments/serviceaccounts/{STARTER}"
@@ -67,7 +65,7 @@ def test_a_token_that_ends_never_or_where_the_calendar_does_is_of_today(
     findings = Findings()
     vault = VaultAnswers(answers=True, clock=datetime.now(UTC))
     with OpenShift(cluster.kubeconfig()) as openshift:
-        ask_starter(findings, openshift, WANTED, vault, "payments")
+        ask_starter(findings, asked(WANTED, openshift=openshift), vault, "payments")
     assert (findings.rows[-1].answer, findings.rows[-1].mark) == (answer, "right")
 
 
@@ -77,7 +75,7 @@ def test_a_clock_of_vaults_that_no_calendar_has_is_not_known(tmp_path: Path) -> 
         with scripted_server(tmp_path, CertificateAuthority("scripted Vault")) as script:
             script.answers["/v1/sys/health"] = Answer.json(health)
             with Vault(VaultHttp(script.url, ca_pem=script.ca_pem)) as vault:
-                answers = ask_vault(Findings(), vault, WANTED)
+                answers = ask_vault(Findings(), asked(WANTED, vault=vault))
         assert answers.answers
 
 
@@ -100,7 +98,7 @@ def test_a_session_that_cannot_end_itself_is_a_row_and_no_fault_of_the_login(
     assert examination.line == WORKS
     (row,) = [row for row in examination.rows if row.question == ENDED]
     assert row.answer.startswith("no, it ends by itself: ")
-    *proofs, ended = prove_login(scene.pipeline, scene.openshift, WANTED, "payments")
+    *proofs, ended = prove_login(scene.pipeline, scene.openshift, WANTED, scene.server, "payments")
     assert all(proof.proved for proof in proofs)
     assert (ended.claim, ended.proved) == ("its session is ended", None)
 
@@ -112,6 +110,21 @@ def test_a_session_whose_uses_are_counted_is_a_row_when_they_are_used_up(scene: 
     examination = scene.diagnose()
     assert examination.line == WORKS
     assert ENDED in {row.question for row in examination.rows}
+    (refused,) = [row for row in examination.rows if "refused k8s_secrets/data/not-emea" in row.question]
+    assert refused.mark == "not known"
+    assert "token_num_uses" in refused.answer
+
+
+@pytest.mark.parametrize(("uses", "proved"), [(1, None), (2, None), (3, True)])
+def test_a_session_whose_uses_are_used_up_proves_nothing_by_a_refusal(
+    scene: Scene, uses: int, *, proved: bool | None
+) -> None:
+    scene.wanted = WANTED
+    scene.change_role(token_num_uses=uses)
+    proofs = prove_login(scene.pipeline, scene.openshift, WANTED, scene.server, "payments")
+    (refused,) = [proof for proof in proofs if "may not read k8s_secrets/not-emea/" in proof.claim]
+    assert refused.proved is proved
+    assert proved or "token_num_uses" in refused.seen
 
 
 @pytest.mark.long
@@ -128,40 +141,9 @@ def test_an_address_of_a_role_that_is_no_network_is_left_to_vault(scene: Scene, 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "host",
-    ["https://[::1", "https://a..b", f"https://{'a' * 64}.example.com", "https://127.0.0.1:0", "https://"],
-)
-def test_a_host_that_no_url_can_have_is_said_as_it_stands(scene: Scene, host: str) -> None:
-    scene.change_config(kubernetes_host=host)
-    assert scene.diagnose().causes[0] == HostWithoutScheme(MOUNT, host)
-
-
-@pytest.mark.long
-def test_a_scheme_in_capitals_is_one(scene: Scene) -> None:
-    scene.change_config(kubernetes_host=scene.api.url.replace("https", "HTTPS"))
-    assert scene.diagnose().line == WORKS
-
-
-@pytest.mark.long
-def test_a_ca_that_is_not_even_ascii_is_no_pem(scene: Scene) -> None:
-    scene.change_config(kubernetes_ca_cert="Z\u00fcrich")
-    assert scene.diagnose().causes[0] == CaNotPem(MOUNT)
-
-
-@pytest.mark.long
 def test_a_secret_that_is_no_text_is_named(scene: Scene) -> None:
     scene.remake_secret({"token": "//8="})
     scene.change_config(token_reviewer_jwt="gone with the Secret")
     cause = scene.diagnose().causes[0]
-    assert isinstance(cause, CauseNotFound)
+    assert cause.kind is Causes.CAUSE_NOT_FOUND
     assert "its token is not base64 of text" in cause.line
-
-
-@pytest.mark.long
-def test_a_record_without_time_zones_is_read_as_utc(scene: Scene) -> None:
-    scene.reviewer_jwt_of_nobody()
-    ended = f"{datetime.fromtimestamp(time.time() - 3600, UTC):%Y-%m-%dT%H:%M:%S}"
-    scene.record = ReviewerRecord.read({"sha256": "f" * 64, "expires": ended, "written": ended})
-    said = ended[:16].replace("T", " ")
-    assert f"written at {said} UTC, sha256 {'f' * 16}, ended at {said} UTC" in scene.diagnose().line

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from runbook.diagnosis import AudienceNotInToken, StoreMissing, StoreNotReady
+from runbook.application_names import ApplicationNames
+from runbook.diagnosis.causes import Causes
 from runbook.errors import VerificationFailed
+from sandbox.certificates import CertificateAuthority
+from tasks.diagnosis.store import ALIVE, look_at_store
 from tasks.verify import await_store
 from tests.operator_by_hand import NOT_VALID, STORE, VALID, Operator
 from tests.tasks.conftest import request
@@ -32,7 +39,6 @@ EVENT = (
     "Error making API request. URL: PUT https://vault.example.com/v1/auth/ember-k8s/login Code: 403. Errors: "
     "* permission denied"
 )
-SYNC = "Sync the cluster's cluster-resources Application in ArgoCD; it comes with the pull request."
 
 
 def refused(operator: Operator) -> None:
@@ -48,18 +54,6 @@ def missing(operator: Operator) -> None:
     """The other namespace has its own."""
 
 
-def without_kinds(operator: Operator) -> None:
-    operator.remove_kinds()
-
-
-BROKEN = [
-    pytest.param(refused, f"is not Ready: InvalidProviderConfig: unable to create client (Event: {EVENT})"),
-    pytest.param(by_nobody, "is not Ready: no operator has looked at it"),
-    pytest.param(missing, "is not there, or not in a version that the cluster serves"),
-    pytest.param(without_kinds, "is not there, or not in a version that the cluster serves"),
-]
-
-
 def broken(scene: Scene, break_it: Callable[[Operator], None]) -> Operator:
     """The operator runs, the store of ``web`` is Ready, and that of ``payments`` is broken."""
     operator = scene.operator()
@@ -68,7 +62,15 @@ def broken(scene: Scene, break_it: Callable[[Operator], None]) -> Operator:
     return operator
 
 
-@pytest.mark.parametrize(("break_it", "answer"), BROKEN)
+@pytest.mark.parametrize(
+    ("break_it", "answer"),
+    [
+        (refused, f"is not Ready: InvalidProviderConfig: unable to create client (Event: {EVENT})"),
+        (by_nobody, "is not Ready: no operator has looked at it"),
+        (missing, "is not there, or not in a version that the cluster serves"),
+        (Operator.remove_kinds, "is not there, or not in a version that the cluster serves"),
+    ],
+)
 def test_what_is_wrong_with_a_store_is_one_line_with_the_operators_last_word(
     scene: Scene, break_it: Callable[[Operator], None], answer: str
 ) -> None:
@@ -76,21 +78,24 @@ def test_what_is_wrong_with_a_store_is_one_line_with_the_operators_last_word(
     examination = scene.diagnose()
     cause = examination.causes[0]
     assert cause.line == f"OpenShift, SecretStore {OURS}: {answer}"
-    assert isinstance(cause, StoreNotReady if "not Ready" in answer else StoreMissing)
+    not_ready = "not Ready" in answer
+    assert cause.kind is (Causes.STORE_NOT_READY if not_ready else Causes.STORE_MISSING)
     others = [one.line.partition(":")[0] for one in examination.causes[1:]]
-    assert others == (["OpenShift, SecretStore web/opf-vault-store"] if break_it is without_kinds else [])
+    assert others == (
+        ["OpenShift, SecretStore web/opf-vault-store"] if break_it is Operator.remove_kinds else []
+    )
     assert examination.line == f"{cause.line}. {cause.remedy}"
-
-
-@pytest.mark.parametrize(("break_it", "answer"), BROKEN)
-def test_a_run_that_waits_for_the_store_in_vain_says_the_same(
-    scene: Scene, break_it: Callable[[Operator], None], answer: str
-) -> None:
-    broken(scene, break_it)
+    # A run that waits for it in vain says the same.
     with pytest.raises(VerificationFailed) as failed:
-        await_store(scene.openshift, scene.wanted, "payments", timeout=0)
-    remedy = SYNC if "not there" in answer else "The login itself works from here. Check that the operator"
-    assert str(failed.value).startswith(f"OpenShift, SecretStore {OURS}: {answer}; waited 0 s. {remedy}")
+        await_store(scene.openshift, scene.store, "payments", timeout=0)
+    assert str(failed.value) == f"{cause.line}; waited 0 s. {cause.remedy}"
+
+
+def test_a_run_that_waits_for_the_store_in_vain_names_the_application_as_it_is_built(scene: Scene) -> None:
+    broken(scene, missing)
+    names = ApplicationNames(resources="resources-osc")
+    with pytest.raises(VerificationFailed, match="In ArgoCD, sync resources-osc; it comes with"):
+        await_store(scene.openshift, scene.store, "payments", timeout=0, applications=names)
 
 
 def test_stores_that_are_ready_are_proved_and_no_fault(scene: Scene) -> None:
@@ -101,12 +106,9 @@ def test_stores_that_are_ready_are_proved_and_no_fault(scene: Scene) -> None:
     assert examination.line == "the login works"
     marks = {row.question: row.mark for row in examination.rows}
     assert marks[f"Is SecretStore {OURS} Ready?"] == "right"
-    proof = await_store(scene.openshift, scene.wanted, "payments", timeout=0)
-    assert (proof.claim, proof.proved, proof.seen) == (
-        f"SecretStore {OURS} is Ready",
-        True,
-        "store validated",
-    )
+    proof = await_store(scene.openshift, scene.store, "payments", timeout=0)
+    assert (proof.claim, proof.proved) == (f"SecretStore {OURS} is Ready", True)
+    assert proof.seen.startswith("store validated")
 
 
 def test_a_store_that_gets_ready_while_the_run_waits_is_proved(scene: Scene) -> None:
@@ -122,21 +124,120 @@ def test_a_store_that_gets_ready_while_the_run_waits_is_proved(scene: Scene) -> 
     mending = threading.Thread(target=mend_once_it_was_looked_at)
     mending.start()
     try:
-        assert await_store(scene.openshift, scene.wanted, "payments", timeout=60).proved
+        assert await_store(scene.openshift, scene.store, "payments", timeout=60).proved
     finally:
         mending.join()
 
 
-@pytest.mark.parametrize("replicas", [None, 0])
-def test_where_no_operator_works_nothing_is_claimed_of_the_stores(scene: Scene, replicas: int | None) -> None:
-    if replicas is not None:
-        scene.operator(replicas=replicas)
+OLD = "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("operator", "condition", "proved", "seen"),
+    [
+        ({}, None, None, "not proved: no ESO on this cluster: it does not serve secretstores."),
+        # A Deployment without the chart's label, or in another cluster.
+        ({"replicas": None}, VALID, True, "store validated"),
+        ({"replicas": 0}, None, None, "not proved: no operator has looked at it yet"),
+        ({"replicas": 0}, NOT_VALID, False, "is not Ready: InvalidProviderConfig: unable to create client"),
+    ],
+)
+def test_an_operator_is_known_by_what_it_does(
+    scene: Scene, operator: dict[str, Any], condition: Any, proved: bool | None, seen: str
+) -> None:
+    scene.wanted = request(namespaces=("payments",))
+    if operator:
+        scene.operator(**operator).bring_store("payments", condition)
     examination = scene.diagnose()
-    assert examination.line == "the login works"
-    (row,) = [row for row in examination.rows if row.question == "Are the SecretStores Ready?"]
-    assert (row.mark, row.answer) == ("not known", "no ESO on this cluster")
-    proof = await_store(scene.openshift, scene.wanted, "payments", timeout=0)
-    assert (proof.proved, proof.seen) == (None, "not proved: no ESO on this cluster")
+    (row,) = [row for row in examination.rows if row.question == f"Is SecretStore {OURS} Ready?"]
+    assert row.mark == {True: "right", False: "wrong", None: "not known"}[proved]
+    assert (examination.line == "the login works") is (proved is not False)
+    if proved is False:
+        with pytest.raises(VerificationFailed, match=seen):
+            await_store(scene.openshift, scene.store, "payments", timeout=0)
+    else:
+        proof = await_store(scene.openshift, scene.store, "payments", timeout=0)
+        assert (proof.proved, proof.seen[: len(seen)]) == (proved, seen)
+
+
+@pytest.mark.parametrize(
+    ("condition", "ready", "words"),
+    [
+        (
+            VALID,
+            None,
+            "store validated, since 2026-01-01 00:00 UTC, but nothing reconciles this store: last ",
+        ),
+        (
+            NOT_VALID,
+            False,
+            "is not Ready: InvalidProviderConfig: unable to create client; nothing reconciles ",
+        ),
+        (None, None, "nothing reconciles this store: last change "),
+    ],
+)
+def test_a_store_of_which_no_operator_left_a_sign_for_long_is_reconciled_by_nothing(
+    scene: Scene, condition: tuple[str, str, str] | None, ready: bool | None, words: str
+) -> None:
+    operator = scene.operator(replicas=0)
+    operator.bring_store("payments", None)
+    if condition:
+        operator.judge("payments", condition, since=OLD)
+    later = datetime.now(UTC) + ALIVE
+    look = look_at_store(scene.openshift, "payments", scene.store, later)
+    assert (look.ready, look.words[: len(words)]) == (ready, words)
+    operator.run(replicas=1)
+    assert "nothing reconciles" not in look_at_store(scene.openshift, "payments", scene.store, later).words
+
+
+@pytest.mark.parametrize("condition", [VALID, None, NOT_VALID])
+def test_a_run_takes_a_store_that_leads_elsewhere_as_somebodys_decision_unless_it_does_not_work(
+    scene: Scene, condition: tuple[str, str, str] | None
+) -> None:
+    operator = scene.operator()
+    operator.vault = scene.provider(server="https://vault.example.org")
+    operator.bring_store("payments", condition)
+    differs = f"server is https://vault.example.org, not {scene.vault.address}"
+    if condition is NOT_VALID:
+        with pytest.raises(VerificationFailed, match=re.escape(differs)):
+            await_store(scene.openshift, scene.store, "payments", timeout=0)
+    else:
+        # At once: there is nothing to wait for.
+        proof = await_store(scene.openshift, scene.store, "payments", timeout=60)
+        assert (proof.proved, proof.seen.startswith(f"not proved: {differs}")) == (None, True)
+
+
+@pytest.mark.parametrize(("condition", "is_said"), [(VALID, False), (NOT_VALID, True)])
+def test_another_ca_is_said_where_the_store_does_not_work(
+    scene: Scene, condition: tuple[str, str, str], is_said: bool
+) -> None:
+    scene.wanted = request(namespaces=("payments",))
+    operator = scene.operator()
+    bundle = base64.b64encode(CertificateAuthority("another").pem.encode()).decode()
+    operator.vault = scene.provider(caBundle=bundle)
+    operator.bring_store("payments", condition)
+    assert ("caBundle is certificate, sha256" in scene.diagnose().line) is is_said
+
+
+def test_external_secrets_of_our_store_that_are_not_synced_are_warnings_with_their_event(
+    scene: Scene,
+) -> None:
+    scene.wanted = request(namespaces=("payments",))
+    operator = scene.operator()
+    operator.bring_store("payments")
+    operator.bring_secret(
+        "payments", "db", STORE, ("False", "SecretSyncedError", "could not get secret data")
+    )
+    operator.bring_secret("payments", "fine", STORE, ("True", "SecretSynced", "secret synced"))
+    operator.bring_secret("payments", "theirs", "other", ("False", "SecretSyncedError", "no"))
+    operator.tell_of("payments", "ExternalSecret", "db", ("Warning", "UpdateFailed", "no secret at emea/db"))
+    examination = scene.diagnose()
+    (warning,) = examination.warnings
+    assert (examination.causes, warning.line) == (
+        (),
+        "OpenShift, ExternalSecret payments/db: is not synced: SecretSyncedError: could not get secret data "
+        "(Event: Warning UpdateFailed: no secret at emea/db)",
+    )
 
 
 def test_what_keeps_the_login_from_working_is_said_before_what_the_operator_says_of_it(scene: Scene) -> None:
@@ -144,6 +245,6 @@ def test_what_keeps_the_login_from_working_is_said_before_what_the_operator_says
     scene.wanted = request(namespaces=("payments",))
     scene.change_role(audience="vault")
     first, second = scene.diagnose().causes
-    assert isinstance(first, AudienceNotInToken)
-    assert isinstance(second, StoreNotReady)
-    assert second.event.startswith("Warning InvalidProviderConfig: unable to log in")
+    assert first.kind is Causes.AUDIENCE_NOT_IN_TOKEN
+    assert second.kind is Causes.STORE_NOT_READY
+    assert " (Event: Warning InvalidProviderConfig: unable to log in" in second.answer

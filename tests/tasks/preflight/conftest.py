@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployments.sandbox.github_api import GitHubApi
-from deployments.sandbox.kubernetes_api import KubernetesApi
-from deployments.sandbox.vault_server import VaultServer
+from sandbox.fixture_repository import make_repository
+from sandbox.github_api import GitHubApi
+from sandbox.kubernetes_api import KubernetesApi
+from sandbox.vault_server import VaultServer
 from tests.rights import cluster_account
 from tests.systems.github.conftest import scripted
 from tests.tasks.preflight.installation import REPOSITORY, Installation
-from tests.world import seed_repository
 
 __all__ = ["scripted"]
 
@@ -35,7 +35,7 @@ def kubeconfig(kubernetes: KubernetesApi) -> str:
 @pytest.fixture(scope="package")
 def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubApi]:
     directory = tmp_path_factory.mktemp("github")
-    with GitHubApi(directory / "state", {REPOSITORY: seed_repository(directory)}) as api:
+    with GitHubApi(directory / "state", {REPOSITORY: make_repository(directory / "seed")}) as api:
         yield api
 
 

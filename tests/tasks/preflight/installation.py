@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 import yaml
 
+from bench.traffic import Traffic
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
-from deployments.sandbox.certificates import CertificateAuthority
-from deployments.sandbox.github_api import GitHubApi
-from deployments.sandbox.kubernetes_api import KubernetesApi
-from deployments.sandbox.vault_server import VaultServer
 from runbook.checks import Check
-from runbook.errors import EnablementError
+from runbook.errors import EnablementError, TransientError
 from runbook.request import EnableRequest
+from sandbox.certificates import CertificateAuthority
+from sandbox.github_api import GitHubApi
+from sandbox.kubernetes_api import KubernetesApi
+from sandbox.vault_server import VaultServer
 from tasks.preflight.findings import Findings
 from tasks.preflight.step import Connections, investigate
-from tests.traffic import Traffic
+from tasks.runbooks import ENABLE_CLUSTER
+from tests.tasks.conftest import request as request_for
 
 REPOSITORY = "sandbox/gitops"
 NOBODY_LISTENS = "https://127.0.0.1:1"
@@ -81,12 +84,16 @@ class Installation:
         """What preflight finds. It writes nothing and tells no secret, whatever is wrong."""
         chosen = connections or self.connections()
         traffic = Traffic(self)
-        findings = investigate(chosen, request)
+        findings = investigate(ENABLE_CLUSTER, chosen, request)
         assert traffic.writes() == []
         said = "\n".join([*map(str, findings.rows), *map(str, findings.errors)])
         for secret in self.secrets:
             assert secret not in said
         return findings
+
+    def ask(self, *kept: str, request: EnableRequest | None = None, **changes: Any) -> Findings:
+        """What preflight finds with these connections alone; for emea/ember if no other run is given."""
+        return self.look(request or request_for(), self.only(*kept, **changes))
 
     def as_cluster_admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request to the cluster's API by its administrator."""
@@ -124,6 +131,11 @@ def kubeconfig_with(text: str, *, token: str = "", server: str = "", ca_pem: str
     return yaml.safe_dump(config)
 
 
+def with_kubeconfig(**replaced: str) -> Callable[[Installation], dict[str, Any]]:
+    """A change of the connection: as `kubeconfig_with`."""
+    return lambda there: {"cluster__kubeconfig": kubeconfig_with(there.kubeconfig, **replaced)}
+
+
 def row(findings: Findings, prerequisite: str) -> Check:
     """The row of a prerequisite."""
     (found,) = (one for one in findings.rows if one.prerequisite == prerequisite)
@@ -135,12 +147,60 @@ def failed(findings: Findings) -> list[str]:
     return [one.prerequisite for one in findings.rows if one.status == "failed"]
 
 
-def the_error(findings: Findings, request: EnableRequest) -> EnablementError:
+def the_error(findings: Findings) -> EnablementError:
     """What the step raises: it says system, object, answer and remedy."""
-    error = findings.error(request.target)
+    error = findings.error(request_for().target)
     assert error is not None
     assert error.system
     assert error.subject
     assert error.answer
-    assert error.remedy.endswith("Nothing was changed.") or "Nothing was changed." in error.remedy
+    assert "Nothing was changed." in error.remedy
     return error
+
+
+def refused(
+    findings: Findings, prerequisites: list[str], kind: type[EnablementError], *words: str
+) -> EnablementError:
+    """The error of a step for which these prerequisites are not met; its text has each of the words.
+
+    It is worth another try if the errors of all rows, which are of this kind, are.
+    """
+    assert failed(findings) == prerequisites
+    assert all(isinstance(one, kind) for one in findings.errors), findings.errors
+    error = the_error(findings)
+    assert isinstance(error, TransientError) == issubclass(kind, TransientError)
+    assert len(findings.errors) > 1 or isinstance(error, kind)
+    for part in words:
+        assert part in str(error)
+    return error
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """One thing that is wrong, and what preflight says of it.
+
+    Attributes:
+        change: changes the systems if need be; returns the fields of the connections that are changed.
+        failed: the prerequisites that are not met.
+        kind: of the error of each.
+        words: parts of the text of the error.
+        others: status of other rows.
+        ask: the connections that there are, if not the usual ones.
+        request: parameters of the run that are changed.
+    """
+
+    change: Callable[[Installation], dict[str, Any] | None]
+    failed: list[str]
+    kind: type[EnablementError]
+    words: tuple[str, ...] = ()
+    others: dict[str, str] = field(default_factory=dict)
+    ask: tuple[str, ...] = ()
+    request: dict[str, Any] = field(default_factory=dict)
+
+    def check(self, installation: Installation, *usual: str) -> Findings:
+        """Change it, and look."""
+        changes = self.change(installation) or {}
+        found = installation.ask(*(self.ask or usual), request=request_for(**self.request), **changes)
+        refused(found, self.failed, self.kind, *self.words)
+        assert {name: row(found, name).status for name in self.others} == self.others
+        return found

@@ -5,29 +5,36 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployments.sandbox.environment import clean_environment
-from deployments.sandbox.github_api import GitHubApi
-from runbook.errors import AccessDenied, InvalidInput, PrerequisiteMissing, TransientError
-from runbook.request import EnableRequest
+from runbook.errors import AccessDenied, Conflict, PrerequisiteMissing, TransientError
+from sandbox.environment import clean_environment
+from sandbox.fixture_repository import make_repository
+from sandbox.github_api import GitHubApi
 from tasks.preflight import repository as rows
 from tests.systems.github.conftest import Scripted, http
+from tests.tables import table
 from tests.tasks.conftest import request as make
-from tests.tasks.preflight.installation import REPOSITORY, Installation, failed, row, the_error
-from tests.world import seed_repository
+from tests.tasks.preflight.installation import (
+    REPOSITORY,
+    Installation,
+    Wrong,
+    failed,
+    refused,
+    row,
+    the_error,
+)
 
 NOBODY = "http://127.0.0.1:1"
 
 
-def test_a_good_repository_is_described_row_by_row(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    found = installation.look(request_for_ember, installation.only("repository", "vault"))
+def test_a_good_repository_is_described_row_by_row(installation: Installation) -> None:
+    found = installation.ask("repository", "vault")
     assert failed(found) == []
     assert row(found, rows.PROPOSE).found == REPOSITORY
     assert row(found, rows.READ).found.startswith("main at ")
@@ -35,111 +42,77 @@ def test_a_good_repository_is_described_row_by_row(
     assert found.edits
 
 
-def test_an_unknown_cluster_is_answered_with_those_that_there_are(installation: Installation) -> None:
-    request = make(cluster="embre")
-    every_right = installation.vault.root_token
-    found = installation.look(request, installation.only("repository", "vault", vault__token=every_right))
-    assert failed(found) == ["Overlay of emea/embre", "ArgoCD Applications of emea/embre"]
-    error = the_error(found, request)
-    assert isinstance(error, PrerequisiteMissing)
-    assert "Git, Overlay of emea/embre: no cluster 'embre' in 'emea'; there are: ember, flint" in error.answer
-    assert row(found, rows.EDITS).status == "not checked"
-    assert found.edits == ()
+def every_right(there: Installation) -> dict[str, str]:
+    return {"vault__token": there.vault.root_token}
 
 
-def test_an_unknown_environment_is_answered_with_those_that_there_are(installation: Installation) -> None:
-    request = make(env="apac")
-    every_right = installation.vault.root_token
-    found = installation.look(request, installation.only("repository", "vault", vault__token=every_right))
-    assert failed(found) == ["Overlay of apac/ember", "ArgoCD Applications of apac/ember"]
-    assert "no environment 'apac'; there are: emea, moc" in the_error(found, request).answer
+def nowhere(there: Installation) -> dict[str, str]:
+    return {
+        "gitops__repository": "sandbox/nothing",
+        "gitops__url": f"{there.github.url}/sandbox/nothing.git",
+    }
 
 
-def test_a_wrong_token_is_said_by_api_and_git(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    wrong = "ghp_nobodyHasThisTokenNobodyHasThisTok"
-    connections = installation.only("repository", gitops__token=wrong)
-    found = installation.look(request_for_ember, connections)
-    assert failed(found) == [rows.PROPOSE, rows.READ]
-    assert all(isinstance(error, AccessDenied) for error in found.errors)
-    error = the_error(found, request_for_ember)
-    assert not isinstance(error, TransientError)
-    assert "GitHub, repository of sandbox/gitops: 401" in error.answer
-    assert "Git, branch main of " in error.answer
-    assert "Authentication failed" in error.answer
+WRONG = {
+    "an unknown cluster, answered with those that there are": Wrong(
+        every_right,
+        ["Overlay of emea/embre", "ArgoCD Applications of emea/embre"],
+        PrerequisiteMissing,
+        ("Git, Overlay of emea/embre: no cluster 'embre' in 'emea'; there are: ember, flint",),
+        {rows.EDITS: "not checked"},
+        ask=("repository", "vault"),
+        request={"cluster": "embre"},
+    ),
+    "an unknown environment, answered with those that there are": Wrong(
+        every_right,
+        ["Overlay of apac/ember", "ArgoCD Applications of apac/ember"],
+        PrerequisiteMissing,
+        ("no environment 'apac'; there are: emea, moc",),
+        ask=("repository", "vault"),
+        request={"env": "apac"},
+    ),
+    "a wrong token, said by API and Git": Wrong(
+        lambda there: {"gitops__token": "ghp_nobodyHasThisTokenNobodyHasThisTok"},
+        [rows.PROPOSE, rows.READ],
+        AccessDenied,
+        ("GitHub, repository of sandbox/gitops: 401", "Git, branch main of ", "Authentication failed"),
+    ),
+    "a token that may only read, with which the repository is still looked at": Wrong(
+        lambda there: {"gitops__token": there.github.token_of("read-only")},
+        [rows.PROPOSE],
+        AccessDenied,
+        ("GitHub, sandbox/gitops: our token may not push to it", "set `fork`"),
+        {rows.READ: "ok", "Overlay of emea/ember": "ok"},
+        ask=("repository", "vault"),
+    ),
+    "nobody listens": Wrong(
+        lambda there: {"gitops__api_url": f"{NOBODY}/api", "gitops__url": f"{NOBODY}/{REPOSITORY}.git"},
+        [rows.PROPOSE, rows.READ],
+        TransientError,
+        ("GitHub, repository: no answer", f"Git, branch main of {NOBODY}/{REPOSITORY}.git"),
+        {rows.CONTENT: "not checked"},
+    ),
+    "no such branch": Wrong(
+        lambda there: {"gitops__base_branch": "trunk"},
+        [rows.READ],
+        PrerequisiteMissing,
+        ("Remote branch trunk not found",),
+    ),
+    "no such repository": Wrong(nowhere, [rows.PROPOSE, rows.READ], PrerequisiteMissing, ("404",)),
+}
 
 
-def test_a_token_that_may_only_read_is_told_so_and_the_repository_is_still_looked_at(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
+@table("wrong", WRONG)
+def test_what_is_wrong_is_said(installation: Installation, wrong: Wrong) -> None:
+    found = wrong.check(installation, "repository")
+    assert found.edits == () or row(found, rows.EDITS).status == "ok"
+
+
+def test_a_token_that_may_only_read_is_enough_to_propose_from_a_fork(installation: Installation) -> None:
     token = installation.github.token_of("read-only")
-    found = installation.look(
-        request_for_ember, installation.only("repository", "vault", gitops__token=token)
-    )
-    assert failed(found) == [rows.PROPOSE]
-    assert row(found, rows.READ).status == row(found, "Overlay of emea/ember").status == "ok"
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, AccessDenied)
-    assert "GitHub, sandbox/gitops: our token may not push to it" in str(error)
-    assert "set `fork`" in error.remedy
-
-
-def test_a_token_that_may_only_read_is_enough_to_propose_from_a_fork(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    token = installation.github.token_of("read-only")
-    connections = installation.only("repository", gitops__token=token, gitops__fork="read-only")
-    found = installation.look(request_for_ember, connections)
+    found = installation.ask("repository", gitops__token=token, gitops__fork="read-only")
     assert failed(found) == []
     assert row(found, rows.PROPOSE).found == "sandbox/gitops, from the fork of read-only"
-
-
-def test_a_repository_that_cannot_be_reached_is_worth_another_try(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    connections = installation.only(
-        "repository", gitops__api_url=f"{NOBODY}/api", gitops__url=f"{NOBODY}/{REPOSITORY}.git"
-    )
-    found = installation.look(request_for_ember, connections)
-    assert failed(found) == [rows.PROPOSE, rows.READ]
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, TransientError)
-    assert "GitHub, repository: no answer" in error.answer
-    assert f"Git, branch main of {NOBODY}/{REPOSITORY}.git" in error.answer
-    assert row(found, rows.CONTENT).status == "not checked"
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected", "words"),
-    [
-        ({"gitops__base_branch": "trunk"}, [rows.READ], "Remote branch trunk not found"),
-        ({"gitops__repository": "sandbox/nothing"}, [rows.PROPOSE], "404"),
-        ({"gitops__url": "{github}/sandbox/nothing.git"}, [rows.READ], "not found"),
-    ],
-)
-def test_a_repository_or_branch_that_is_not_there_is_named(
-    installation: Installation,
-    request_for_ember: EnableRequest,
-    changes: dict[str, str],
-    expected: list[str],
-    words: str,
-) -> None:
-    filled = {key: value.format(github=installation.github.url) for key, value in changes.items()}
-    found = installation.look(request_for_ember, installation.only("repository", **filled))
-    assert failed(found) == expected
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, PrerequisiteMissing)
-    assert words in error.answer
-
-
-def test_an_api_address_that_would_send_the_token_in_clear_is_refused(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    connections = installation.only("repository", gitops__api_url="http://github.example.com/api")
-    found = installation.look(request_for_ember, connections)
-    assert failed(found) == [rows.PROPOSE]
-    assert isinstance(the_error(found, request_for_ember), InvalidInput)
 
 
 def answer_about(headers: Mapping[str, str] | None = None, **fields: object) -> bytes:
@@ -150,57 +123,128 @@ def answer_about(headers: Mapping[str, str] | None = None, **fields: object) -> 
         "archived": False,
         "fork": False,
         "clone_url": "https://github.example.com/sandbox/gitops.git",
-        "html_url": "https://github.example.com/sandbox/gitops",
         "permissions": {"push": True, "pull": True},
     }
     return http(200, {**there, **fields}, headers)
 
 
-def test_an_archived_repository_takes_no_proposal(
-    installation: Installation, request_for_ember: EnableRequest, scripted: Scripted
+END = "github-authentication-token-expiration"
+SOON, LATER = (f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d %H:%M:%S} UTC" for days in (3, 60))
+
+# Of an App's token GitHub says that it may not push, whatever the App may do.
+OF_AN_APP = [
+    answer_about(permissions={"push": False, "pull": False}),
+    http(403, {"message": "Resource not accessible by integration"}),
+]
+
+
+@table(
+    "answers, prerequisite, status, words",
+    {
+        "archived": ([answer_about(archived=True)], rows.PROPOSE, "failed", "is archived"),
+        "an App's token": (OF_AN_APP, rows.PROPOSE, "not checked", ""),
+        "the token ends during the wait": ([answer_about({END: SOON})], rows.TOKEN_END, "warning", SOON[:10]),
+        "it ends later": ([answer_about({END: LATER})], rows.TOKEN_END, "ok", LATER[:10]),
+        "its end is not told": ([answer_about()], rows.TOKEN_END, "not checked", ""),
+    },
+)
+def test_what_github_tells_of_repository_and_token_is_judged(
+    installation: Installation,
+    scripted: Scripted,
+    answers: list[bytes],
+    prerequisite: str,
+    status: str,
+    words: str,
 ) -> None:
-    scripted.answers = [answer_about(archived=True)]
-    found = installation.look(
-        request_for_ember, installation.only("repository", gitops__api_url=scripted.url)
-    )
+    scripted.answers = list(answers)
+    found = installation.ask("repository", gitops__api_url=scripted.url)
+    assert (rows.PROPOSE in failed(found)) == (status == "failed")
+    judged = row(found, prerequisite)
+    assert (judged.status, words in judged.found) == (status, True), judged
+
+
+@pytest.mark.parametrize("redirects", [True, False])
+def test_a_renamed_repository_is_said_with_its_new_name(
+    installation: Installation, scripted: Scripted, redirects: bool
+) -> None:
+    moved = http(301, {"message": "Moved Permanently"}, {"Location": f"{scripted.url}/repositories/7"})
+    scripted.answers = [*([moved] if redirects else []), answer_about(full_name="sandbox/clusters")]
+    found = installation.ask("repository", gitops__api_url=scripted.url)
     assert failed(found) == [rows.PROPOSE]
-    assert "is archived" in the_error(found, request_for_ember).answer
+    error = the_error(found)
+    assert "repository sandbox/gitops: was renamed or moved: it is sandbox/clusters now" in str(error)
+    asked = ["GET /api/v3/repos/sandbox/gitops", "GET /api/v3/repositories/7"]
+    assert scripted.asked == asked[: 1 + redirects], "nothing but that server is asked"
 
 
-def test_what_github_does_not_tell_of_an_apps_token_is_not_held_against_it(
-    installation: Installation, request_for_ember: EnableRequest, scripted: Scripted
+@contextmanager
+def branch(installation: Installation, repository: str, name: str) -> Iterator[None]:
+    """A branch of that name on the server, for as long as the block lasts."""
+    path, reference = installation.github.path_of(repository), f"refs/heads/{name}"
+    subprocess.run(["git", "update-ref", reference, "refs/heads/main"], cwd=path, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["git", "update-ref", "-d", reference], cwd=path, check=True)
+
+
+@pytest.mark.parametrize("name", ["enable-vault", "enable-vault/emea", "enable-vault/emea/ember/try"])
+def test_a_branch_that_keeps_ours_from_being_made_is_named(installation: Installation, name: str) -> None:
+    with branch(installation, REPOSITORY, name):
+        found = installation.ask("repository")
+    error = refused(found, [rows.BRANCH], Conflict)
+    assert f"cannot be made: there is a branch {name}" in error.answer
+    assert f"Rename or delete the branch {name}" in error.remedy
+
+
+@pytest.mark.parametrize(("owner", "repository"), [("pipeline", "pipeline/gitops"), ("forks", REPOSITORY)])
+def test_a_branch_of_the_fork_that_keeps_ours_from_being_made_is_named(
+    installation: Installation, owner: str, repository: str
 ) -> None:
-    # Of an App's token GitHub says that it may not push, whatever the App may do.
-    scripted.answers = [
-        answer_about(permissions={"push": False, "pull": False}),
-        http(403, {"message": "Resource not accessible by integration"}),
-    ]
-    found = installation.look(
-        request_for_ember, installation.only("repository", gitops__api_url=scripted.url)
+    connections = installation.only("repository", gitops__fork=owner)
+    assert connections.repository is not None
+    if repository != REPOSITORY:  # else there is no fork yet, and it will get the branches of the repository
+        with connections.repository.github() as github:
+            github.ensure_fork(owner, 20)
+        found = row(installation.look(make(), connections), rows.BRANCH)
+        assert (found.status, found.found) == ("ok", f"enable-vault/emea/ember will be made in {repository}")
+    with branch(installation, repository, "enable-vault"):
+        looked = installation.look(make(), connections)
+    error = refused(looked, [rows.BRANCH], Conflict)
+    assert f"{repository}.git: cannot be made: there is a branch enable-vault" in str(error)
+
+
+def test_a_fork_that_our_token_does_not_see_is_said_in_the_row(installation: Installation) -> None:
+    found = row(installation.ask("repository", gitops__fork="forks"), rows.BRANCH)
+    assert found.status == "not checked"
+    assert found.found.startswith(
+        "the branches of the fork of forks are not known: fork of forks/gitops: 404"
     )
-    assert failed(found) == []
-    assert row(found, rows.PROPOSE).status == "not checked"
 
 
 @pytest.mark.parametrize(
-    ("days", "status"), [(3, "warning"), (60, "ok"), (None, "not checked")], ids=["soon", "later", "not told"]
+    ("branch", "rules", "status", "words"),
+    [
+        ("main", ("pull_request", "deletion"), "ok", "none is in the way"),
+        ("main", ("required_signatures",), "ok", "GitHub makes and signs ours"),
+        ("enable-vault/emea/ember", ("required_signatures",), "ok", "GitHub makes and signs ours"),
+        ("enable-vault/emea/ember", ("deletion", "update", "creation"), "warning", "rules creation, update"),
+    ],
 )
-def test_a_github_token_that_ends_during_the_wait_is_a_warning(
+def test_branch_rules_are_read_before_anything_is_pushed(
     installation: Installation,
-    request_for_ember: EnableRequest,
-    scripted: Scripted,
-    days: int | None,
+    branch: str,
+    rules: tuple[str, ...],
     status: str,
+    words: str,
 ) -> None:
-    headers = {}
-    if days is not None:
-        end = datetime.now(UTC) + timedelta(days=days)
-        headers["github-authentication-token-expiration"] = f"{end:%Y-%m-%d %H:%M:%S} UTC"
-    scripted.answers = [answer_about(headers)]
-    connections = installation.only("repository", gitops__api_url=scripted.url)
-    found = row(installation.look(request_for_ember, connections), rows.TOKEN_END)
+    installation.github.rules[REPOSITORY, branch] = rules
+    try:
+        found = row(installation.ask("repository"), rows.RULES)
+    finally:
+        installation.github.rules.clear()
     assert found.status == status
-    assert days is None or f"{end:%Y-%m-%d}" in found.found
+    assert words in found.found
 
 
 ARGOCD = "argocd/overlays/moc-infra/applications"
@@ -225,7 +269,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubApi]:
     seeds: dict[str, Any] = {}
     for change in (without_applications, with_a_broken_chain):
         directory = tmp_path_factory.mktemp(change.__name__)
-        seed = seed_repository(directory)
+        seed = make_repository(directory / "seed")
         change(seed)
         subprocess.run(
             ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qam", "Break it"],
@@ -238,33 +282,36 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubApi]:
         yield api
 
 
-def connections_to(broken: GitHubApi, name: str) -> dict[str, str]:
-    return {
-        "gitops__repository": f"broken/{name}",
-        "gitops__url": broken.clone_url(f"broken/{name}"),
-        "gitops__api_url": broken.api_url,
-        "gitops__token": broken.token_of("pipeline"),
-    }
-
-
-def test_a_cluster_that_argocd_does_not_deploy_is_said_before_any_change(
-    installation: Installation, request_for_ember: EnableRequest, broken: GitHubApi
+@pytest.mark.parametrize(
+    ("name", "expected", "words"),
+    [
+        (
+            "without_applications",
+            ["ArgoCD Applications of emea/ember"],
+            "an Application put there would never be synced",
+        ),
+        (
+            "with_a_broken_chain",
+            [
+                "Application of the cluster's resources",
+                "ArgoCD builds cluster-management",
+                "App-of-apps of emea/ember",
+            ],
+            "3 prerequisites are not met.",
+        ),
+    ],
+)
+def test_every_broken_link_of_the_argocd_chain_is_named_at_once_before_any_change(
+    installation: Installation, broken: GitHubApi, name: str, expected: list[str], words: str
 ) -> None:
-    connections = installation.only("repository", "vault", **connections_to(broken, "without_applications"))
-    found = installation.look(request_for_ember, connections)
-    assert failed(found) == ["ArgoCD Applications of emea/ember"]
-    assert "an Application put there would never be synced" in the_error(found, request_for_ember).answer
-    assert row(found, "App-of-apps of emea/ember").status == "not checked"
-
-
-def test_every_broken_link_of_the_argocd_chain_is_named_at_once(
-    installation: Installation, request_for_ember: EnableRequest, broken: GitHubApi
-) -> None:
-    connections = installation.only("repository", "vault", **connections_to(broken, "with_a_broken_chain"))
-    found = installation.look(request_for_ember, connections)
-    assert failed(found) == [
-        "Application of the cluster's resources",
-        "ArgoCD builds cluster-management",
-        "App-of-apps of emea/ember",
-    ]
-    assert the_error(found, request_for_ember).answer.startswith("3 prerequisites are not met.")
+    found = installation.ask(
+        *("repository", "vault"),
+        gitops__repository=f"broken/{name}",
+        gitops__url=broken.clone_url(f"broken/{name}"),
+        gitops__api_url=broken.api_url,
+        gitops__token=broken.token_of("pipeline"),
+    )
+    assert failed(found) == expected
+    assert words in the_error(found).answer
+    if name == "without_applications":
+        assert row(found, "App-of-apps of emea/ember").status == "not checked"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from runbook.errors import PrerequisiteMissing, TransientError
-from runbook.request import EnableRequest
 from tasks.preflight import openshift, repository, vault
-from tasks.preflight.step import Connections
 from tests.tasks.conftest import request as make
 from tests.tasks.preflight.installation import (
     NOBODY_LISTENS,
@@ -17,12 +15,10 @@ from tests.tasks.preflight.installation import (
 )
 
 
-def test_every_prerequisite_of_the_runbook_has_its_row(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    found = installation.look(request_for_ember)
+def test_every_prerequisite_of_the_runbook_has_its_row(installation: Installation) -> None:
+    found = installation.look(make())
     assert failed(found) == []
-    assert found.error(request_for_ember.target) is None
+    assert found.error(make().target) is None
     assert [one.prerequisite for one in found.rows] == [
         "Vault is reachable",
         "Vault is unsealed",
@@ -51,7 +47,9 @@ def test_every_prerequisite_of_the_runbook_has_its_row(
         "Namespace web is there or declared",
         "We may propose a change",
         "Our GitHub token lives long enough",
+        "Branch rules let our commit in",
         "The repository can be read",
+        "The branch of the change can be there",
         "Overlay of emea/ember",
         "Operator's bundle",
         "Operator's base",
@@ -59,9 +57,15 @@ def test_every_prerequisite_of_the_runbook_has_its_row(
         "Application of the cluster's resources",
         "ArgoCD builds cluster-management",
         "App-of-apps of emea/ember",
-        "SecretStore and ServiceAccount of emea/ember",
         "Group vault-admins-emea on moc/smaug",
         "The change can be worked out",
+        "kustomize builds the overlay of emea/ember",
+        "kustomize builds the operator's overlay of emea/ember",
+        "kustomize builds the Applications of emea/ember",
+        "Our objects in the overlay of emea/ember",
+        "SecretStores opf-vault-store lead to our Vault",
+        "Reviewer eso-vault-auth is built",
+        "One Application deploys external-secrets/overlays/emea/ember",
     ]
     # The stand-in's tokens have no end that GitHub could tell.
     assert [one.prerequisite for one in found.rows if one.status not in {"ok", "warning"}] == [
@@ -87,10 +91,9 @@ def test_whatever_fails_in_one_system_the_others_are_asked(installation: Install
         openshift.CREDENTIALS,
         repository.PROPOSE,
     ]
-    error = the_error(found, request)
+    error = the_error(found)
     assert isinstance(error, PrerequisiteMissing)
-    assert error.system == "Preflight"
-    assert error.subject == "emea/ember"
+    assert (error.system, error.subject) == ("Preflight", "emea/ember")
     assert error.answer.startswith("4 prerequisites are not met. (1) Vault, auth/oidc/: is not enabled.")
     assert all(str(one) in error.answer for one in found.errors)
 
@@ -104,20 +107,16 @@ def test_systems_that_do_not_answer_are_worth_another_try_only_if_nothing_else_i
     )
     found = installation.look(make(), silent)
     assert failed(found) == [vault.REACHABLE, openshift.REACHABLE, openshift.CERTIFICATE]
-    assert isinstance(the_error(found, make()), TransientError)
+    assert isinstance(the_error(found), TransientError)
     assert row(found, "Overlay of emea/ember").status == "ok"
-    unknown = make(cluster="embre")
-    found = installation.look(unknown, silent)
-    error = the_error(found, unknown)
+    error = the_error(installation.look(make(cluster="embre"), silent))
     assert isinstance(error, PrerequisiteMissing)
     assert not isinstance(error, TransientError)
     assert NOBODY_LISTENS in error.answer
     assert "no cluster 'embre'" in error.answer
 
 
-def test_without_connections_nothing_is_asked_and_no_row_is_missing(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    found = installation.look(request_for_ember, Connections(None, None, None))
+def test_without_connections_nothing_is_asked_and_no_row_is_missing(installation: Installation) -> None:
+    found = installation.ask()
     assert {one.status for one in found.rows} == {"not checked"}
     assert len(found.rows) > 20

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from connections import VaultConnection
 from runbook.errors import (
     AccessDenied,
     Busy,
     CertificateNotTrusted,
     Conflict,
-    InvalidInput,
     PrerequisiteMissing,
     UnexpectedAnswer,
     Unreachable,
 )
-from runbook.request import EnableRequest
+from runbook.hosts import ApiServer
+from sandbox.vault_server import VaultServer
 from tasks.preflight import vault as rows
+from tests.printed_commands import missing, printed_policy
 from tests.rights import policy_of_the_tests, token_with
+from tests.tables import table
+from tests.tasks.conftest import request as make
 from tests.tasks.preflight.installation import (
     ANOTHER_CA,
     NOBODY_LISTENS,
     Installation,
+    Wrong,
     failed,
+    refused,
     row,
     the_error,
 )
@@ -36,231 +43,164 @@ CONFIG = "auth/ember-k8s/config is free or ours"
 ROLE = "auth/ember-k8s/role/emea-ops is free or ours"
 
 
-def test_a_wrong_token_is_said_to_be_one(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    found = installation.look(
-        request_for_ember, installation.only("vault", vault__token="hvs.nobody-has-this")
-    )
-    assert failed(found) == [rows.TOKEN]
-    assert row(found, rows.REACHABLE).status == row(found, rows.UNSEALED).status == "ok"
-    assert row(found, rows.SECRETS).status == "not checked"
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, AccessDenied)
-    assert "our token: is not accepted at auth/token/lookup-self (may not read: 403" in str(error)
-    assert "VaultConnection" in error.remedy
-
-
-def test_a_refused_login_is_no_wrong_address(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    installation.vault.request("POST", "sys/auth/approle", {"type": "approle"})
+def no_such_approle(there: Installation) -> dict[str, Any]:
+    there.vault.request("POST", "sys/auth/approle", {"type": "approle"})
     secret_id = "c0ffee00-0000-4000-8000-000000000000"
-    connections = installation.only(
-        "vault", vault__token=None, vault__approle_role_id="nobody", vault__approle_secret_id=secret_id
-    )
-    installation.secrets.append(secret_id)
-    found = installation.look(request_for_ember, connections)
-    assert failed(found) == [rows.TOKEN]
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, AccessDenied)
-    assert "auth/approle/login: refused our login: 400" in str(error)
+    there.secrets.append(secret_id)
+    return {"vault__token": None, "vault__approle_role_id": "nobody", "vault__approle_secret_id": secret_id}
 
 
-def test_a_token_that_may_not_look_at_itself_is_told_what_it_lacks(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    policy = policy_of_the_tests().replace('path "auth/token/lookup-self"', 'path "unused"')
+def replaced(kind: str, name: str, body: dict[str, Any] | None) -> Callable[[Installation], None]:
+    """Something of Vault that is deleted and, if a body is given, made otherwise."""
+
+    def replace(there: Installation) -> None:
+        there.vault.request("DELETE", f"{kind}/{name}")
+        if body:
+            there.vault.request("POST", f"{kind}/{name}", body)
+
+    return replace
+
+
+MOUNTS: dict[str, dict[str, Any] | None] = {
+    "is version 1 of kv, not version 2": {"type": "kv", "options": {"version": "1"}},
+    "is of type transit, not version 2 of kv": {"type": "transit"},
+    "is not there": None,
+}
+WRONG = {
+    "a wrong token": Wrong(
+        lambda there: {"vault__token": "hvs.nobody-has-this"},
+        [rows.TOKEN],
+        AccessDenied,
+        ("our token: is not accepted at auth/token/lookup-self (may not read: 403", "VaultConnection"),
+        {rows.REACHABLE: "ok", rows.UNSEALED: "ok", rows.SECRETS: "not checked"},
+    ),
+    "a refused login, which is no wrong address": Wrong(
+        no_such_approle, [rows.TOKEN], AccessDenied, ("auth/approle/login: refused our login: 400",)
+    ),
+    "nobody listens": Wrong(
+        lambda there: {"vault__address": NOBODY_LISTENS},
+        [rows.REACHABLE],
+        Unreachable,
+        (f"Vault, {NOBODY_LISTENS}: no answer",),
+    ),
+    "sealed": Wrong(lambda there: there.vault.seal(), [rows.UNSEALED], Busy, ("is sealed", "unseal")),
+    "a CA that did not sign the certificate": Wrong(
+        lambda there: {"vault__ca_cert": ANOTHER_CA},
+        [rows.REACHABLE],
+        CertificateNotTrusted,
+        ("certificate verify failed", "ca_cert of the VaultConnection"),
+    ),
+    "what answers is no Vault": Wrong(
+        lambda there: {"vault__address": there.kubernetes.url, "vault__ca_cert": there.kubernetes.ca_pem},
+        [rows.REACHABLE],
+        UnexpectedAnswer,
+    ),
+    "plain HTTP to a Vault with TLS": Wrong(
+        lambda there: {"vault__address": there.vault.address.replace("https", "http")},
+        [rows.REACHABLE],
+        UnexpectedAnswer,
+    ),
+    **{
+        f"secrets: {seen}": Wrong(
+            replaced("sys/mounts", "k8s_secrets", mount),
+            [rows.SECRETS],
+            PrerequisiteMissing,
+            (f"Vault, k8s_secrets/: {seen}",),
+        )
+        for seen, mount in MOUNTS.items()
+    },
+    "no oidc, so that the alias has nowhere to live": Wrong(
+        replaced("sys/auth", "oidc", None),
+        [rows.OIDC],
+        PrerequisiteMissing,
+        ("Vault, auth/oidc/: is not enabled",),
+        {ALIAS: "not checked"},
+    ),
+    "a mount of another type": Wrong(
+        replaced("sys/auth", "ember-k8s", {"type": "userpass"}),
+        [MOUNT],
+        Conflict,
+        ("auth/ember-k8s: is foreign: is an auth method of type 'userpass'",),
+        {CONFIG: "not checked", ROLE: "not checked"},
+    ),
+    "a group of Vault's own kind": Wrong(
+        replaced("identity/group/name", "vault-admins-emea", {"type": "internal"}),
+        [GROUP],
+        Conflict,
+        ("type 'internal'",),
+    ),
+}
+
+
+@table("wrong", WRONG)
+def test_what_is_wrong_is_said(installation: Installation, wrong: Wrong) -> None:
+    wrong.check(installation, "vault")
+
+
+def test_a_token_that_may_not_look_at_itself_is_told_what_it_lacks(installation: Installation) -> None:
+    policy = policy_of_the_tests(installation.vault).replace('path "auth/token/lookup-self"', 'path "unused"')
     token = token_with(installation.vault, policy)
-    found = installation.look(request_for_ember, installation.only("vault", vault__token=token))
+    found = installation.ask("vault", vault__token=token)
     assert failed(found) == [rows.TOKEN]
     assert "auth/token/lookup-self" in row(found, rows.TOKEN).found
-    assert "deployments.vault.policy" in row(found, rows.TOKEN).remedy
+    assert missing(printed_policy(row(found, rows.TOKEN).remedy), make()) == []
 
 
-def test_a_token_that_ends_within_hours_is_a_warning(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    token = token_with(installation.vault, policy_of_the_tests(), ttl="90m")
-    found = installation.look(request_for_ember, installation.only("vault", vault__token=token))
+def test_a_token_that_ends_within_hours_is_a_warning(installation: Installation) -> None:
+    token = token_with(installation.vault, policy_of_the_tests(installation.vault), ttl="90m")
+    found = installation.ask("vault", vault__token=token)
     assert failed(found) == []
     assert row(found, rows.TOKEN).status == "warning"
     assert re.search(r"it ends in (89|90) minutes", row(found, rows.TOKEN).found)
 
 
-def test_rights_that_the_token_lacks_are_named_path_by_path_and_once(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    policy = policy_of_the_tests()
+def test_rights_that_the_token_lacks_are_named_path_by_path_and_once(installation: Installation) -> None:
+    policy = policy_of_the_tests(installation.vault)
     for path in ("identity/group/name/vault-admins-emea", "sys/auth/ember-k8s", "sys/mounts"):
         assert f'path "{path}"' in policy
         policy = policy.replace(f'path "{path}"', f'path "unused/{path}"')
-    found = installation.look(
-        request_for_ember, installation.only("vault", vault__token=token_with(installation.vault, policy))
-    )
-    assert failed(found) == [rows.CAPABILITIES]
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, AccessDenied)
-    assert "create, read, update on identity/group/name/vault-admins-emea" in error.answer
+    found = installation.ask("vault", vault__token=token_with(installation.vault, policy))
+    error = refused(found, [rows.CAPABILITIES], AccessDenied)
+    assert "read on identity/group/name/vault-admins-emea" in error.answer
     assert "create, sudo, update on sys/auth/ember-k8s" in error.answer
     assert "read on sys/mounts" in error.answer
+    assert missing(printed_policy(error.remedy), make()) == []
     # What the same gap hides is no failure of its own; what it does not hide is still said.
     assert row(found, rows.SECRETS).status == row(found, GROUP).status == "not checked"
     assert rows.CAPABILITIES in row(found, rows.SECRETS).found
-    assert row(found, rows.OIDC).status == row(found, rows.POLICIES).status == "ok"
+    assert row(found, rows.OIDC).status == row(found, "Policies are free or as wanted").status == "ok"
 
 
 def test_an_alias_that_our_token_may_not_move_becomes_a_command_for_an_administrator(
-    installation: Installation, request_for_ember: EnableRequest
+    installation: Installation,
 ) -> None:
     accessor = installation.vault.request("GET", "sys/auth")["data"]["oidc/"]["accessor"]
     orphaned = {"name": "vault-admins-emea", "mount_accessor": accessor}
     identifier = installation.vault.request("POST", "identity/group-alias", orphaned)["data"]["id"]
-    found = installation.look(request_for_ember, installation.only("vault"))
-    assert failed(found) == [rows.CAPABILITIES]
-    assert f"update on identity/group-alias/id/{identifier}" in row(found, rows.CAPABILITIES).found
-    remedy = row(found, rows.CAPABILITIES).remedy
+    found = installation.ask("vault")
+    assert failed(found) == [rows.PINS]
+    assert f"may not write identity/group-alias/id/{identifier}" in row(found, rows.PINS).found
+    remedy = row(found, rows.PINS).remedy
     assert "--allow move-alias" in remedy
-    assert f"`vault delete identity/group-alias/id/{identifier}`" in remedy
-    token = token_with(installation.vault, policy_of_the_tests(["move-alias"]))
-    assert failed(installation.look(request_for_ember, installation.only("vault", vault__token=token))) == []
+    assert f"`vault write identity/group-alias/id/{identifier} name=vault-admins-emea " in remedy
+    token = token_with(installation.vault, policy_of_the_tests(installation.vault, ["move-alias"]))
+    assert failed(installation.ask("vault", vault__token=token)) == []
 
 
-def test_an_unreachable_vault_is_worth_another_try(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    found = installation.look(request_for_ember, installation.only("vault", vault__address=NOBODY_LISTENS))
-    assert failed(found) == [rows.REACHABLE]
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, Unreachable)
-    assert f"Vault, {NOBODY_LISTENS}: no answer" in str(error)
-
-
-@pytest.fixture
-def sealed(installation: Installation) -> Iterator[Installation]:
-    installation.vault.seal()
-    yield installation
-    installation.vault.unseal()
-
-
-def test_a_sealed_vault_is_worth_another_try(sealed: Installation, request_for_ember: EnableRequest) -> None:
-    found = sealed.look(request_for_ember, sealed.only("vault"))
-    assert failed(found) == [rows.UNSEALED]
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, Busy)
-    assert "is sealed" in error.answer
-    assert "unseal" in error.remedy
-
-
-def test_a_ca_that_did_not_sign_vaults_certificate_is_named(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    found = installation.look(request_for_ember, installation.only("vault", vault__ca_cert=ANOTHER_CA))
-    assert failed(found) == [rows.REACHABLE]
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, CertificateNotTrusted)
-    assert "certificate verify failed" in error.answer
-    assert "ca_cert of the VaultConnection" in error.remedy
-
-
-def test_a_ca_that_is_none_is_named(installation: Installation, request_for_ember: EnableRequest) -> None:
-    found = installation.look(request_for_ember, installation.only("vault", vault__ca_cert="the CA"))
-    error = the_error(found, request_for_ember)
-    assert failed(found) == [rows.REACHABLE]
-    assert isinstance(error, InvalidInput)
-    assert "ca_cert of the VaultConnection: is not a PEM certificate" in str(error)
-
-
-def test_what_answers_but_is_not_vault_is_said(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    connections = installation.only(
-        "vault", vault__address=installation.kubernetes.url, vault__ca_cert=installation.kubernetes.ca_pem
-    )
-    found = installation.look(request_for_ember, connections)
-    assert failed(found) == [rows.REACHABLE]
-    assert isinstance(the_error(found, request_for_ember), UnexpectedAnswer)
-
-
-def test_plain_http_to_a_vault_with_tls_is_said(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    address = installation.vault.address.replace("https", "http")
-    found = installation.look(request_for_ember, installation.only("vault", vault__address=address))
-    assert failed(found) == [rows.REACHABLE]
-    assert isinstance(the_error(found, request_for_ember), UnexpectedAnswer)
-
-
-@pytest.mark.parametrize(
-    ("mount", "seen"),
-    [
-        ({"type": "kv", "options": {"version": "1"}}, "is version 1 of kv, not version 2"),
-        ({"type": "transit"}, "is of type transit, not version 2 of kv"),
-        (None, "is not there"),
-    ],
-)
-def test_anything_but_kv_version_2_stops_the_run(
-    installation: Installation, request_for_ember: EnableRequest, mount: dict[str, object] | None, seen: str
-) -> None:
-    installation.vault.request("DELETE", "sys/mounts/k8s_secrets")
-    if mount:
-        installation.vault.request("POST", "sys/mounts/k8s_secrets", mount)
-    found = installation.look(request_for_ember, installation.only("vault"))
-    assert failed(found) == [rows.SECRETS]
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, PrerequisiteMissing)
-    assert f"Vault, k8s_secrets/: {seen}" in str(error)
-
-
-def test_without_oidc_the_alias_has_nowhere_to_live(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    installation.vault.request("DELETE", "sys/auth/oidc")
-    found = installation.look(request_for_ember, installation.only("vault"))
-    assert failed(found) == [rows.OIDC]
-    assert row(found, ALIAS).status == "not checked"
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, PrerequisiteMissing)
-    assert "Vault, auth/oidc/: is not enabled" in str(error)
-
-
-def test_an_oidc_mount_of_another_type_is_a_warning(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
+def test_an_oidc_mount_of_another_type_is_a_warning(installation: Installation) -> None:
     installation.vault.request("DELETE", "sys/auth/oidc")
     installation.vault.request("POST", "sys/auth/oidc", {"type": "userpass"})
-    found = installation.look(request_for_ember, installation.only("vault"))
+    # The policy of before pins the accessor of the mount that is gone.
+    found = installation.ask("vault")
+    assert failed(found) == [ALIAS]
+    token = token_with(installation.vault, policy_of_the_tests(installation.vault))
+    found = installation.ask("vault", vault__token=token)
     assert failed(found) == []
     assert row(found, rows.OIDC).status == "warning"
     assert "userpass" in row(found, rows.OIDC).found
 
 
-def test_a_mount_of_another_type_is_a_conflict(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    installation.vault.request("POST", "sys/auth/ember-k8s", {"type": "userpass"})
-    found = installation.look(request_for_ember, installation.only("vault"))
-    assert failed(found) == [MOUNT]
-    assert row(found, CONFIG).status == row(found, ROLE).status == "not checked"
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, Conflict)
-    assert "auth/ember-k8s: is foreign: is an auth method of type 'userpass'" in str(error)
-
-
-def test_a_group_of_type_internal_is_a_conflict(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
-    installation.vault.request("POST", "identity/group/name/vault-admins-emea", {"type": "internal"})
-    found = installation.look(request_for_ember, installation.only("vault"))
-    assert failed(found) == [GROUP]
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, Conflict)
-    assert "type 'internal'" in error.answer
-
-
-def test_everything_of_others_that_is_in_the_way_is_named_at_once(
-    installation: Installation, request_for_ember: EnableRequest
-) -> None:
+def test_everything_of_others_that_is_in_the_way_is_named_at_once(installation: Installation) -> None:
     vault = installation.vault
     accessor = vault.request("GET", "sys/auth")["data"]["oidc/"]["accessor"]
     vault.request(
@@ -278,9 +218,9 @@ def test_everything_of_others_that_is_in_the_way_is_named_at_once(
     }
     vault.request("POST", "auth/ember-k8s/role/emea-ops", role)
     vault.request("DELETE", "sys/mounts/k8s_secrets")
-    found = installation.look(request_for_ember, installation.only("vault"))
-    assert failed(found) == [rows.SECRETS, rows.POLICIES, ALIAS, ROLE]
-    error = the_error(found, request_for_ember)
+    found = installation.ask("vault")
+    assert failed(found) == [rows.SECRETS, "Policies are free or as wanted", ALIAS, ROLE]
+    error = the_error(found)
     assert isinstance(error, PrerequisiteMissing)
     assert error.answer.startswith("4 prerequisites are not met.")
     for words in (
@@ -294,7 +234,7 @@ def test_everything_of_others_that_is_in_the_way_is_named_at_once(
 
 @pytest.mark.parametrize("spelled", ["{0}", "{0}/", "127.0.0.1:{1}"])
 def test_another_clusters_mount_with_this_api_server_is_a_conflict(
-    installation: Installation, request_for_ember: EnableRequest, spelled: str
+    installation: Installation, spelled: str
 ) -> None:
     url = installation.kubernetes.url
     host = spelled.format(url, url.rsplit(":", 1)[1])
@@ -305,21 +245,54 @@ def test_another_clusters_mount_with_this_api_server_is_a_conflict(
         "auth/flint-k8s/config",
         {"kubernetes_host": host, "kubernetes_ca_cert": "any", "disable_local_ca_jwt": True},
     )
-    token = token_with(installation.vault, policy_of_the_tests(["other-mounts"]))
-    found = installation.look(request_for_ember, installation.only("vault", "cluster", vault__token=token))
-    assert failed(found) == [rows.OTHER_MOUNTS]
-    error = the_error(found, request_for_ember)
-    assert isinstance(error, Conflict)
+    token = token_with(installation.vault, policy_of_the_tests(installation.vault, ["other-mounts"]))
+    found = installation.ask("vault", "cluster", vault__token=token)
+    error = refused(found, [rows.OTHER_MOUNTS], Conflict)
     assert f"auth/flint-k8s/config: has the API server {host} already" in str(error)
     assert "the ClusterConnection 'ember'" in error.remedy
 
 
-def test_mounts_whose_config_we_may_not_read_are_said_not_to_be_checked(
-    installation: Installation, request_for_ember: EnableRequest
+def test_another_cluster_behind_the_same_proxy_is_told_apart_by_its_path(vault: VaultServer) -> None:
+    proxy = "https://rancher.example.com/k8s/clusters"
+    vault.request("POST", "sys/auth/flint-k8s", {"type": "kubernetes"})
+    config = {"kubernetes_ca_cert": "any", "disable_local_ca_jwt": True}
+    vault.request("POST", "auth/flint-k8s/config", {**config, "kubernetes_host": f"{proxy}/c-m-bbbb"})
+    token = token_with(vault, policy_of_the_tests(vault, ["other-mounts"]))
+    connection = VaultConnection.model_validate(
+        {"address": vault.address, "ca_cert": vault.ca_pem, "token": token}
+    )
+    for path, status in (("c-m-aaaa", "ok"), ("c-m-bbbb/", "failed")):
+        table, _ = rows.ask_vault(connection, make(), ApiServer(f"{proxy}/{path}", vault.ca_pem))
+        (found,) = [one for one in table.rows if one.prerequisite == rows.OTHER_MOUNTS]
+        assert found.status == status, found
+
+
+def test_an_adopted_field_that_our_policy_may_not_write_becomes_a_command_for_an_administrator(
+    vault: VaultServer,
 ) -> None:
+    path = "auth/ember-k8s/config"
+    vault.request("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
+    config = {"kubernetes_host": "https://a", "kubernetes_ca_cert": "old", "issuer": "https://i"}
+    vault.request("POST", path, {**config, "disable_local_ca_jwt": True})
+    connection = VaultConnection.model_validate(
+        {"address": vault.address, "ca_cert": vault.ca_pem, "token": vault.pipeline_token}
+    )
+    table, _ = rows.ask_vault(connection, make(adopt=[path]), ApiServer("https://a", vault.ca_pem))
+    (error,) = table.errors.values()
+    assert f"{path}: issuer would be written together with what others" in str(error)
+    assert (
+        "get secret eso-vault-auth-token -o jsonpath='{.data.token}' | base64 -d | vault write"
+        in error.remedy
+    )
+    assert "issuer=https://i kubernetes_host=https://a kubernetes_ca_cert=@ca.pem" in error.remedy
+
+
+def test_mounts_whose_config_we_may_not_read_are_said_not_to_be_checked(installation: Installation) -> None:
     installation.vault.request("POST", "sys/auth/flint-k8s", {"type": "kubernetes"})
-    found = installation.look(request_for_ember, installation.only("vault", "cluster"))
+    found = installation.ask("vault", "cluster")
     assert failed(found) == []
     assert row(found, rows.OTHER_MOUNTS).status == "not checked"
     assert "auth/flint-k8s/config" in row(found, rows.OTHER_MOUNTS).found
-    assert "--allow other-mounts" in row(found, rows.OTHER_MOUNTS).remedy
+    policy = printed_policy(row(found, rows.OTHER_MOUNTS).remedy)
+    assert 'path "auth/+/config"' in policy
+    assert missing(policy, make()) == []

@@ -1,20 +1,19 @@
-"""One cause: how to break exactly that, the line that must be said, and the remedy, done."""
+"""One cause: how to break exactly that, what must be said of it, and the remedy, done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import SecretStr
 
-from runbook.diagnosis import Cause
+from runbook.diagnosis.cause import Cause, Kind
 from runbook.diagnosis.claims import claims_of
-from tests.kubernetes_objects import ESO
 from tests.tasks.diagnosis.scene import Scene
 
 STARTER = "vault-secret-fetcher"
 REVIEWER = "eso-vault-auth"
-SECRET = f"Secret {ESO}/eso-vault-auth-token"
 API = "https://kubernetes.default.svc"
 
 
@@ -23,17 +22,38 @@ class Case:
     """One case.
 
     Attributes:
-        break_it: breaks it, and notes in the scene's values what the line has of it.
-        line: of the cause, with the scene's values and the cause (``found``) in braces.
+        break_it: breaks it, and notes in the scene's values what the cause has of it.
         mend: does what the remedy says, after which the login works; None where the remedy is to look for
             something, or to mend what this case cannot mend.
+        fields: of the cause; in braces the scene's values, ``api`` its API server, ``now`` the time at the
+            end of the line.
     """
 
-    name: str
-    cause: type[Cause]
+    cause: Kind
     break_it: Callable[[Scene], object]
-    line: str
-    mend: Callable[[Scene], object] | None = None
+    mend: Callable[[Scene], object] | None
+    fields: Mapping[str, str]
+
+    def expected(self, found: Cause, scene: Scene) -> Cause:
+        """The cause that is to be found."""
+        values = {"now": found.line[-19:], "api": scene.api.url, **scene.values}
+        return self.cause.of(**{name: text.format(**values) for name, text in self.fields.items()})
+
+
+def case(
+    cause: Kind,
+    break_it: Callable[[Scene], object],
+    mend: Callable[[Scene], object] | None = None,
+    /,
+    **fields: str,
+) -> Case:
+    """A case, a line or two of a table."""
+    return Case(cause, break_it, mend, fields)
+
+
+def change_role(**fields: Any) -> Callable[[Scene], None]:
+    """An administrator of Vault changes these fields of the role."""
+    return lambda scene: scene.change_role(**fields)
 
 
 def jwt_of(scene: Scene, namespace: str, name: str, **changes: object) -> str:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from runbook.diagnosis import (
-    AddressNotAllowed,
-    AudienceNotInToken,
-    ConfigNeverWritten,
-    MountMissing,
-    MountOfAnotherType,
-    NameNotBound,
-    NamespaceNotBound,
-    ReviewerJwtNotSet,
-    RoleMissing,
-    VaultSealed,
-    VaultUnreachable,
-)
+from typing import Any
+
+import pytest
+
+from runbook.diagnosis.causes import Causes
+from runbook.errors import Conflict
+from sandbox.certificates import CertificateAuthority
 from tests.tasks.conftest import client
-from tests.tasks.diagnosis.cases.case import API, STARTER, Case
+from tests.tasks.diagnosis.cases.case import API, STARTER, case, change_role
 from tests.tasks.diagnosis.scene import CONFIG, MOUNT, ROLE, Scene
 
 
@@ -70,95 +64,96 @@ def moved(scene: Scene) -> None:
     scene.enable()
 
 
+def cleared(scene: Scene, **fields: Any) -> None:
+    """An administrator clears what a run stops at, and the run follows."""
+    with pytest.raises(Conflict, match=next(iter(fields))):
+        scene.enable()
+    scene.change_config(**fields)
+    scene.enable()
+
+
 IN_VAULT = [
-    Case(
-        "Vault is silent",
-        VaultUnreachable,
+    case(
+        Causes.VAULT_UNREACHABLE,
         silent,
-        "Vault, {vault}: cannot be asked from here (no answer ([Errno 111] Connection refused))",
         corrected_address,
+        address="{vault}",
+        why="no answer ([Errno 111] Connection refused)",
     ),
-    Case(
-        "Vault is sealed",
-        VaultSealed,
-        sealed,
-        "Vault, {vault}: is sealed",
-        lambda scene: scene.vault.unseal(),
-    ),
-    Case(
-        "the mount is missing", MountMissing, no_mount, "Vault, auth/ember-k8s: is not enabled", Scene.enable
-    ),
-    Case(
-        "the mount is of another type",
-        MountOfAnotherType,
-        mount_of_another_type,
-        "Vault, auth/ember-k8s: is an auth method of type approle, not kubernetes",
-        moved,
-    ),
-    Case(
-        "the config was never written",
-        ConfigNeverWritten,
-        config_never_written,
-        "Vault, auth/ember-k8s/config: was never written",
-        Scene.enable,
-    ),
-    Case(
-        "the role is missing",
-        RoleMissing,
+    case(Causes.VAULT_SEALED, sealed, lambda scene: scene.vault.unseal(), address="{vault}"),
+    case(Causes.MOUNT_MISSING, no_mount, Scene.enable, mount=MOUNT),
+    case(Causes.MOUNT_OF_ANOTHER_TYPE, mount_of_another_type, moved, mount=MOUNT, type="approle"),
+    case(Causes.CONFIG_NEVER_WRITTEN, config_never_written, Scene.enable, mount=MOUNT),
+    case(
+        Causes.ROLE_MISSING,
         lambda scene: scene.delete(ROLE),
-        f"Vault, {ROLE}: is not there; roles of this mount: not known to us",
         Scene.enable,
+        mount=MOUNT,
+        role="emea-ops",
+        there="none",
     ),
-    Case(
-        "the ServiceAccount's name is not bound",
-        NameNotBound,
-        lambda scene: scene.change_role(bound_service_account_names=["billing"]),
-        f"Vault, {ROLE}: does not bind the ServiceAccount name {STARTER}; bound are: billing",
-        Scene.enable,
+    *(
+        case(
+            Causes.NAME_NOT_BOUND,
+            change_role(bound_service_account_names=[name]),
+            Scene.enable,
+            role=ROLE,
+            name=STARTER,
+            bound=f"{name}{but}",
+        )
+        for name, but in (
+            ("billing", ""),
+            ("Vault-Secret-Fetcher", " (Vault-Secret-Fetcher differs in case, which counts)"),
+        )
     ),
-    Case(
-        "the bound name differs in case",
-        NameNotBound,
-        lambda scene: scene.change_role(bound_service_account_names=["Vault-Secret-Fetcher"]),
-        f"Vault, {ROLE}: does not bind the ServiceAccount name {STARTER}; bound are: Vault-Secret-Fetcher "
-        "(Vault-Secret-Fetcher differs in case, which counts)",
-        Scene.enable,
+    *(
+        case(
+            Causes.NAMESPACE_NOT_BOUND,
+            change_role(bound_service_account_namespaces=bound),
+            Scene.enable,
+            role=ROLE,
+            namespace="web",
+            bound=", ".join(bound),
+        )
+        # The second only look like patterns.
+        for bound in (["payments"], ["we[b]", "web?", "pay*ts"])
     ),
-    Case(
-        "the namespace is not bound",
-        NamespaceNotBound,
-        lambda scene: scene.change_role(bound_service_account_namespaces=["payments"]),
-        f"Vault, {ROLE}: does not bind the namespace web; bound are: payments",
-        Scene.enable,
+    case(
+        Causes.AUDIENCE_NOT_IN_TOKEN,
+        change_role(audience="vault"),
+        change_role(audience=""),
+        role=ROLE,
+        audience="vault",
+        token_audiences=API,
     ),
-    Case(
-        "what is bound only looks like a pattern",
-        NamespaceNotBound,
-        lambda scene: scene.change_role(bound_service_account_namespaces=["we[b]", "web?", "pay*ts"]),
-        f"Vault, {ROLE}: does not bind the namespace web; bound are: we[b], web?, pay*ts",
-        Scene.enable,
+    case(
+        Causes.ADDRESS_NOT_ALLOWED,
+        change_role(token_bound_cidrs=["192.0.2.0/24"]),
+        change_role(token_bound_cidrs=""),
+        role=ROLE,
+        allowed="192.0.2.0/24",
+        ours="127.0.0.1",
     ),
-    Case(
-        "the role demands an audience",
-        AudienceNotInToken,
-        lambda scene: scene.change_role(audience="vault"),
-        f"Vault, {ROLE}: demands the audience 'vault'; the client's token is for {API}",
-        lambda scene: scene.change_role(audience=""),
+    case(
+        Causes.ROLE_BINDS_ANYBODY,
+        change_role(bound_service_account_names=["*"]),
+        change_role(bound_service_account_names=[STARTER]),
+        role=ROLE,
+        unlisted="bound_service_account_names=*",
     ),
-    Case(
-        "the role is bound to other addresses",
-        AddressNotAllowed,
-        lambda scene: scene.change_role(token_bound_cidrs=["192.0.2.0/24"]),
-        f"Vault, {ROLE}: accepts logins only from 192.0.2.0/24 (token_bound_cidrs); from here they come "
-        "from 127.0.0.1, unless something on the way translates it",
-        lambda scene: scene.change_role(token_bound_cidrs=""),
+    case(
+        Causes.CONFIG_OF_OTHERS_DECIDES,
+        lambda scene: scene.change_config(pem_keys=[CertificateAuthority("a thief").pem]),
+        lambda scene: cleared(scene, pem_keys=[]),
+        mount=MOUNT,
+        fields="pem_keys",
     ),
-    Case(
-        "the config holds no reviewer JWT",
-        ReviewerJwtNotSet,
-        no_reviewer_jwt,
-        "Vault, auth/ember-k8s/config: holds no reviewer JWT, so Vault reviews each token with that token "
-        "itself",
-        Scene.enable,
+    case(
+        Causes.CONFIG_OF_OTHERS,
+        lambda scene: scene.change_config(issuer="https://issuer.example.com"),
+        lambda scene: cleared(scene, issuer=""),
+        mount=MOUNT,
+        fields="issuer",
     ),
+    case(Causes.REVIEWER_JWT_NOT_SET, no_reviewer_jwt, Scene.enable, mount=MOUNT),
 ]

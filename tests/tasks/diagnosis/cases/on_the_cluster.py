@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import datetime
 
-from runbook.diagnosis import (
-    ClientTokenExpired,
-    ClientTokenRefused,
-    NamespaceMissing,
-    ReviewerMayNotReview,
-    ReviewerMissing,
-    ReviewerSecretEmpty,
-    ReviewerSecretMissing,
-    StarterMissing,
-    StarterRemade,
-    StoreMissing,
-    StoreNotReady,
-)
+from runbook.diagnosis.causes import Causes
 from tests.kubernetes_objects import ESO
 from tests.operator_by_hand import NOT_VALID, STORE, Operator
 from tests.tasks.conftest import request
-from tests.tasks.diagnosis.cases.case import REVIEWER, SECRET, STARTER, Case
+from tests.tasks.diagnosis.cases.case import REVIEWER, STARTER, case
 from tests.tasks.diagnosis.scene import Scene
 
 
@@ -43,8 +31,11 @@ def remade_before_the_login(scene: Scene) -> None:
     scene.meanwhile_at_vault("POST auth/ember-k8s/login", lambda: scene.remake_account("payments", STARTER))
 
 
-def store_missing(scene: Scene) -> None:
-    scene.operator().bring_store("web")
+def store_with_another_path(scene: Scene) -> None:
+    scene.wanted = request(namespaces=("payments",))
+    operator = scene.operator()
+    operator.vault = scene.provider(path="secret")
+    operator.bring_store("payments")
 
 
 def store_not_ready(scene: Scene) -> None:
@@ -67,90 +58,72 @@ def filled_after_all(scene: Scene) -> None:
     scene.sync_and_enable()
 
 
+_ACCOUNT = f"payments/{STARTER}"
 ON_THE_CLUSTER = [
-    Case(
-        "the namespace is missing",
-        NamespaceMissing,
+    case(
+        Causes.NAMESPACE_MISSING,
         lambda scene: setattr(scene, "wanted", request(namespaces=("payments", "nowhere"))),
-        "OpenShift, namespace nowhere: is not there",
         lambda scene: setattr(scene, "wanted", request()),
+        namespace="nowhere",
     ),
-    Case(
-        "the starter ServiceAccount is missing",
-        StarterMissing,
+    case(
+        Causes.STARTER_MISSING,
         lambda scene: scene.delete_account("web", STARTER),
-        f"OpenShift, ServiceAccount web/{STARTER}: is not there",
         Scene.sync,
+        account=f"web/{STARTER}",
     ),
     *(
-        Case(
-            f"the starter ServiceAccount was made anew before the {moment}",
-            StarterRemade,
+        case(
+            Causes.STARTER_REMADE,
             break_it,
-            f"OpenShift, ServiceAccount payments/{STARTER}: was deleted and made anew: its uid is {{new}}, "
-            "the client's token is of {old}",
             # "Run again": a diagnosis asks for a new token, as the operator does.
             lambda scene: None,
+            account=_ACCOUNT,
+            uid="{new}",
+            token_uid="{old}",
         )
-        for moment, break_it in (("review", remade_before_the_review), ("login", remade_before_the_login))
+        for break_it in (remade_before_the_review, remade_before_the_login)
     ),
-    Case(
-        "the client's token has expired",
-        ClientTokenExpired,
+    case(
+        Causes.CLIENT_TOKEN_EXPIRED,
         clock_that_stands,
-        f"OpenShift, token of payments/{STARTER}: expired at 2020-01-01 00:10:00 UTC; Vault's clock says "
-        "{found.vault_clock:%Y-%m-%d %H:%M:%S}",
         Scene.end_what_is_for_now,
+        account=_ACCOUNT,
+        ended="2020-01-01 00:10:00",
+        vault_clock="{now}",
     ),
-    Case(
-        "the reviewer has no auth-delegator",
-        ReviewerMayNotReview,
-        lambda scene: scene.cluster.unbind_reviewer(),
-        f"OpenShift, ServiceAccount {ESO}/{REVIEWER}: may not create tokenreviews: it is not bound to "
-        "system:auth-delegator",
-        Scene.sync,
-    ),
-    Case(
-        "the reviewer's ServiceAccount is missing",
-        ReviewerMissing,
-        lambda scene: scene.delete_account(ESO, REVIEWER),
-        f"OpenShift, ServiceAccount {ESO}/{REVIEWER}: is not there, so the reviewer JWT that Vault has of "
-        "it is not accepted",
-        Scene.sync_and_enable,
-    ),
-    Case(
-        "the reviewer's token Secret is missing",
-        ReviewerSecretMissing,
+    case(Causes.REVIEWER_MAY_NOT_REVIEW, lambda scene: scene.cluster.unbind_reviewer(), Scene.sync),
+    case(Causes.REVIEWER_MISSING, lambda scene: scene.delete_account(ESO, REVIEWER), Scene.sync_and_enable),
+    case(
+        Causes.REVIEWER_SECRET_MISSING,
         lambda scene: scene.cluster.delete_token_secret(),
-        f"OpenShift, {SECRET}: is not there; a token that Vault has of it died with it",
         Scene.sync_and_enable,
     ),
-    Case(
-        "the reviewer's token Secret is not filled",
-        ReviewerSecretEmpty,
-        secret_not_filled,
-        f"OpenShift, {SECRET}: has no token: the cluster has not filled it",
-        filled_after_all,
-    ),
-    Case(
-        "the client's token is refused",
-        ClientTokenRefused,
+    case(Causes.REVIEWER_SECRET_EMPTY, secret_not_filled, filled_after_all),
+    case(
+        Causes.CLIENT_TOKEN_REFUSED,
         lambda scene: scene.for_now(scene.api.issuing_with_another_key()),
-        f"OpenShift, token of payments/{STARTER}: is refused by the API server that Vault asks: [invalid "
-        "bearer token, invalid signature, no keys found]",
+        account=_ACCOUNT,
+        words="[invalid bearer token, invalid signature, no keys found]",
     ),
-    Case(
-        "the operator's SecretStore is missing",
-        StoreMissing,
-        store_missing,
-        f"OpenShift, SecretStore payments/{STORE}: is not there, or not in a version that the cluster serves",
-        lambda scene: Operator(scene.cluster).bring_store("payments"),
+    case(
+        Causes.STORE_MISSING,
+        lambda scene: scene.operator().bring_store("web"),
+        lambda scene: Operator(scene.cluster, scene.provider()).bring_store("payments"),
+        store=f"payments/{STORE}",
     ),
-    Case(
-        "the operator's SecretStore is not Ready",
-        StoreNotReady,
+    case(
+        Causes.STORE_DIFFERS,
+        store_with_another_path,
+        store=f"payments/{STORE}",
+        differences="path is secret, not k8s_secrets",
+        seen="Valid: store validated",
+    ),
+    case(
+        Causes.STORE_NOT_READY,
         store_not_ready,
-        f"OpenShift, SecretStore payments/{STORE}: is not Ready: InvalidProviderConfig: unable to create "
-        "client (Event: Warning InvalidProviderConfig: Vault is sealed)",
+        store=f"payments/{STORE}",
+        seen="InvalidProviderConfig: unable to create client",
+        event=" (Event: Warning InvalidProviderConfig: Vault is sealed)",
     ),
 ]

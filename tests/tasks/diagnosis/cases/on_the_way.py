@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import datetime
 
-from deployments.sandbox.certificates import CertificateAuthority
-from runbook.diagnosis import (
-    CaDidNotSign,
-    CaNotPem,
-    CertificateOutOfDate,
-    HostHangs,
-    HostNotInCertificate,
-    HostOfAnotherCluster,
-    HostSpeaksNoTls,
-    HostUnreachable,
-    HostWithoutScheme,
-)
+from runbook.diagnosis.causes import Causes
+from runbook.hosts import ApiServer
+from sandbox.certificates import CertificateAuthority
 from tests.tasks.conftest import request
-from tests.tasks.diagnosis.cases.case import Case
+from tests.tasks.diagnosis.cases.case import case
 from tests.tasks.diagnosis.scene import Scene
 
 
-def host(scene: Scene, url: str) -> None:
+def host(scene: Scene, url: str, ca_pem: str = "") -> None:
+    """The ClusterConnection, and with it Vault's config, lead there."""
     scene.values["host"] = url
-    scene.change_config(kubernetes_host=url)
+    scene.connection = ApiServer(url, ca_pem or scene.api.ca_pem)
+    scene.change_config(kubernetes_host=url, kubernetes_ca_cert=scene.connection.ca_pem)
+
+
+def corrected(scene: Scene) -> None:
+    """The ClusterConnection is right again, and a run follows."""
+    scene.connection = None
+    scene.enable()
 
 
 def hanging_host(scene: Scene) -> None:
@@ -38,82 +37,64 @@ def certified(
 ) -> None:
     authority = CertificateAuthority("ember's own")
     scene.values["ends"] = f"{datetime.datetime.now(datetime.UTC) + lifetime:%Y-%m-%d %H:%M}"
-    scene.values["host"] = scene.tls_server(authority.issue("api", names, lifetime=lifetime))
-    scene.change_config(kubernetes_host=scene.values["host"], kubernetes_ca_cert=authority.pem)
+    host(scene, scene.tls_server(authority.issue("api", names, lifetime=lifetime)), authority.pem)
 
 
 def another_host(scene: Scene) -> None:
     other = scene.another_cluster()
-    scene.values["host"] = other.url
-    scene.values["ours"] = scene.api.url
-    scene.change_config(kubernetes_host=other.url, kubernetes_ca_cert=other.ca_pem)
+    host(scene, other.url, other.ca_pem)
+
+
+def written_by_hand(scene: Scene, **fields: str) -> None:
+    """Somebody changes Vault's config; the ClusterConnection is right."""
+    scene.values["host"] = fields.get("kubernetes_host", "")
+    scene.change_config(**fields)
 
 
 ON_THE_WAY = [
-    Case(
-        "the host has no scheme",
-        HostWithoutScheme,
-        lambda scene: host(scene, scene.api.url.removeprefix("https://")),
-        "Vault, auth/ember-k8s/config: has kubernetes_host={host}, which is not https://host[:port]",
+    case(
+        Causes.CONFIG_DIFFERS,
+        lambda scene: written_by_hand(scene, kubernetes_host=scene.closed_port()),
         Scene.enable,
+        mount="ember-k8s",
+        differences="kubernetes_host is {host}, the connection has {api}",
     ),
-    Case(
-        "the host's port is closed",
-        HostUnreachable,
+    case(
+        Causes.CONFIG_DIFFERS,
+        lambda scene: written_by_hand(scene, kubernetes_ca_cert=CertificateAuthority("another").pem),
+        Scene.enable,
+        mount="ember-k8s",
+        differences="kubernetes_ca_cert is not the connection's CA",
+    ),
+    case(
+        Causes.HOST_UNREACHABLE,
         lambda scene: host(scene, scene.closed_port()),
-        "OpenShift, {host}: kubernetes_host of Vault's config does not answer from here (connection refused)",
-        Scene.enable,
+        corrected,
+        host="{host}",
+        why="connection refused",
     ),
-    Case(
-        "the host hangs",
-        HostHangs,
-        hanging_host,
-        "OpenShift, {host}: kubernetes_host of Vault's config hangs: from here no TLS answer in 1 s",
+    case(Causes.HOST_HANGS, hanging_host, host="{host}", seconds="1"),
+    case(
+        Causes.HOST_SPEAKS_NO_TLS, lambda scene: host(scene, scene.plain_server()), corrected, host="{host}"
     ),
-    Case(
-        "the host speaks no TLS",
-        HostSpeaksNoTls,
-        lambda scene: host(scene, scene.plain_server()),
-        "OpenShift, {host}: kubernetes_host of Vault's config leads, from here, to something that does not "
-        "speak TLS",
-        Scene.enable,
-    ),
-    Case(
-        "the host is not in its certificate",
-        HostNotInCertificate,
+    case(
+        Causes.HOST_NOT_IN_CERTIFICATE,
         lambda scene: certified(scene, ("api.ember.example.com", "10.0.0.1")),
-        "OpenShift, {host}: kubernetes_host of Vault's config is not in the API server's certificate, which "
-        "is for api.ember.example.com, 10.0.0.1",
-        Scene.enable,
+        corrected,
+        host="{host}",
+        names="api.ember.example.com, 10.0.0.1",
     ),
-    Case(
-        "the API server's certificate has expired",
-        CertificateOutOfDate,
+    case(
+        Causes.CERTIFICATE_OUT_OF_DATE,
         lambda scene: certified(scene, ("127.0.0.1",), datetime.timedelta(days=-1)),
-        "OpenShift, {host}: the API server's certificate is not valid now (dates: a certificate of the chain "
-        "has expired; the server's own ends on {ends} UTC)",
+        host="{host}",
+        problem="dates: a certificate of the chain has expired; the server's own ends on {ends} UTC",
     ),
-    Case(
-        "the CA is another one",
-        CaDidNotSign,
-        lambda scene: scene.change_config(kubernetes_ca_cert=CertificateAuthority("another").pem),
-        "OpenShift, {api}: the certificate seen from here was not signed by kubernetes_ca_cert of Vault's "
-        "config",
-        Scene.enable,
+    case(
+        Causes.CA_DID_NOT_SIGN,
+        lambda scene: host(scene, scene.api.url, CertificateAuthority("another").pem),
+        corrected,
+        host="{api}",
     ),
-    Case(
-        "the CA is not PEM",
-        CaNotPem,
-        lambda scene: scene.change_config(kubernetes_ca_cert="LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t"),
-        "Vault, auth/ember-k8s/config: has a kubernetes_ca_cert that is not a PEM certificate",
-        Scene.enable,
-    ),
-    Case(
-        "the host is another cluster's",
-        HostOfAnotherCluster,
-        another_host,
-        "OpenShift, {host}: kubernetes_host of Vault's config leads, from here, to a cluster that refuses "
-        "the reviewer's token which {ours} accepts",
-        Scene.enable,
-    ),
+    case(Causes.HOST_OF_ANOTHER_CLUSTER, another_host, corrected, host="{host}", ours="{api}"),
 ]

@@ -5,18 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
-from runbook.diagnosis import (
-    ReviewerTokenExpired,
-    ReviewerTokenGarbage,
-    ReviewerTokenOfAnotherCluster,
-    ReviewerTokenOfFormerAccount,
-    ReviewerTokenOfSomebodyElse,
-    ReviewerTokenOfWrongAudience,
-    ReviewerTokenRefused,
-    ReviewerTokenStillBase64,
-)
+from runbook.diagnosis.cause import Kind
+from runbook.diagnosis.causes import Causes
+from runbook.diagnosis.remedies import SECRET
 from tests.kubernetes_objects import ESO, Cluster
-from tests.tasks.diagnosis.cases.case import API, REVIEWER, SECRET, STARTER, Case, jwt_of, noted
+from tests.tasks.diagnosis.cases.case import API, REVIEWER, STARTER, case, jwt_of, noted
 from tests.tasks.diagnosis.scene import REVIEWER_SECRET, Scene
 
 
@@ -64,83 +57,45 @@ def new_secret(scene: Scene) -> None:
     scene.sync_and_enable()
 
 
-TOKEN = f"OpenShift, reviewer's token ({SECRET})"
-
+_OF_ANOTHER = Causes.REVIEWER_TOKEN_OF_ANOTHER_CLUSTER
+_OF_FORMER = Causes.REVIEWER_TOKEN_OF_FORMER_ACCOUNT
+_TOKENS: list[tuple[Kind, Callable[[Scene], str], dict[str, str]]] = [
+    (Causes.REVIEWER_TOKEN_GARBAGE, lambda scene: "garbage", {}),
+    (
+        Causes.REVIEWER_TOKEN_STILL_BASE64,
+        lambda scene: base64.b64encode(scene.reviewer_token().encode()).decode(),
+        {},
+    ),
+    (
+        Causes.REVIEWER_TOKEN_EXPIRED,
+        lambda scene: noted(scene, jwt_of(scene, ESO, REVIEWER, lifetime=-600)),
+        {"ended": "{ended}"},
+    ),
+    (
+        Causes.REVIEWER_TOKEN_OF_SOMEBODY_ELSE,
+        lambda scene: jwt_of(scene, "payments", STARTER),
+        {"account": f"payments/{STARTER}"},
+    ),
+    (
+        _OF_ANOTHER,
+        lambda scene: scene.another_cluster().sign_token(ESO, REVIEWER, lifetime=3600),
+        {"issuer": API},
+    ),
+    (_OF_ANOTHER, of_secret_of_another_cluster, {"issuer": "kubernetes/serviceaccount"}),
+    (
+        Causes.REVIEWER_TOKEN_OF_WRONG_AUDIENCE,
+        lambda scene: jwt_of(scene, ESO, REVIEWER, audiences=["vault"]),
+        {"audiences": "vault", "wanted": API},
+    ),
+    (_OF_FORMER, token_of_former_reviewer, {"token_uid": "{old}", "uid": "{new}"}),
+    (_OF_FORMER, of_secret_of_former_reviewer, {"token_uid": "{old}", "uid": "{new}"}),
+    (
+        Causes.REVIEWER_TOKEN_REFUSED,
+        lambda scene: otherwise_signed(jwt_of(scene, ESO, REVIEWER)),
+        {"words": "401 Unauthorized"},
+    ),
+]
 OF_THE_TOKEN_TO_WRITE = [
-    Case(
-        "garbage",
-        ReviewerTokenGarbage,
-        dead_reviewer_and_secret(lambda scene: "garbage"),
-        f"{TOKEN}: is not a JWT",
-        new_secret,
-    ),
-    Case(
-        "still base64",
-        ReviewerTokenStillBase64,
-        dead_reviewer_and_secret(lambda scene: base64.b64encode(scene.reviewer_token().encode()).decode()),
-        f"{TOKEN}: is still base64: a JWT that was encoded once too often",
-        new_secret,
-    ),
-    Case(
-        "expired",
-        ReviewerTokenExpired,
-        dead_reviewer_and_secret(lambda scene: noted(scene, jwt_of(scene, ESO, REVIEWER, lifetime=-600))),
-        f"{TOKEN}: expired at {{ended}} UTC",
-        new_secret,
-    ),
-    Case(
-        "of another ServiceAccount",
-        ReviewerTokenOfSomebodyElse,
-        dead_reviewer_and_secret(lambda scene: jwt_of(scene, "payments", STARTER)),
-        f"{TOKEN}: is of payments/{STARTER}, not of {ESO}/{REVIEWER}",
-        new_secret,
-    ),
-    Case(
-        "of another cluster",
-        ReviewerTokenOfAnotherCluster,
-        dead_reviewer_and_secret(
-            lambda scene: scene.another_cluster().sign_token(ESO, REVIEWER, lifetime=3600)
-        ),
-        f"{TOKEN}: was not signed by this cluster (issuer {API}, with a key that is none of the "
-        "cluster's own), which refuses it",
-        new_secret,
-    ),
-    Case(
-        "of the wrong audience",
-        ReviewerTokenOfWrongAudience,
-        dead_reviewer_and_secret(lambda scene: jwt_of(scene, ESO, REVIEWER, audiences=["vault"])),
-        f"{TOKEN}: is for vault; the API server wants {API}",
-        new_secret,
-    ),
-    Case(
-        "of a deleted ServiceAccount",
-        ReviewerTokenOfFormerAccount,
-        dead_reviewer_and_secret(token_of_former_reviewer),
-        f"{TOKEN}: is of a deleted ServiceAccount: its uid is {{old}}, that of "
-        f"{ESO}/{REVIEWER} now is {{new}}",
-        new_secret,
-    ),
-    Case(
-        "from a Secret of a deleted ServiceAccount",
-        ReviewerTokenOfFormerAccount,
-        dead_reviewer_and_secret(of_secret_of_former_reviewer),
-        f"{TOKEN}: is of a deleted ServiceAccount: its uid is {{old}}, that of "
-        f"{ESO}/{REVIEWER} now is {{new}}",
-        new_secret,
-    ),
-    Case(
-        "from a Secret of another cluster",
-        ReviewerTokenOfAnotherCluster,
-        dead_reviewer_and_secret(of_secret_of_another_cluster),
-        f"{TOKEN}: was not signed by this cluster (issuer kubernetes/serviceaccount, with a key that is none "
-        "of the cluster's own), which refuses it",
-        new_secret,
-    ),
-    Case(
-        "of right claims and refused",
-        ReviewerTokenRefused,
-        dead_reviewer_and_secret(lambda scene: otherwise_signed(jwt_of(scene, ESO, REVIEWER))),
-        f"{TOKEN}: is refused by the API server (401 Unauthorized), though its claims are right",
-        new_secret,
-    ),
+    case(cause, dead_reviewer_and_secret(token), new_secret, source=SECRET, **fields)
+    for cause, token, fields in _TOKENS
 ]

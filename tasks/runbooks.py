@@ -1,0 +1,85 @@
+"""The runbooks: what each brings to the steps that they share, and to the gate at which their runs wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from change.runbook import Runbook
+from connections import GitOpsRepository, VaultConnection
+from runbook import enable_cluster, enable_namespace
+from runbook.enable_namespace import NamespaceRequest
+from runbook.errors import Busy
+from runbook.gitops import BuildFolders, Built, FileEdit, StoreSettings, Tree
+from runbook.layout import Layout
+from runbook.names import CLUSTER_BRANCHES
+from runbook.request import EnableRequest
+from systems.kustomize import Kustomize, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRunbook(Runbook):
+    """A runbook that changes something for workloads of one cluster.
+
+    Attributes:
+        edits: what a tree lacks of the change, by the run's parameters, the repository's layout, what goes
+        into
+            a SecretStore, and a way to build folders.
+    """
+
+    edits: Callable[[Tree, Any, Layout, StoreSettings, BuildFolders], tuple[FileEdit, ...]]
+
+    def missing(
+        self,
+        tree: Tree,
+        asked: Any,
+        repository: GitOpsRepository,
+        vault: VaultConnection,
+        served_versions: tuple[str, ...],
+        limits: Limits | None = None,
+    ) -> tuple[FileEdit, ...]:
+        with Kustomize(limits) as kustomize:
+            build = partial(complete, kustomize)
+            return self.edits(tree, asked, repository.layout, store_settings(vault, served_versions), build)
+
+
+def store_settings(vault: VaultConnection, served_versions: tuple[str, ...]) -> StoreSettings:
+    """What goes into the SecretStore."""
+    return StoreSettings(
+        vault.server_for_clusters, vault.ca_for_clusters, served_versions, vault.namespace_for_clusters
+    )
+
+
+def complete(kustomize: Kustomize, tree: Tree, *folders: str) -> list[Built]:
+    """Build what a change is worked out from.
+
+    Raises:
+        Busy: a build hit its limits, so that nobody knows what is there already.
+    """
+    built = kustomize.build(tree, *folders)
+    for one in built:
+        if one.limited:
+            remedy = "It is tried again by itself; give the worker more to run with if that does not help."
+            raise Busy("kustomize", one.folder, one.failure, remedy)
+    return built
+
+
+ENABLE_CLUSTER = ClusterRunbook(
+    "enable-cluster",
+    "enable {}",
+    CLUSTER_BRANCHES,
+    EnableRequest.model_validate,
+    enable_cluster.purpose,
+    enable_cluster.edits,
+)
+ENABLE_NAMESPACE = ClusterRunbook(
+    "enable-namespace",
+    "enable namespace {}",
+    enable_namespace.BRANCHES,
+    NamespaceRequest.model_validate,
+    enable_namespace.purpose,
+    enable_namespace.edits,
+)
+RUNBOOKS = (ENABLE_CLUSTER, ENABLE_NAMESPACE)
