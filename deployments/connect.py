@@ -11,49 +11,41 @@ import sys
 from pathlib import Path
 
 import httpx
-from prefect.exceptions import PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_URL
 
-from deployments.connection_file import ConnectionFileError, NamedConnection, read_connections
-
-
-class SaveError(Exception):
-    """The Prefect server did not take a connection. The message says what was saved before."""
+from deployments.commands import CommandError, prefect_server
+from deployments.connection_file import NamedConnection, read_connections
 
 
 def save(connections: list[NamedConnection]) -> None:
     """Save the connections as Blocks of the Prefect server that ``PREFECT_API_URL`` names.
 
     Raises:
-        SaveError: there is no server, or it refused.
+        CommandError: there is no server, or it refused. The message says what was saved before.
     """
-    server = PREFECT_API_URL.value()
-    if not server:
-        msg = "No Prefect server is named; set PREFECT_API_URL, for example to http://127.0.0.1:4200/api."
-        raise SaveError(msg)
+    server = prefect_server()
     saved: list[str] = []
     for connection in connections:
         try:
             connection.block.save(connection.name, overwrite=True)
-        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+        except httpx.HTTPError as error:
             done = ", ".join(saved) or "nothing"
             msg = (
                 f"{connection} was not saved: the Prefect server at {server} did not take it "
                 f"({type(error).__name__}: {error}). Saved before: {done}. Run this again once it works."
             )
-            raise SaveError(msg) from error
+            raise CommandError(msg) from error
         saved.append(str(connection))
         print(f"saved {connection}")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Returns 0 when all is well, 1 after printing what is not."""
+def main() -> None:
+    """Do it, or end the process with what is in the way."""
     parser = argparse.ArgumentParser(prog="python -m deployments.connect", description=__doc__)
     parser.add_argument("file", type=Path, help="see deployments/connections.example.yaml")
     parser.add_argument(
         "--check", action="store_true", help="check the file and its references, save nothing"
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     try:
         connections = read_connections(options.file)
         if options.check:
@@ -61,11 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"would save {connection}")
         else:
             save(connections)
-    except (ConnectionFileError, SaveError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    except CommandError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+import yaml
 from prefect.blocks.core import Block
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import YAMLError
 
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
+from connections.fields import problems_of
+from deployments.commands import CommandError
+from runbook.documents import DuplicateKey, document_of
 from runbook.errors import EnablementError, InvalidInput
 from runbook.names import check_name
 
@@ -30,7 +31,7 @@ _REFERENCES = ("env", "file")
 _NAME = "name"
 
 
-class ConnectionFileError(Exception):
+class ConnectionFileError(CommandError):
     """Everything that is wrong with a file, one line each in ``problems``. Never with a value of a secret."""
 
     def __init__(self, file: Path, problems: list[str]) -> None:
@@ -57,26 +58,24 @@ class _Reader:
     connections: list[NamedConnection] = field(default_factory=list)
 
     def read(self, document: Any) -> None:
+        known = ", ".join([*_SECTIONS, _CLUSTERS])
         if not isinstance(document, Mapping) or not document:
-            self.problems.append(
-                f"must be a mapping with the sections {', '.join(_SECTIONS)} and {_CLUSTERS}"
-            )
+            self.problems.append(f"must be a mapping with the sections {known}")
             return
         for section in document:
-            if section not in _SECTIONS and section != _CLUSTERS:
-                known = ", ".join([*_SECTIONS, _CLUSTERS])
+            if section not in (*_SECTIONS, _CLUSTERS):
                 self.problems.append(f"{section}: there is no such section; there are {known}")
         for section, block_class in _SECTIONS.items():
             if section in document:
-                self._read_connection(section, block_class, document[section], name=section)
+                self._read_connection(section, block_class, document[section], section)
         clusters = document.get(_CLUSTERS, {})
         if not isinstance(clusters, Mapping):
             self.problems.append(f"{_CLUSTERS}: must be a mapping from each cluster's name to its connection")
             return
         for name, values in clusters.items():
-            self._read_connection(f"{_CLUSTERS}.{name}", ClusterConnection, values, name=str(name))
+            self._read_connection(f"{_CLUSTERS}.{name}", ClusterConnection, values, str(name))
 
-    def _read_connection(self, where: str, block_class: type[Block], values: Any, *, name: str) -> None:
+    def _read_connection(self, where: str, block_class: type[Block], values: Any, name: str) -> None:
         if not isinstance(values, Mapping):
             self.problems.append(f"{where}: must be a mapping of fields")
             return
@@ -89,37 +88,23 @@ class _Reader:
         except InvalidInput as error:
             self.problems.append(f"{where}: {error}")
         known = {key: info for key, info in block_class.model_fields.items() if not key.startswith("_")}
-        resolved = {}
-        for key, value in given.items():
-            if key not in known:
-                self.problems.append(
-                    f"{where}.{key}: there is no such field; there are {', '.join(sorted(known))}"
-                )
-                continue
-            resolved[key] = self._resolve(f"{where}.{key}", value, secret=_is_secret(known[key]))
-        if len(self.problems) > before:
-            # Values are missing now: what the Block would say about them helps nobody.
-            self._report_missing(where, known, given)
-            return
-        self._build(where, block_class, resolved, name)
-
-    def _report_missing(self, where: str, known: dict[str, FieldInfo], given: dict[str, Any]) -> None:
+        fields = ", ".join(sorted(known))
         self.problems += [
-            f"{where}.{key}: is missing"
-            for key, info in known.items()
-            if info.is_required() and key not in given
+            f"{where}.{key}: there is no such field; there are {fields}" for key in given if key not in known
         ]
-
-    def _build(self, where: str, block_class: type[Block], resolved: dict[str, Any], name: str) -> None:
+        for key, info in known.items():
+            if key in given:
+                given[key] = self._resolve(f"{where}.{key}", given[key], secret=_is_secret(info))
+            elif info.is_required():
+                self.problems.append(f"{where}.{key}: is missing")
+        if len(self.problems) > before:
+            return  # values are missing now: what the Block would say about them helps nobody
         try:
-            block = block_class(**resolved)
+            block = block_class(**given)
             if isinstance(block, ClusterConnection):
                 block.client()  # opens no connection; tells whether the kubeconfig is one
         except ValidationError as error:
-            for problem in error.errors(include_input=False, include_url=False, include_context=False):
-                path = ".".join([where, *(str(part) for part in problem["loc"])])
-                kind = "is missing" if problem["type"] == "missing" else problem["msg"]
-                self.problems.append(f"{path}: {kind}")
+            self.problems += problems_of(error, where)
         except EnablementError as error:
             self.problems.append(f"{where}: {error}")
         else:
@@ -147,15 +132,15 @@ class _Reader:
     def _from_file(self, where: str, name: Any) -> str | None:
         path = self.directory / Path(str(name)).expanduser()
         try:
-            text = path.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            self.problems.append(f"{where}: the file {path} cannot be read: {reason}")
+            # The comments of CA bundles are in any encoding; they do not count.
+            text = path.read_text("utf-8", errors="replace").strip()
+        except OSError as error:
+            self.problems.append(f"{where}: the file {path} cannot be read: {error.strerror}")
             return None
-        if not text:
-            self.problems.append(f"{where}: the file {path} is empty")
-            return None
-        return text
+        if text and "\0" not in text:
+            return text
+        self.problems.append(f"{where}: the file {path} " + ("is not text" if text else "is empty"))
+        return None
 
 
 def _is_secret(info: FieldInfo) -> bool:
@@ -176,15 +161,14 @@ def read_connections(file: Path, environ: Mapping[str, str] = os.environ) -> lis
         ConnectionFileError: with everything that is wrong.
     """
     try:
-        # Unlike PyYAML's, this parser refuses a key that stands there twice.
-        document = YAML(typ="safe", pure=True).load(file)
+        document = document_of(file.read_text("utf-8"), unique_keys=True)
     except OSError as error:
         raise ConnectionFileError(file, [f"cannot be read: {error.strerror}"]) from error
-    except YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         # Its message quotes the text, which may hold a secret; the place is enough.
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark else ""
-        what = "a key stands there twice" if isinstance(error, DuplicateKeyError) else "is not YAML"
+        what = "a key stands there twice" if isinstance(error, DuplicateKey) else "is not YAML"
         raise ConnectionFileError(file, [f"{place}{what}"]) from None
     reader = _Reader(file.resolve().parent, environ)
     reader.read(document)

@@ -2,7 +2,6 @@
 
     python -m deployments.automations
 
-The files have the form that ``prefect automation create --from-file`` takes. Where Prefect wants the id of a
-deployment, ours have its name, ``<flow>/<deployment>``: ids differ from server to server. ``--print`` writes
-them with the ids filled in.
+The files have the form of Prefect's API, but where that wants the id of a deployment, ours have its name,
+``<flow>/<deployment>``: ids differ from server to server. The names of our flows are filled in, too.
 """

@@ -8,33 +8,58 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from uuid import UUID
 
 import httpx
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.schemas.automations import Automation, AutomationCore
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_URL
+from prefect.exceptions import ObjectNotFound
 
-from deployments.automations.files import LEAST_SILENCE, read_automations
+from deployments.commands import CommandError, prefect_server
+from tasks.runbooks import RUNBOOKS
+
+CRASH, STUCK = "crash-runs-without-heartbeat", "schedule-stuck-runs-again"
+"""Files of the automations whose time can be chosen."""
+FLOWS = (*(runbook.flow for runbook in RUNBOOKS), "watch-merges")
+"""Those whose runs wait, or wake others."""
+LEAST_SECONDS = 10.0
+"""Prefect takes no shorter window for what has not happened."""
 
 
-class AutomationsError(Exception):
-    """They could not be made. The message says why and what to do."""
+def read_automations(
+    deployment_id: Callable[[str], UUID], within: Mapping[str, float]
+) -> Iterator[AutomationCore]:
+    """The automations of this folder, in the order of their files' names.
+
+    Args:
+        deployment_id: looks up the id of a ``<flow>/<deployment>``; what it raises comes out of here.
+        within: seconds until an automation acts, by the name of its file, where they are not the file's own.
+    """
+    for file in sorted(Path(__file__).parent.glob("*.yaml")):
+        automation = yaml.safe_load(file.read_text("utf-8"))
+        for action in automation["actions"]:
+            if "deployment_id" in action:
+                action["deployment_id"] = str(deployment_id(action["deployment_id"]))
+        if related := automation["trigger"]["match_related"]:
+            related["prefect.resource.name"] = [*FLOWS]
+        automation["trigger"]["within"] = within.get(file.stem, automation["trigger"]["within"])
+        yield AutomationCore.model_validate(automation)
 
 
 def apply(client: SyncPrefectClient, wanted: AutomationCore) -> str:
     """Create or update one automation. Returns what was done: created, updated or unchanged.
 
     Raises:
-        AutomationsError: several have its name.
+        CommandError: several have its name.
         httpx.HTTPError: the server refused.
     """
     found = client.read_automations_by_name(wanted.name)
     if len(found) > 1:
         msg = f"There are {len(found)} automations named {wanted.name!r}. Remove all but one in the UI."
-        raise AutomationsError(msg)
+        raise CommandError(msg)
     if not found:
         client.create_automation(wanted)
         return "created"
@@ -56,49 +81,46 @@ def _deployment_id(client: SyncPrefectClient, name: str) -> UUID:
         return client.read_deployment_by_name(name).id
     except ObjectNotFound:
         msg = f"There is no deployment {name}. Run `prefect --no-prompt deploy --all` first."
-        raise AutomationsError(msg) from None
+        raise CommandError(msg) from None
 
 
-def _run(options: argparse.Namespace) -> None:
-    if not PREFECT_API_URL.value():
-        msg = "No Prefect server is named; set PREFECT_API_URL, for example to http://127.0.0.1:4200/api."
-        raise AutomationsError(msg)
-    if options.silence is not None and not options.silence >= LEAST_SILENCE:
-        msg = f"--silence {options.silence} is too short: give {LEAST_SILENCE:.0f} seconds or more."
-        raise AutomationsError(msg)
-    with get_client(sync_client=True) as client:
-        wanted = list(read_automations(lambda name: _deployment_id(client, name), options.silence))
-        if options.print:
-            print(yaml.safe_dump({"automations": wanted}, sort_keys=False), end="")
-            return
-        for automation in wanted:
-            done = apply(client, AutomationCore.model_validate(automation))
-            print(f"{done} {automation['name']!r}")
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= LEAST_SECONDS:
+        msg = f"{text} is too short: give {LEAST_SECONDS:.0f} seconds or more"
+        raise argparse.ArgumentTypeError(msg)
+    return seconds
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Returns 0 when all is well, 1 after printing what is not."""
+def main(arguments: list[str] | None = None) -> None:
+    """Do it, or end the process with what is in the way."""
     parser = argparse.ArgumentParser(prog="python -m deployments.automations", description=__doc__)
     parser.add_argument(
         "--silence",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         help="how long a run may send no heartbeat; 90 by default, longer than the workers' "
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY (30 at least)",
     )
     parser.add_argument(
-        "--print",
-        action="store_true",
-        help="change nothing; write them as `prefect automation create --from-file` takes them",
+        "--pending",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long a run may be in Pending; 120 by default, more where starting a run takes minutes "
+        "(images to pull)",
     )
     options = parser.parse_args(arguments)
+    given = {CRASH: options.silence, STUCK: options.pending}
+    within = {file: seconds for file, seconds in given.items() if seconds is not None}
     try:
-        _run(options)
-    except (AutomationsError, httpx.HTTPError, PrefectHTTPStatusError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        prefect_server()
+        with get_client(sync_client=True) as client:
+            wanted = list(read_automations(lambda name: _deployment_id(client, name), within))
+            for automation in wanted:
+                print(f"{apply(client, automation)} {automation.name!r}")
+    except (CommandError, httpx.HTTPError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -5,59 +5,55 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-import sqlite3
 import sys
-import threading
 
-from prefect.settings import PREFECT_API_URL
+import uvicorn
 
-from deployments.merge_service.service import MergeService
-from deployments.merge_service.settings import Settings, SettingsError, read_settings
-from tasks.watch import Watch
+from change.gate.watch import Watch
+from deployments.commands import CommandError, prefect_server
+from deployments.merge_service.loop import Loop
+from deployments.merge_service.settings import read_settings
+from deployments.merge_service.webhook import application
+from tasks.runbooks import RUNBOOKS
 
-_CHECK_SECONDS = 1.0
+MOST_CONNECTIONS = 256
+"""At the same time; far below the 1024 open files that a process may have by default."""
+_STOP_SECONDS = 5
 
 
-def main() -> int:
-    """Returns 0 after a signal, 1 when it could not start or a part of it ended by itself."""
+def main() -> None:
+    """Serve until a signal comes, or end the process with what is in the way."""
     try:
         settings = read_settings()
-        if not PREFECT_API_URL.value():
-            msg = "No Prefect server is named; set PREFECT_API_URL, for example to http://127.0.0.1:4200/api."
-            raise SettingsError(msg)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 1
+        secret = settings.read_secret()
+        prefect_server()
+    except CommandError as error:
+        sys.exit(str(error))
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING, stream=sys.stderr, force=True
     )
     log = logging.getLogger("merge_service")
     log.setLevel(logging.INFO)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return _serve(settings, stop, log)
-
-
-def _serve(settings: Settings, stop: threading.Event, log: logging.Logger) -> int:
-    watch = Watch(log)
-    try:
-        service = MergeService(settings, watch, log)
-    except (OSError, sqlite3.Error) as error:
-        where = f"{settings.host}:{settings.port} with {settings.state_directory}"
-        print(f"The service cannot start on {where}: {error}", file=sys.stderr)
-        return 1
-    with contextlib.closing(watch), service:
-        log.info("Listening on %s, looking every %.0f s.", service.url, settings.interval)
-        while not stop.wait(_CHECK_SECONDS):
-            if not service.is_alive():
-                log.error(
-                    "A part of the service has ended by itself; the service ends so that it is restarted."
-                )
-                return 1
-    log.info("Ended.")
-    return 0
+    # Uvicorn ends gracefully and then raises the signal once more: a look that is under way may end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    with contextlib.ExitStack() as stack:
+        watch = stack.enter_context(contextlib.closing(Watch(RUNBOOKS, log)))
+        loop = Loop(watch, settings.interval, log)
+        loop.start()
+        stack.callback(loop.stop, _STOP_SECONDS)
+        uvicorn.run(
+            application(secret, loop, log),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            # Strangers send requests, and may claim any address; neither gets into the log.
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -19,7 +19,7 @@ from typing import Any, get_args
 
 import yaml
 
-from runbook.cluster_rights import ClusterRight, cluster_rights, further_cluster_rights
+from runbook.cluster_rights import ClusterRight, cluster_rights
 from runbook.errors import InvalidInput
 from runbook.names import ESO_NAMESPACE
 from runbook.request import EnableRequest, ReviewerToken
@@ -52,7 +52,7 @@ def account_manifests(
     Raises:
         InvalidInput: a name is none.
     """
-    rights: list[ClusterRight] = []
+    rights: dict[str, list[ClusterRight]] = {"": []}  # by the namespace of their Role
     for mode in reviewer_tokens:
         request = EnableRequest(
             cluster="any",
@@ -62,14 +62,10 @@ def account_manifests(
             service_account=service_account,
             reviewer_token=mode,
         )
-        rights += (*cluster_rights(request), *further_cluster_rights(request))
-    # The operator's namespace comes with the pull request; a Role in it could not be made before.
-    cluster_wide = [right for right in rights if right.namespace in {"", ESO_NAMESPACE}]
-    in_namespaces = {
-        namespace: [right for right in rights if right.namespace == namespace]
-        for namespace in dict.fromkeys(namespaces)
-        if namespace != ESO_NAMESPACE
-    }
+        for right in cluster_rights(request):
+            # The operator's namespace comes with the pull request; a Role in it could not be made before.
+            namespace = "" if right.namespace == ESO_NAMESPACE else right.namespace
+            rights.setdefault(namespace, []).append(right)
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         {
@@ -87,24 +83,21 @@ def account_manifests(
             },
             "type": "kubernetes.io/service-account-token",
         },
-        *_granted("ClusterRole", {"name": ROLE}, cluster_wide),
-        *(
-            manifest
-            for namespace, of_namespace in in_namespaces.items()
-            for manifest in _granted("Role", {"name": ROLE, "namespace": namespace}, of_namespace)
-        ),
+        *(manifest for namespace in rights for manifest in _granted(namespace, rights[namespace])),
     ]
 
 
-def _granted(kind: str, metadata: dict[str, str], rights: Iterable[ClusterRight]) -> list[dict[str, Any]]:
-    """A role and its binding to the account."""
+def _granted(namespace: str, rights: Iterable[ClusterRight]) -> list[dict[str, Any]]:
+    """A role, in a namespace or for the whole cluster, and its binding to the account."""
+    kind = "Role" if namespace else "ClusterRole"
+    metadata = {"name": ROLE, **({"namespace": namespace} if namespace else {})}
     return [
         {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": _rules(rights)},
         {
             "apiVersion": f"{_RBAC}/v1",
             "kind": f"{kind}Binding",
             "metadata": metadata,
-            "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": metadata["name"]},
+            "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": ROLE},
             "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}],
         },
     ]
@@ -114,8 +107,7 @@ def _rules(rights: Iterable[ClusterRight]) -> list[dict[str, Any]]:
     """One rule for each verb on a resource, with the names that it is about."""
     names: dict[tuple[str, str, str], list[str]] = {}
     for right in rights:
-        resource = f"{right.resource}/{right.subresource}" if right.subresource else right.resource
-        names.setdefault((right.group, resource, right.verb), []).append(right.name)
+        names.setdefault((right.group, right.kind, right.verb), []).append(right.name)
     return [
         {
             "apiGroups": [group],

@@ -24,9 +24,10 @@ import yaml
 from pydantic import SecretStr
 
 from deployments.openshift.account import ACCOUNT, NAMESPACE, TOKEN_SECRET
+from runbook.durations import seconds
 from runbook.errors import EnablementError, InvalidInput, NotYetSynced, PrerequisiteMissing
-from runbook.request import seconds
 from systems.openshift import OpenShift
+from systems.openshift.kubeconfig import parse_kubeconfig
 
 _TOKEN_SECONDS = 30.0
 _POLL_SECONDS = 0.2
@@ -99,16 +100,14 @@ def write_for_owner(file: Path, text: str) -> None:
 
 
 def _read_admin(file: Path) -> OpenShift:
+    subject = f"ADMIN={str(file)!r}"
     try:
-        parsed = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        # A parser's own message would quote the text.
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(
-            "input", f"ADMIN={str(file)!r}", f"cannot be read ({type(error).__name__})", "Name a kubeconfig."
+            "input", subject, f"cannot be read ({type(error).__name__})", "Name a kubeconfig."
         ) from None
-    if not isinstance(parsed, dict):
-        raise InvalidInput("input", f"ADMIN={str(file)!r}", "is not a YAML mapping", "Name a kubeconfig.")
-    return OpenShift(parsed)
+    return OpenShift(parse_kubeconfig(text, subject))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from runbook.rights import VaultRule
+from runbook.objects.vault_object import VaultRule
 
 _TEMPLATE = re.compile(r"[$%]\{")
 

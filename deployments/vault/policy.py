@@ -1,43 +1,72 @@
-"""Print the policy of the pipeline's own token: ``python -m deployments.vault.policy emea/ember moc/smaug``.
+"""Print the policy of the pipeline's own token.
+
+    python -m deployments.vault.policy emea/ember --oidc-accessor ACCESSOR --group emea=ID
 
 The policy names each path that enabling these clusters needs and pins the values that may be written there,
 so that whoever gets hold of the token cannot raise it. What such a person can still reach stands in
 ``docs/rights.md``. Hand it to ``vault policy write enablement-pipeline -``, again for each new cluster.
+
+An administrator makes the group of an environment first: its id is pinned. The printed text begins with the
+commands.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
 from deployments.vault.hcl import policy_text
+from runbook.by_hand import administrators_command
 from runbook.errors import InvalidInput
 from runbook.names import Cluster
+from runbook.objects import Alias, Group
+from runbook.objects.alias import write_rules
+from runbook.objects.vault_object import VaultRule
 from runbook.request import EnableRequest, PolicyScope
-from runbook.rights import Extra, VaultRule, extra_rules, merged, vault_rules
+from runbook.rights import Extra, check_apart, extra_rules, merged, vault_rules
 
 _ANY_NAMESPACE = ("any",)
 """A run's namespaces and ServiceAccount are bound in the role, where any name is allowed."""
 
+_ACCESSOR = r"auth_[A-Za-z0-9_-]+"
+_GROUP_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.\w+)?"
+"""A UUID; below the root namespace the id of the namespace follows."""
+
 
 def pipeline_policy(
     targets: Sequence[Cluster],
+    oidc_accessor: str,
     scopes: Sequence[PolicyScope] = ("env",),
     extras: Sequence[Extra] = (),
-    oidc_accessor: str = "",
+    groups: Mapping[str, str] | None = None,
+    namespace: str = "",
 ) -> str:
     """The policy's text.
 
     Args:
         targets: the clusters that may be enabled.
+        oidc_accessor: accessor of the auth mount for people.
         scopes: the values of ``policy_scope`` that runs may have; with ``cluster`` alone, no role may give
             more than the secrets of its own cluster.
         extras: rights that a run can do without.
-        oidc_accessor: accessor of the people's auth mount, to pin the alias to it; else any accessor.
+        groups: id of the administrators' group by environment, of the one whose alias runs may write.
+        namespace: Vault's, in which the policy is to be written; the text says so.
+
+    Raises:
+        InvalidInput: a value is not what it should be, two clusters share a name in Vault, or there are
+            groups of two environments.
     """
+    groups = groups or {}
+    check_apart(targets)
+    if not re.fullmatch(r"[\w./-]*", namespace):  # it stands in a comment and in a command
+        raise InvalidInput(
+            "input", f"--namespace {namespace!r}", "is not a namespace", "For example team or parent/team."
+        )
+    _check_pins(targets, oidc_accessor, extras, groups)
     rules: list[VaultRule] = []
     for target in targets:
         for scope in scopes:
@@ -48,31 +77,89 @@ def pipeline_policy(
                 cluster_connection=target.name,
                 policy_scope=scope,
             )
-            rules += vault_rules(request)
+            rules += [_with_accessor(rule, oidc_accessor) for rule in vault_rules(request)]
+    for env, group_id in groups.items():
+        rules += write_rules(env, oidc_accessor, group_id, move="move-alias" in extras)
     for extra in extras:
-        rules += extra_rules(extra, targets)
-    if oidc_accessor:
-        rules = [_with_accessor(rule, oidc_accessor) for rule in rules]
-    made_by = command_line(targets, scopes, extras, oidc_accessor)
-    head = f"The pipeline's own token, to enable {', '.join(map(str, targets))}. Made by:\n{made_by}"
-    return policy_text(merged(rules), head)
+        rules += extra_rules(extra)
+    head = [
+        f"The pipeline's own token, to enable {', '.join(map(str, targets))}. Made by:",
+        command_line(targets, oidc_accessor, scopes, extras, groups, namespace),
+        *(
+            [f"To be written in the namespace {namespace}: export VAULT_NAMESPACE={namespace}"]
+            if namespace
+            else []
+        ),
+        "What an administrator writes before, once for an environment:",
+        *_by_an_administrator(targets, oidc_accessor, groups),
+    ]
+    return policy_text(merged(rules), "\n".join(head))
 
 
 def command_line(
-    targets: Sequence[Cluster], scopes: Sequence[PolicyScope], extras: Sequence[Extra], oidc_accessor: str
+    targets: Sequence[Cluster],
+    oidc_accessor: str,
+    scopes: Sequence[PolicyScope],
+    extras: Sequence[Extra],
+    groups: Mapping[str, str],
+    namespace: str,
 ) -> str:
     """The command that prints this very policy."""
-    words = ["python -m deployments.vault.policy", *map(str, targets)]
+    words = ["python -m deployments.vault.policy", *map(str, targets), f"--oidc-accessor {oidc_accessor}"]
+    words += [f"--group {env}={group_id}" for env, group_id in groups.items()]
     words += [f"--policy-scope {scope}" for scope in scopes if tuple(scopes) != ("env",)]
     words += [f"--allow {extra}" for extra in extras]
-    words += [f"--oidc-accessor {oidc_accessor}"] if oidc_accessor else []
+    words += [f"--namespace {namespace}"] if namespace else []
     return " ".join(words)
 
 
+def _by_an_administrator(targets: Sequence[Cluster], accessor: str, groups: Mapping[str, str]) -> list[str]:
+    """Commands that make each environment's group, and the alias where runs may not write it."""
+    commands = []
+    for target in {target.env: target for target in targets}.values():
+        changes = [Group(target).compare_with(None)]
+        if target.env not in groups:
+            changes.append(Alias(target).compare_with(None, None, accessor))
+        commands += [administrators_command(change.path, change.payload) for change in changes]
+    return commands
+
+
+def _check_pins(
+    targets: Sequence[Cluster], accessor: str, extras: Sequence[Extra], groups: Mapping[str, str]
+) -> None:
+    if not re.fullmatch(_ACCESSOR, accessor):
+        raise InvalidInput(
+            "input",
+            f"--oidc-accessor {accessor!r}",
+            "is not the accessor of an auth mount, such as auth_oidc_1a2b3c4d",
+            "Without it an alias could be bound on any mount. `vault read -field=accessor sys/auth/oidc`.",
+        )
+    for env, group_id in groups.items():
+        if env not in {target.env for target in targets} or not re.fullmatch(_GROUP_ID, group_id):
+            raise InvalidInput(
+                "input",
+                f"--group {env}={group_id}",
+                "is not an environment of these clusters with the id of its group",
+                f"`vault read -field=id identity/group/name/vault-admins-{env}`.",
+            )
+    if len(groups) > 1:
+        raise InvalidInput(
+            "input",
+            f"--group for {' and '.join(groups)}",
+            "would let the token give the alias of one environment to the group of another",
+            "Name one group, of the environment whose alias is not there yet. The aliases of the others an "
+            "administrator writes, with the commands at the head of the policy.",
+        )
+    if "move-alias" in extras and not groups:
+        raise InvalidInput(
+            "input", "--allow move-alias", "needs the group that aliases may be moved to", "Name it: --group."
+        )
+
+
 def _with_accessor(rule: VaultRule, accessor: str) -> VaultRule:
-    if "mount_accessor" not in rule.allowed:
+    if "alias_mount_accessor" not in rule.allowed:
         return rule
-    return replace(rule, allowed={**rule.allowed, "mount_accessor": (accessor,)})
+    return replace(rule, allowed={**rule.allowed, "alias_mount_accessor": (accessor,)})
 
 
 def _target(text: str) -> Cluster:
@@ -86,10 +173,36 @@ def _target(text: str) -> Cluster:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _group(text: str) -> tuple[str, str]:
+    env, equals, group_id = text.partition("=")
+    if not equals:
+        msg = f"{text!r} is not ENV=ID, for example emea=3f0e..."
+        raise argparse.ArgumentTypeError(msg)
+    return env, group_id
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the policy; returns 0."""
-    parser = argparse.ArgumentParser(prog="python -m deployments.vault.policy", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m deployments.vault.policy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("targets", nargs="+", type=_target, metavar="ENV/CLUSTER")
+    parser.add_argument(
+        "--oidc-accessor",
+        required=True,
+        help="of the auth mount for people: vault read -field=accessor sys/auth/oidc",
+    )
+    parser.add_argument(
+        "--group",
+        action="append",
+        type=_group,
+        default=[],
+        metavar="ENV=ID",
+        help="let runs write the alias of this environment, for the group with this id alone: "
+        "vault read -field=id identity/group/name/vault-admins-ENV",
+    )
     parser.add_argument(
         "--policy-scope",
         action="append",
@@ -103,20 +216,20 @@ def main(arguments: list[str] | None = None) -> int:
         default=[],
         help="a right that a run can do without; may be given several times",
     )
-    parser.add_argument(
-        "--oidc-accessor",
-        default="",
-        help="pin the alias to this accessor: vault read -field=accessor sys/auth/oidc",
-    )
+    parser.add_argument("--namespace", default="", help="Vault's, in which the policy is to be written")
     options = parser.parse_args(arguments)
-    sys.stdout.write(
-        pipeline_policy(
+    try:
+        policy = pipeline_policy(
             tuple(dict.fromkeys(options.targets)),
+            options.oidc_accessor,
             tuple(dict.fromkeys(options.policy_scope or ("env",))),
             tuple(dict.fromkeys(options.allow)),
-            options.oidc_accessor,
+            dict(options.group),
+            options.namespace,
         )
-    )
+    except InvalidInput as error:
+        parser.error(str(error))
+    sys.stdout.write(policy)
     return 0
 
 
