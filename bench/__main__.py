@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deployments.sandbox.environment import replace_environment
-from deployments.sandbox.processes import ending_on_signals
+from sandbox.environment import replace_environment
+from sandbox.processes import ending_on_signals
 
 
 def main() -> int:

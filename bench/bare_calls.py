@@ -13,7 +13,7 @@ import hvac
 from kubernetes import client, config
 
 from bench.scene import Scene
-from runbook.policies import read_policy, write_policy
+from runbook.objects.policy import read_policy, write_policy
 from runbook.request import EnableRequest
 
 _REVIEWER = ("eso-vault-auth-token", "external-secrets-operator")

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from deployments.sandbox.github_api import GitHubApi
 from runbook.gitops import interesting_folders
 from runbook.layout import Layout
+from sandbox.github_api import GitHubApi
 from systems.git_command import GitCommand, Remote
 from systems.gitops import GitOpsClone
 

@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 
 from runbook.errors import EnablementError
-from runbook.gitops import FileEdit, FileTree, StoreSettings, check_repository, wanted_edits
+from runbook.gitops import FileEdit, FileTree, StoreSettings, wanted_edits
 from runbook.gitops.tree import kustomization_of
 from runbook.kustomization import FILE_NAMES, entries_of, insert_resource, normalised
 from runbook.layout import Layout
@@ -49,7 +49,6 @@ def main() -> int:
     parser.add_argument("path", type=Path, help="a checkout of the repository")
     parser.add_argument("--cluster", help="<env>/<cluster> whose onboarding is made again")
     parser.add_argument("--namespaces", nargs="+", help="its namespaces; all that it has if not given")
-    parser.add_argument("--checks", action="store_true", help="only print the rows of preflight")
     parser.add_argument(
         "--lint", default="yamllint-config.yaml", help="yamllint's configuration, in the repository"
     )
@@ -57,8 +56,6 @@ def main() -> int:
     if options.cluster is None:
         return insert_everywhere(options.path)
     cluster = Cluster(*options.cluster.split("/"))
-    if options.checks:
-        return print_checks(options.path, cluster, options.namespaces or ["default"])
     with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
         copy = Path(folder) / "repository"
         subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", options.path, copy], check=True)
@@ -101,17 +98,6 @@ def _outcome(before: str, after: str, entry: str) -> str:
         return "DIFFERS"
     first_of_its_list = "" if parsed_old.get("resources") else ", the file had no resources"
     return f"{len(added)} line{'s' * (len(added) > 1)} added, parses equal otherwise{first_of_its_list}"
-
-
-def print_checks(root: Path, cluster: Cluster, namespaces: list[str]) -> int:
-    """Print what preflight says of the repository."""
-    rows = check_repository(load(root), _request(cluster, namespaces), Layout())
-    for row in rows:
-        print(
-            f"{row.status:12} {row.prerequisite}: {row.found}"
-            + (f"\n{'':13}{row.remedy}" if row.remedy else "")
-        )
-    return 1 if any(row.status == "failed" for row in rows) else 0
 
 
 def load(root: Path) -> FileTree:

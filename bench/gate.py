@@ -13,13 +13,14 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+from bench.crowd import Crowd
 from bench.stage import ENABLE, Stage
-from deployments.sandbox.environment import CHECKOUT
-from deployments.sandbox.github_api import Webhook
-from deployments.sandbox.ports import free_port
-from deployments.sandbox.processes import Supervisor, http_answers
-from tasks.watch import Watch
-from tests.crowd import Crowd
+from change.gate.watch import Watch
+from sandbox.environment import CHECKOUT
+from sandbox.github_api import Webhook
+from sandbox.ports import free_port
+from sandbox.processes import Supervisor, http_answers
+from tasks.runbooks import RUNBOOKS
 
 MERGES = 20
 POLLED_MERGES = 5
@@ -81,7 +82,7 @@ def service(stage: Stage, directory: Path, interval: float, *, webhook: bool) ->
             "merge-service",
             [
                 *(sys.executable, "-m", "deployments.merge_service", "--port", str(port)),
-                *("--state-directory", str(directory / "state"), "--interval", str(interval)),
+                *("--interval", str(interval)),
             ],
             environment={**stage.prefect.environment, "MERGE_SERVICE_WEBHOOK_SECRET": secret},
             directory=CHECKOUT,
@@ -104,8 +105,8 @@ def measure(stage: Stage, rounds: int) -> Figures:
     _from_merge_to_login(stage, directory, rounds, figures)
     # What is woken now is not to be executed.
     stage.prefect.stop_worker()
-    stage.world.revert(directory / "taken-back")
-    crowd = Crowd(stage.world, stage.prefect.api, stage.prefect.api.deployment(ENABLE)["id"], directory)
+    stage.world.revert()
+    crowd = Crowd(stage.world, stage.prefect.api, stage.prefect.api.deployment(ENABLE)["id"])
     for size in CROWDS:
         crowd.grow_to(size)
         figures.requests[size], figures.seconds[size] = _looks(stage, crowd)
@@ -121,7 +122,7 @@ def measure(stage: Stage, rounds: int) -> Figures:
 
 
 def _looks(stage: Stage, crowd: Crowd) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
-    watch = Watch(logging.getLogger(__name__))
+    watch = Watch(RUNBOOKS, logging.getLogger(__name__))
     requests, seconds = [], []
     for base_moves in (False, False, True):
         if base_moves:
@@ -139,8 +140,8 @@ def _looks(stage: Stage, crowd: Crowd) -> tuple[tuple[int, int, int], tuple[floa
 
 def _from_merge_to_login(stage: Stage, directory: Path, rounds: int, figures: Figures) -> None:
     with service(stage, directory / "whole", 3600.0, webhook=True):
-        for number in range(rounds):
-            stage.world.revert(directory / f"revert-{number}")
+        for _ in range(rounds):
+            stage.world.revert()
             run = stage.create_run()
             stage.wait_for(run, "PAUSED")
             merged = time.time()

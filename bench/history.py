@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from deployments.sandbox.environment import clean_environment
+from sandbox.environment import clean_environment
 
 FILES, COMMITS = 3000, 3000
 """About as many as operate-first/apps has."""
@@ -48,23 +48,25 @@ def _stream(files: int, commits: int) -> Iterator[str]:
     """Commands of git fast-import. The same each time."""
     chance = random.Random(0)  # noqa: S311 - text to fill files with
     paths = [f"{_FOLDERS[number % len(_FOLDERS)]}/part-{number}/resource.yaml" for number in range(files)]
-    yield _commit(0, "Add everything")
+    yield commit(0, "Add everything")
     for path in paths:
-        yield _file(path, _manifest(chance))
+        yield file(path, _manifest(chance))
     for number in range(1, commits):
-        yield _commit(number, f"Change {number}")
-        yield _file(chance.choice(paths), _manifest(chance))
+        yield commit(number, f"Change {number}")
+        yield file(chance.choice(paths), _manifest(chance))
 
 
-def _commit(number: int, message: str) -> str:
+def commit(number: int, message: str, branch: str = "main") -> str:
+    """The number-th hour's commit on a branch, for git fast-import: its base (``from``) and files follow."""
     moment = f"{1_600_000_000 + 3600 * number} +0000"
     return (
-        f"commit refs/heads/main\ncommitter Operator <operator@example.com> {moment}\n"
+        f"commit refs/heads/{branch}\ncommitter Operator <operator@example.com> {moment}\n"
         f"data {len(message)}\n{message}\n"
     )
 
 
-def _file(path: str, content: str) -> str:
+def file(path: str, content: str) -> str:
+    """A file of that commit; ``content`` is ASCII."""
     return f"M 100644 inline {path}\ndata {len(content)}\n{content}\n"
 
 

@@ -44,7 +44,11 @@ bao write "auth/${mount}/role/${env}-ops" alias_name_source=serviceaccount_uid \
   bound_service_account_names="$service_account" bound_service_account_namespaces="$namespace" \
   token_policies="${env}-kv-r" token_ttl=1h
 
-BAO_TOKEN=$(kubectl -n "$namespace" create token "$service_account" --duration=10m |
+# As `create token` does, in JSON: it writes protobuf, which the sandbox's cluster does not read.
+request='{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"expirationSeconds":600}}'
+account="/api/v1/namespaces/${namespace}/serviceaccounts/${service_account}"
+BAO_TOKEN=$(kubectl create --raw "${account}/token" --filename - <<<"$request" |
+  sed -E 's/.*"token":"([^"]+)".*/\1/' |
   bao write -field=token "auth/${mount}/login" role="${env}-ops" jwt=-)
 export BAO_TOKEN
 answer=$(bao read "k8s_secrets/data/${env}/${cluster}/probe" 2>&1 || true)

@@ -15,8 +15,8 @@ from typing import Any, Self
 import psutil
 
 from bench.stage import Stage
-from bench.traffic import Traffic
-from deployments.sandbox.environment import CHECKOUT
+from bench.traffic import Asked, Traffic
+from sandbox.environment import CHECKOUT
 
 _SAMPLE_SECONDS = 0.05
 _OF_THE_WORKER = ("prefect.flow_runs.worker", "prefect.flow_runs.runner")
@@ -34,8 +34,8 @@ class Figures:
         megabytes: peak of resident memory of the flow's process.
     """
 
-    first: Traffic
-    second: Traffic
+    first: list[Asked]
+    second: list[Asked]
     first_line: list[float] = field(default_factory=list)
     running: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
@@ -99,15 +99,14 @@ class _PeakMemory:
 
 def measure(stage: Stage, rounds: int) -> Figures:
     """Enable the fixture's cluster once, then run again as often as ``rounds`` says."""
-    first = _first(stage)
-    second = Traffic(stage.world)
-    figures = Figures(first, second)
+    figures = Figures(_first(stage), [])
+    traffic = Traffic(stage.world)
     for number in range(rounds):
         run = stage.create_run()
         with _PeakMemory(run) as memory:
             found = stage.wait_for(run, "COMPLETED")
         if number == 0:
-            second.stop()
+            figures.second = list(traffic.requests())
         created = _moment(found["created"])
         started = _moment(found["start_time"])
         figures.megabytes.append(memory.megabytes)
@@ -117,18 +116,18 @@ def measure(stage: Stage, rounds: int) -> Figures:
     return figures
 
 
-def _first(stage: Stage) -> Traffic:
+def _first(stage: Stage) -> list[Asked]:
     traffic = Traffic(stage.world)
     run = stage.create_run()
     stage.wait_for(run, "PAUSED")
-    traffic.stop()
+    until_suspended = list(traffic.requests())
     stage.world.merge()
+    # The GitOps agent and the reviewer ask the same stand-ins: they do not count.
     stage.world.sync()
-    traffic.start()
+    traffic.forget()
     stage.prefect.api.resume(run, {})
     stage.wait_for(run, "COMPLETED")
-    traffic.stop()
-    return traffic
+    return [*until_suspended, *traffic.requests()]
 
 
 def _first_line(stage: Stage, run: str) -> float:

@@ -1,24 +1,26 @@
-"""Everything that is measured against: the tests' installation, a Prefect server with a worker, the flows."""
+"""Everything that is measured against: an installation, a Prefect server with a worker, the flows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from bench.scene import Scene
-from deployments.sandbox.certificates import write_private
-from deployments.sandbox.prefect_api import FINAL_STATES
-from deployments.sandbox.prefect_server import PrefectServer
-from deployments.sandbox.processes import SandboxError
-from deployments.sandbox.vault_server import VaultServer
-from tests.rights import cluster_account
-from tests.world import World, world_at
+from bench.world import World
+from deployments.openshift.account import account_manifests
+from sandbox.certificates import write_private
+from sandbox.cluster_account import ClusterAccount
+from sandbox.prefect_api import FINAL_STATES
+from sandbox.prefect_server import PrefectServer
+from sandbox.processes import SandboxError
+from sandbox.vault_server import VaultServer
 
 ENABLE = "enable-cluster/enable-cluster"
 _WATCH = "watch-merges/watch-merges"
@@ -64,10 +66,11 @@ def set_up(directory: Path) -> Iterator[Stage]:
     with (
         PrefectServer(directory / "prefect") as prefect,
         VaultServer(directory / "vault") as vault,
-        world_at(directory / "world", vault) as world,
+        World.at(directory / "world", vault) as world,
         temporary_settings(updates={PREFECT_API_URL: prefect.api_url}),
     ):
-        account = cluster_account(world.kubernetes.admin_kubeconfig)
+        manifests = yaml.safe_dump_all(account_manifests(world.parameters["namespaces"]))
+        account = ClusterAccount(Path(world.kubernetes.admin_kubeconfig), manifests)
         account.create()
         kubeconfig = account.kubeconfig("ember")
         # All ways come as root: the bench makes up clusters, and no policy names those.
@@ -85,12 +88,11 @@ def set_up(directory: Path) -> Iterator[Stage]:
 
 
 def _scene(directory: Path, world: World, vault: VaultServer, kubeconfig: Path) -> Scene:
-    ready: Mapping[str, Any] = vault.ready_document()
     parameters = world.parameters
     return Scene(
         vault_address=vault.address,
-        vault_ca_file=ready["ca_file"],
-        vault_token_file=ready["root_token_file"],
+        vault_ca_file=str(vault.ca_file),
+        vault_token_file=str(vault.root_token_file),
         kubeconfig_file=str(kubeconfig),
         namespace=parameters["namespaces"][0],
         service_account="vault-secret-fetcher",

@@ -23,14 +23,19 @@ from pydantic import SecretStr
 
 from bench import bare_calls
 from bench.scene import Scene
+from bench.unbound import ANY_PLAN, unbound
+from change.step import realize
 from connections import ClusterConnection, VaultConnection
-from deployments.sandbox.environment import clean_environment
+from runbook.application_names import IN_WORDS
+from runbook.hosts import ApiServer
+from runbook.objects import Alias, Group, Mount, Policy, Role
 from runbook.request import EnableRequest
-from tasks.auth_config import ApiServer, configure_auth_method, realize_config
-from tasks.auth_method import enable_auth_method, realize_mount
-from tasks.group import realize_group, write_group
-from tasks.policies import realize_policies, write_policies
-from tasks.role import realize_role, write_role
+from sandbox.environment import clean_environment
+from tasks.auth_config import configure_auth_method, realize_config
+from tasks.auth_method import enable_auth_method
+from tasks.group import write_group
+from tasks.policies import write_policies
+from tasks.role import write_role
 from tasks.verify import prove_login, verify_login
 
 FUNCTIONS, TASKS, BARE, SCRIPT = "functions", "tasks", "bare", "script"
@@ -49,25 +54,25 @@ def as_functions(scene: Scene, request: EnableRequest) -> None:
     )
     cluster_connection = ClusterConnection(kubeconfig=SecretStr(Path(scene.kubeconfig_file).read_text()))
     with vault_connection.client() as vault, cluster_connection.client() as openshift:
-        realize_policies(vault, request)
-        realize_group(vault, request)
-        realize_mount(vault, request)
+        given = unbound()
+        for kind in (Policy, Group, Alias, Mount):
+            realize(vault, request.objects_of(kind), given)
         api = ApiServer(*cluster_connection.as_vault_sees_it(openshift))
-        realize_config(vault, openshift, request, api)
-        realize_role(vault, request)
+        realize_config(vault, openshift, request, api, given, lambda _record: None, lambda: True)
+        realize(vault, request.objects_of(Role), given)
         for namespace in request.namespaces:
-            prove_login(vault, openshift, request, namespace)
+            prove_login(vault, openshift, request, api, namespace)
 
 
 @flow(name="bench-steps", flow_run_name="steps of {request.cluster}", result_serializer="json")
 async def steps_as_tasks(request: EnableRequest) -> None:
     """The steps as `enable-cluster` has them, without a plan to compare with."""
-    policies = write_policies(request, None)
-    group = write_group(request, None, wait_for=[policies])
-    mount = enable_auth_method(request, None, wait_for=[group])
-    config = configure_auth_method(request, None, wait_for=[mount])
-    role = write_role(request, None, wait_for=[config])
-    verify_login(request, wait_for=[role])
+    policies = write_policies(request, ANY_PLAN)
+    group = write_group(request, ANY_PLAN, wait_for=[policies])
+    mount = enable_auth_method(request, ANY_PLAN, wait_for=[group])
+    config = configure_auth_method(request, ANY_PLAN, wait_for=[mount])
+    role = write_role(request, ANY_PLAN, wait_for=[config])
+    verify_login(request, IN_WORDS, wait_for=[role])
 
 
 def as_script(scene: Scene, request: EnableRequest) -> None:

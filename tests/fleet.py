@@ -9,9 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from deployments.sandbox.github_api import GitHubApi
-from deployments.sandbox.vault_server import VaultServer
-from tests.world import REPOSITORY, SEED, World, cluster_at, seed_repository
+from bench.world import REPOSITORY
+from sandbox.fixture_repository import FOLDER, make_repository
+from sandbox.github_api import GitHubApi
+from sandbox.vault_server import VaultServer
+from tests.world import World
 
 _APPLICATIONS = Path("argocd/overlays/moc-infra/applications")
 _FOLDERS = (Path("cluster-scope/overlays/prod/emea"), _APPLICATIONS / "envs/emea")
@@ -25,15 +27,15 @@ _SYNCS = 4
 def fleet_at(directory: Path, vault: VaultServer, clusters: Sequence[str]) -> Iterator[list[World]]:
     """A world for each cluster of emea, not connected yet; they share Vault, GitHub and their connections."""
     folder = directory / "repository"
-    shutil.copytree(SEED, folder)
+    shutil.copytree(FOLDER, folder)
     for cluster in clusters:
         _add(folder, cluster)
     with ExitStack() as stack:
         github = stack.enter_context(
-            GitHubApi(directory / "github", {REPOSITORY: seed_repository(directory, folder)})
+            GitHubApi(directory / "github", {REPOSITORY: make_repository(directory / "seed", folder)})
         )
         worlds = [
-            stack.enter_context(cluster_at(directory / cluster, vault, github, cluster))
+            stack.enter_context(World.cluster_at(directory / cluster, vault, github, cluster))
             for cluster in clusters
         ]
         for world in worlds:

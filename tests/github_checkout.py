@@ -9,10 +9,18 @@ from typing import Any
 
 import requests
 
-from deployments.sandbox.environment import clean_environment
-from deployments.sandbox.github_api import GitHubApi
+from sandbox.environment import clean_environment
+from sandbox.github_api import GitHubApi, User
 
 _ASKPASS = '#!/bin/sh\nprintf %s "$CHECKOUT_TOKEN"\n'
+
+USERS = {
+    "pipeline": User(permissions={"sandbox/gitops": "write"}, organizations=("forks",)),
+    "reviewer": User(permissions={"*": "admin"}),
+    "read-only": User(permissions={"*": "read"}, read_only_token=True),
+    "contributor": User(permissions={"sandbox/gitops": "read"}),
+    "stranger": User(),
+}
 
 
 class Checkout:
@@ -82,10 +90,10 @@ class Caller:
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {token or github.token_of(login)}"
 
-    def send(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+    def send(self, method: str, path: str, body: Any = None) -> requests.Response:
         """The answer to a request; ``path`` begins with a slash."""
         url = path if path.startswith("http") else f"{self._api}{path}"
-        return self._session.request(method, url, json=body, headers=headers, timeout=30)
+        return self._session.request(method, url, json=body, timeout=30)
 
     def get(self, path: str, status: int = 200) -> Any:
         """The decoded answer to a GET, which must have this status."""

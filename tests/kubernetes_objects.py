@@ -12,12 +12,30 @@ from typing import Any
 import httpx
 import yaml
 
-from deployments.sandbox.kubernetes_api import KubernetesApi
+from sandbox.kubernetes_api import KubernetesApi
 
 ESO = "external-secrets-operator"
 NAMESPACES = ("payments", "web")
+TOKEN_SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {
+        "name": "eso-vault-auth-token",
+        "namespace": ESO,
+        "annotations": {"kubernetes.io/service-account.name": "eso-vault-auth"},
+    },
+    "type": "kubernetes.io/service-account-token",
+}
+_RBAC = "rbac.authorization.k8s.io"
+DELEGATION = {
+    "apiVersion": f"{_RBAC}/v1",
+    "kind": "ClusterRoleBinding",
+    "metadata": {"name": "eso-tokenreview"},
+    "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "system:auth-delegator"},
+    "subjects": [{"kind": "ServiceAccount", "name": "eso-vault-auth", "namespace": ESO}],
+}
 _CORE = "/api/v1/namespaces"
-_BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+_BINDINGS = f"/apis/{_RBAC}/v1/clusterrolebindings"
 
 
 class Cluster:
@@ -54,24 +72,8 @@ class Cluster:
         for namespace in NAMESPACES:
             account = {"metadata": {"name": "vault-secret-fetcher"}}
             self.send("POST", f"{_CORE}/{namespace}/serviceaccounts", account)
-        secret = {
-            "metadata": {
-                "name": "eso-vault-auth-token",
-                "annotations": {"kubernetes.io/service-account.name": "eso-vault-auth"},
-            },
-            "type": "kubernetes.io/service-account-token",
-        }
-        self.send("POST", f"{_CORE}/{ESO}/secrets", secret)
-        binding = {
-            "metadata": {"name": "eso-tokenreview"},
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "ClusterRole",
-                "name": "system:auth-delegator",
-            },
-            "subjects": [{"kind": "ServiceAccount", "name": "eso-vault-auth", "namespace": ESO}],
-        }
-        self.send("POST", _BINDINGS, binding)
+        self.send("POST", f"{_CORE}/{ESO}/secrets", TOKEN_SECRET)
+        self.send("POST", _BINDINGS, DELEGATION)
         self._await_token()
 
     def _await_token(self) -> None:

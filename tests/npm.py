@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from deployments.sandbox.environment import clean_environment
+from sandbox.environment import clean_environment
 
 
 def fetch(package: str, member: str, folder: Path) -> bytes:

@@ -7,34 +7,49 @@ moment, or have the server be busy. Bytes pass unchanged.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from deployments.sandbox.ports import LOOPBACK
+from sandbox.ports import LOOPBACK
 
 _CHUNK = 65536
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
-    b"Connection: close\r\n\r\n{}"
+BUSY, DATABASE_AWAY, TOO_LARGE = (
+    b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    % status
+    for status in (b"503 Service Unavailable", b"500 Internal Server Error", b"413 Content Too Large")
 )
+AWAY = b""
+"""The connection ends without an answer."""
+
+
+def answer_of(content: object) -> bytes:
+    """What the server would send with 200."""
+    body = json.dumps(content).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"Connection: close\r\n\r\n" + body
+
 
 Strike = Callable[[socket.socket, socket.socket, bytes], bool]
 """What is done with a request: client, server, and the last bytes; returns whether the connection goes on."""
 
 
 class Wire:
-    """Listens on a port of its own; a context manager."""
+    """Listens on a port of its own; a context manager.
+
+    Attributes:
+        left: what is still to be struck: signs of a request, and what is done with it.
+        struck: set once a request was.
+    """
 
     def __init__(self, server_port: int) -> None:
         self._server = (LOOPBACK, server_port)
         self._listener = socket.create_server((LOOPBACK, 0))
         self.api_url = f"http://{LOOPBACK}:{self._listener.getsockname()[1]}/api"
-        self._signs: tuple[bytes, ...] = ()
-        self._strike: Strike | None = None
-        self._times = 0
+        self.left: list[tuple[tuple[bytes, ...], Strike]] = []
         self._lock = threading.Lock()
         self._released = threading.Event()
         self.struck = threading.Event()
@@ -83,11 +98,11 @@ class Wire:
         """Let the request go on that is held."""
         self._released.set()
 
-    def refuse(self, *signs: bytes, times: int) -> None:
-        """Answer the first requests that carry all signs with 503, as a busy server does."""
+    def refuse(self, *signs: bytes, times: int, answer: bytes = BUSY) -> None:
+        """Do not pass on the first requests that carry all signs; answer them, or end their connection."""
 
         def strike(client: socket.socket, _server: socket.socket, _chunk: bytes) -> bool:
-            client.sendall(_BUSY)
+            client.sendall(answer)
             self.struck.set()
             return False
 
@@ -95,7 +110,7 @@ class Wire:
 
     def _when(self, signs: tuple[bytes, ...], strike: Strike, times: int = 1) -> None:
         with self._lock:
-            self._signs, self._strike, self._times = signs, strike, times
+            self.left += [(signs, strike)] * times
 
     def _accept(self) -> None:
         while True:
@@ -129,7 +144,8 @@ class Wire:
 
     def _of(self, request: bytes) -> Strike | None:
         with self._lock:
-            if self._times == 0 or not all(sign in request for sign in self._signs):
-                return None
-            self._times -= 1
-            return self._strike
+            for place, (signs, strike) in enumerate(self.left):
+                if all(sign in request for sign in signs):
+                    del self.left[place]
+                    return strike
+            return None

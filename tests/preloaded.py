@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 
 import tests.processes  # noqa: F401 - the flow, and everything that it imports
-from runbook.policies import rules_of
+from runbook.policy_rules import rules_of
 
 rules_of("")  # builds the parser
 gc.collect()

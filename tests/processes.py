@@ -15,7 +15,7 @@ from uuid import UUID
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.enable_cluster import enable_cluster
-from tests.world import Run
+from tests.run import Run
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.preloaded"])

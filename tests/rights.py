@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import yaml
 
 from deployments.openshift.account import account_manifests
-from deployments.sandbox.cluster_account import ClusterAccount
-from deployments.sandbox.vault_server import VaultServer
 from deployments.vault.policy import pipeline_policy
 from runbook.names import Cluster
-from runbook.request import ReviewerToken
+from runbook.request import PolicyScope, ReviewerToken
 from runbook.rights import Extra
+from sandbox.cluster_account import ClusterAccount
+from sandbox.vault_seed import VaultAdmin, make_group
+from sandbox.vault_server import VaultServer
 
 EMBER = Cluster("emea", "ember")
 
 
-def policy_of_the_tests(extras: Sequence[Extra] = ()) -> str:
+def printed_policy(
+    vault: VaultServer | VaultAdmin,
+    targets: Sequence[Cluster] = (EMBER,),
+    scopes: Sequence[PolicyScope] = ("env",),
+    extras: Sequence[Extra] = (),
+) -> str:
+    """The policy that is printed once an administrator has made the group, as the documentation says."""
+    env = targets[0].env
+    made = make_group(cast(VaultAdmin, vault), f"vault-admins-{env}", f"{env}-kv-rw", f"Vault {env} Admin")
+    accessor, group_id = made
+    return pipeline_policy(targets, accessor, scopes, extras, {env: group_id})
+
+
+def policy_of_the_tests(vault: VaultServer | VaultAdmin, extras: Sequence[Extra] = ()) -> str:
     """The policy of the pipeline's token: for emea/ember, runs of both scopes, and nothing else."""
-    return pipeline_policy([EMBER], ["env", "cluster"], extras)
+    return printed_policy(vault, (EMBER,), ("env", "cluster"), extras)
 
 
 def token_with(vault: VaultServer, policy: str, **options: object) -> str:

@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 
-from deployments.sandbox.prefect_server import PrefectServer
-from deployments.sandbox.vault_server import VaultServer
-from tests.e2e.merge_service import Service
-from tests.e2e.waiting import AtTheGate
-from tests.world import World, world_at
-
-Start = Callable[..., AtTheGate]
-"""Takes what differs from the usual parameters of a run."""
-
-_PATIENCE = 180.0
-"""Seconds until a state that should come is given up; a run takes a few seconds on a quiet machine."""
-
-
-class Engineer:
-    """Somebody with Prefect's UI: starts runs, looks at them, presses buttons."""
-
-    def __init__(self, server: PrefectServer) -> None:
-        self.server = server
-        self.api = server.api
-
-    def start(self, deployment: str, parameters: dict[str, Any] | None = None) -> str:
-        """Create a run; returns its id."""
-        return self.api.create_flow_run(deployment, parameters)
-
-    def await_state(self, run: str, *names: str) -> str:
-        """Wait until the run is in one of these states, or in another that it does not leave by itself."""
-        final = {"Completed", "Failed", "Crashed", "Cancelled", "Suspended"}
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            state: str = self.api.flow_run(run)["state"]["name"]
-            if state in names or (state in final and not self._was_suspended(run, state, names)):
-                return state
-            assert time.monotonic() < deadline, f"still {state}: {self.log(run)}"
-            time.sleep(0.3)
-
-    def _was_suspended(self, run: str, state: str, names: tuple[str, ...]) -> bool:
-        # Waiting for what follows the gate: somebody else is about to wake the run.
-        return state == "Suspended" and "Suspended" not in names
-
-    def log(self, run: str) -> str:
-        """The run's log, and what it ended with."""
-        lines = [entry["message"] for entry in self.api.logs(run)]
-        return "\n".join([*lines, str(self.api.flow_run(run)["state"].get("message"))])
-
-    def artifact(self, run: str, key: str) -> str:
-        """The newest version of an artifact of the run."""
-        return str([one["data"] for one in self.api.artifacts(run) if one["key"] == key][-1])
+from sandbox.environment import CHECKOUT
+from sandbox.log_check import unexplained
+from sandbox.prefect_server import PrefectServer
+from tests.engineer import Engineer
+from tests.merge_service import EXPECTED
 
 
 @pytest.fixture(scope="session")
@@ -65,39 +22,28 @@ def engineer(prefect_harness: PrefectServer) -> Iterator[Engineer]:
     prefect_harness.start_worker()
     yield Engineer(prefect_harness)
     prefect_harness.stop_worker()
+    errors = unexplained(sorted(prefect_harness.logs.glob("*.log")), EXPECTED)
+    assert not errors, "\n".join(errors)
+
+
+def command(server: PrefectServer, *arguments: str) -> None:
+    """Run a command of an operator in the checkout, which must succeed."""
+    done = subprocess.run(
+        arguments,
+        env=server.environment,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
 
 
 @pytest.fixture
-def world(engineer: Engineer, vault: VaultServer, tmp_path: Path) -> Iterator[World]:
-    with world_at(tmp_path, vault) as made:
-        made.connect()
-        yield made
-        made.forget_runs_under_way()
-
-
-@pytest.fixture
-def service(engineer: Engineer, world: World, tmp_path: Path) -> Iterator[Service]:
-    """The merge service, not started yet."""
-    made = Service(engineer.server, tmp_path / "service")
-    yield made
-    made.stop_all()
-
-
-@pytest.fixture
-def start(engineer: Engineer, world: World, tmp_path: Path) -> Start:
-    """Starts a run and waits until it is suspended at the gate."""
-
-    def starting(**parameters: Any) -> AtTheGate:
-        folder = tmp_path / f"people-{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        made = AtTheGate(engineer, world, folder, **parameters)
-        assert made.rest() == "Suspended", made.log()
-        return made
-
-    return starting
-
-
-@pytest.fixture
-def waiting(start: Start) -> AtTheGate:
-    """A run that is suspended at the gate."""
-    return start()
+def automations(engineer: Engineer) -> Iterator[None]:
+    """Ours, on the server to which everything is deployed."""
+    command(engineer.server, sys.executable, "-m", "deployments.automations", "--pending", "40")
+    yield
+    for automation in engineer.api.request("POST", "/automations/filter", {}):
+        engineer.api.request("DELETE", f"/automations/{automation['id']}")

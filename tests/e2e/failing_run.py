@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from tests.e2e.conftest import Engineer
-from tests.e2e.merge_service import Service
-from tests.world import Run
+from tests.engineer import Engineer
+from tests.merge_service import Service
+from tests.run import Run
 
 _PATIENCE = 180.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 
-from deployments.sandbox.prefect_server import PrefectServer
+from sandbox.prefect_server import PrefectServer
 
 
 def flow_processes(server: PrefectServer, run: str | None = None) -> list[psutil.Process]:

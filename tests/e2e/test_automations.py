@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 import uuid
@@ -14,12 +13,11 @@ from typing import Any
 
 import pytest
 
-from deployments.sandbox.environment import CHECKOUT
-from deployments.sandbox.prefect_server import PrefectServer
-from tests.e2e.conftest import Engineer
-from tests.e2e.merge_service import Service
-from tests.e2e.waiting import AtTheGate
-from tests.world import World
+from sandbox.prefect_server import PrefectServer
+from tests.e2e.conftest import command
+from tests.engineer import Engineer
+from tests.merge_service import Service
+from tests.waiting import AtTheGate
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +47,7 @@ def watch_merges():
 """
 DEPLOYMENTS = """
 definitions:
-  process: &process {name: enablement, job_variables: {command: python -m prefect.engine}}
+  process: &process {name: enablement}
 deployments:
   - {name: enable-cluster, entrypoint: "flows.py:enable_cluster", work_pool: *process}
   - {name: watch-merges, entrypoint: "flows.py:watch_merges", work_pool: *process}
@@ -78,19 +76,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
         command(prefect, sys.executable, "-m", "deployments.automations", "--silence", str(SILENCE_SECONDS))
         prefect.start_worker()
         yield prefect
-
-
-def command(server: PrefectServer, *arguments: str) -> None:
-    done = subprocess.run(
-        arguments,
-        env=server.environment,
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
 
 
 def emit(server: PrefectServer) -> None:
@@ -167,24 +152,10 @@ def test_an_event_of_a_ci_that_knows_no_run_makes_the_watcher_look(server: Prefe
     until(lambda: [run["state_type"] for run in runs()] == ["COMPLETED"] * 2, runs)
 
 
-@pytest.fixture
-def automations(engineer: Engineer) -> Iterator[None]:
-    """Ours, on the server to which everything is deployed."""
-    command(engineer.server, sys.executable, "-m", "deployments.automations")
-    yield
-    for automation in engineer.api.request("POST", "/automations/filter", {}):
-        engineer.api.request("DELETE", f"/automations/{automation['id']}")
-
-
 @pytest.mark.usefixtures("automations")
-def test_an_event_wakes_the_run_whose_change_has_landed(
-    engineer: Engineer, world: World, tmp_path: Path
-) -> None:
-    (tmp_path / "people").mkdir()
-    waiting = AtTheGate(engineer, world, tmp_path / "people")
-    assert waiting.rest() == "Suspended", waiting.log()
-    world.merge()
-    world.sync()
+def test_an_event_wakes_the_run_whose_change_has_landed(engineer: Engineer, waiting: AtTheGate) -> None:
+    waiting.world.merge()
+    waiting.world.sync()
     emit(engineer.server)
     assert engineer.await_state(waiting.id, "Completed", "Failed") == "Completed", waiting.log()
     # Not by the watcher's own schedule.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import requests
 
-from tests.e2e.conftest import Engineer
-from tests.traffic import Traffic
+from bench.traffic import Traffic
+from tests.engineer import Engineer
+from tests.merge_service import SECRET, Service
 from tests.world import World
 
 pytestmark = pytest.mark.e2e
@@ -35,30 +35,20 @@ def test_the_watcher_wakes_a_merged_run_and_a_second_run_changes_nothing(
     assert traffic.writes() == []
 
 
-def test_a_failed_step_is_retried_from_the_run_page_without_a_second_approval(
-    engineer: Engineer, world: World
+def test_a_merge_is_delivered_and_wakes_the_run_also_after_a_restart(
+    engineer: Engineer, world: World, service: Service
 ) -> None:
+    service.start()  # it looks once, and then only when it is told to
     run = engineer.start(ENABLE, world.parameters)
-    engineer.await_state(run, "Suspended")
-    world.merge("rebase")
-    assert engineer.api.resume(run) == "ACCEPT"
-    assert engineer.await_state(run, "Failed") == "Failed"
-    assert "Sync next in ArgoCD: app-of-apps of ember" in engineer.log(run)
-
+    assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
+    service.stop()
+    service.start()
+    assert engineer.api.flow_run(run)["state"]["name"] == "Suspended"
+    world.github.webhooks.append(service.webhook)
+    world.merge("squash")
     world.sync()
-    assert engineer.api.retry(run) == "ACCEPT"
     assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
+    assert {delivery.status for delivery in world.github.deliveries} == {202}
+    assert "enable emea/ember was woken: " in service.log
+    assert SECRET not in service.log
     assert len(world.pulls()) == 1
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("cluster", "a/b"), ("env", ".."), ("cluster", "Ember"), ("namespaces", []), ("namespaces", ["*"])],
-)
-def test_the_form_refuses_what_is_no_name(
-    engineer: Engineer, world: World, field: str, value: object
-) -> None:
-    with pytest.raises(requests.HTTPError) as refused:
-        engineer.start(ENABLE, world.parameters | {field: value})
-    assert refused.value.response.status_code in {409, 422}
-    assert field in refused.value.response.text

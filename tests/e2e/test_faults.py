@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.conftest import Engineer
+from tests.engineer import Engineer
 from tests.faults.faults import RETRY_AFTER, Fault, kill_process, once
 from tests.faults.installation import Proxies, proxies_of
 from tests.faults.state import vault_state
@@ -168,7 +168,8 @@ def test_what_a_person_has_to_look_at_ends_the_run_and_a_retry_goes_on(
     run = engineer.start(ENABLE, world.parameters)
     fails(run, "UnexpectedAnswer: Vault, sys/auth: an answer of more than 4194304 bytes")
     assert engineer.api.retry(run) == "ACCEPT"
-    fails(run, "UnexpectedAnswer: GitHub, the API: 200 with a body that is not JSON")
+    opening = "GitHub, pull request from sandbox:enable-vault/emea/ember"
+    fails(run, f"UnexpectedAnswer: {opening}: 200 with a body that is not JSON")
     assert len(world.pulls()) == 1
 
     assert engineer.api.retry(run) == "ACCEPT"

@@ -15,15 +15,15 @@ from typing import Any
 import psutil
 import pytest
 
-from deployments.sandbox.environment import CHECKOUT
-from deployments.sandbox.github_api import Webhook
-from deployments.sandbox.prefect_server import PrefectServer
+from bench.traffic import Traffic
 from runbook.gate import LABEL
-from tests.e2e.conftest import Engineer
-from tests.e2e.merge_service import Service
-from tests.e2e.waiting import AtTheGate
+from sandbox.environment import CHECKOUT
+from sandbox.github_api import Webhook
+from sandbox.prefect_server import PrefectServer
+from tests.engineer import Engineer
+from tests.merge_service import Service
 from tests.prefect_wire import Wire
-from tests.traffic import Traffic
+from tests.waiting import AtTheGate, Start
 from tests.world import World
 
 pytestmark = pytest.mark.e2e
@@ -92,15 +92,12 @@ def test_a_run_that_waits_has_no_process(waiting: AtTheGate) -> None:
     assert waiting.run()["state"]["name"] == "Suspended"
 
 
-def test_a_run_that_waits_holds_no_slot_of_its_worker(
-    without_worker: PrefectServer, engineer: Engineer, world: World, tmp_path: Path
-) -> None:
-    (tmp_path / "people").mkdir()
+def test_a_run_that_waits_holds_no_slot_of_its_worker(without_worker: PrefectServer, begin: Start) -> None:
     with worker(without_worker, "one-at-a-time", limit=1):
-        first = AtTheGate(engineer, world, tmp_path / "people")
+        first = begin()
         assert first.rest() == "Suspended", first.log()
         waits = first.run()["state"]["id"]
-        second = AtTheGate(engineer, world, tmp_path / "people")
+        second = begin()
         assert second.rest() == "Suspended", second.log()
         assert first.run()["state"]["id"] == waits, "nothing was taken from the first"
 
@@ -111,7 +108,7 @@ def only_of_pull_requests(service: Service) -> Webhook:
 
 
 def test_a_merge_that_is_announced_between_a_runs_look_and_its_suspension_is_not_lost(
-    without_worker: PrefectServer, engineer: Engineer, world: World, service: Service, tmp_path: Path
+    without_worker: PrefectServer, engineer: Engineer, world: World, service: Service, begin: Start
 ) -> None:
     service.start()
     with (
@@ -119,8 +116,7 @@ def test_a_merge_that_is_announced_between_a_runs_look_and_its_suspension_is_not
         worker(without_worker, "held", PREFECT_API_URL=wire.api_url),
     ):
         wire.hold(b"/set_state", b'"PAUSED"')
-        (tmp_path / "people").mkdir()
-        run = AtTheGate(engineer, world, tmp_path / "people", sync_timeout="10m")
+        run = begin(sync_timeout="10m")
         assert wire.struck.wait(180)
         world.github.webhooks.append(only_of_pull_requests(service))
         before = time.monotonic()
@@ -210,7 +206,7 @@ def test_newer_code_takes_over_a_run_that_waits_whether_or_not_it_can_read_its_r
 
 @pytest.mark.parametrize("reached", [False, True])
 def test_a_worker_killed_while_it_suspends_a_run_loses_nothing(
-    without_worker: PrefectServer, engineer: Engineer, world: World, tmp_path: Path, reached: bool
+    without_worker: PrefectServer, world: World, begin: Start, reached: bool
 ) -> None:
     with Wire(without_worker.port) as wire:
         without_worker.start_worker("doomed", PREFECT_API_URL=wire.api_url)
@@ -220,8 +216,7 @@ def test_a_worker_killed_while_it_suspends_a_run_loses_nothing(
             act=lambda: without_worker.kill_worker("doomed"),
             pass_on=reached,
         )
-        (tmp_path / "people").mkdir()
-        run = AtTheGate(engineer, world, tmp_path / "people")
+        run = begin()
         assert wire.struck.wait(180)
     without_worker.start_worker("spare")
     world.merge()
@@ -232,15 +227,17 @@ def test_a_worker_killed_while_it_suspends_a_run_loses_nothing(
         # run takes over; it finds the change where it is.
         assert run.run()["state"]["name"] == "Running"
         world.sync()
-        again = AtTheGate(engineer, world, tmp_path / "people")
+        again = begin()
         assert again.rest() == "Completed", again.log()
     assert len(world.pulls()) == 1
     without_worker.stop_worker("spare")
 
 
-def test_a_run_whose_worker_is_killed_while_it_resumes_it_is_set_free_by_the_service(
-    waiting: AtTheGate, without_worker: PrefectServer, service: Service
+@pytest.mark.usefixtures("automations")
+def test_a_run_whose_worker_is_killed_while_it_resumes_it_is_set_free_by_an_automation(
+    waiting: AtTheGate, without_worker: PrefectServer
 ) -> None:
+    carried = waiting.run()["empirical_policy"]
     waiting.world.merge()
     waiting.world.sync()
     with Wire(without_worker.port) as wire:
@@ -253,11 +250,22 @@ def test_a_run_whose_worker_is_killed_while_it_resumes_it_is_set_free_by_the_ser
         )
         assert waiting.look().woken == ("enable emea/ember",)
         assert wire.struck.wait(180)
-    without_worker.start_worker("spare")
-    # Prefect leaves it so for ever: no worker takes a run that is Pending.
+    # Prefect by itself leaves it so for ever: no worker takes a run that is Pending.
     assert waiting.run()["state"]["type"] == "PENDING"
-    assert waiting.rest(lambda: service.start(interval=2.0, pending_limit=5.0)) == "Completed", waiting.log()
-    assert "enable emea/ember was stuck in " in service.log
+    without_worker.start_worker("spare")
+    state = waiting.engineer.await_state(waiting.id, "Completed", "Failed")
+    assert state == "Completed", waiting.log()
+    assert waiting.run()["empirical_policy"]["pause_keys"] == carried["pause_keys"]
+    said = [str(state["message"]) for state in waiting.states() if state["name"] == "Scheduled"]
+    assert any("Scheduled again by an automation" in message for message in said), said
     assert each_step_ran_once(waiting)
     assert len(waiting.world.pulls()) == 1
     without_worker.stop_worker("spare")
+
+
+def test_cancel_in_the_ui_ends_it(waiting: AtTheGate) -> None:
+    state = {"state": {"type": "CANCELLING"}}
+    waiting.engineer.api.request("POST", f"/flow_runs/{waiting.id}/set_state", state)
+    assert waiting.engineer.await_state(waiting.id, "Cancelled") == "Cancelled"
+    waiting.world.merge()
+    assert waiting.look().waiting == 0

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from deployments.sandbox.environment import CHECKOUT
-from deployments.sandbox.ports import is_free
-from deployments.sandbox.prefect_api import FINAL_STATES
-from deployments.sandbox.prefect_server import PrefectServer
-from deployments.sandbox.processes import SandboxError
+from sandbox.environment import CHECKOUT
+from sandbox.ports import is_free
+from sandbox.prefect_api import FINAL_STATES, PrefectApi
+from sandbox.prefect_server import PrefectServer
+from sandbox.processes import SandboxError
+from tests.merge_service import Service
 
 pytestmark = pytest.mark.e2e
 
@@ -34,8 +36,8 @@ DEPLOYMENT = """
 deployments:
   - name: hello
     entrypoint: hello.py:hello
-    work_pool: {name: enablement, job_variables: {command: python -m prefect.engine}}
-    concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
+    work_pool: {name: enablement}
+    concurrency_limit: {limit: 1, collision_strategy: ENQUEUE}
 pull:
   - prefect.deployments.steps.set_working_directory:
       directory: "{{ $ENABLEMENT_CHECKOUT }}"
@@ -50,7 +52,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     (checkout / "hello.py").write_text(FLOW)
     (checkout / "prefect.yaml").write_text(DEPLOYMENT)
     state = tmp_path_factory.mktemp("prefect")
-    with PrefectServer(state, ENABLEMENT_CHECKOUT=str(checkout)) as prefect:
+    with PrefectServer(
+        state, ENABLEMENT_CHECKOUT=str(checkout), PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS="1"
+    ) as prefect:
         prefect.deploy(checkout)
         prefect.start_worker()
         yield prefect
@@ -104,13 +108,12 @@ def test_a_run_sees_nothing_of_the_person(server: PrefectServer, monkeypatch: py
     server.stop_worker("started-in-a-personal-shell")
 
 
-def test_a_second_run_is_cancelled_while_the_first_one_works(server: PrefectServer) -> None:
-    first = server.api.create_flow_run("hello/hello", {"seconds": 30})
+def test_a_second_run_waits_while_the_first_one_works(server: PrefectServer) -> None:
+    first = server.api.create_flow_run("hello/hello", {"seconds": 10})
     reached(server, first, "Running")
     second = server.api.create_flow_run("hello/hello")
-    assert ended(server, second)["type"] == "CANCELLED"
-    server.api.request("POST", f"/flow_runs/{first}/set_state", {"state": {"type": "CANCELLING"}})
-    assert ended(server, first)["type"] == "CANCELLED"
+    reached(server, second, "AwaitingConcurrencySlot")
+    assert [ended(server, run)["type"] for run in (first, second)] == ["COMPLETED", "COMPLETED"]
 
 
 def test_a_deployment_that_cannot_be_made_says_why(server: PrefectServer, tmp_path: Path) -> None:
@@ -119,13 +122,47 @@ def test_a_deployment_that_cannot_be_made_says_why(server: PrefectServer, tmp_pa
         server.deploy(tmp_path)
 
 
-def test_the_flows_of_the_checkout_load_in_a_worker(tmp_path: Path) -> None:
-    with PrefectServer(tmp_path / "prefect") as prefect:
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"command": "id"},
+        {"env": {"PYTHONPATH": "/tmp/theirs"}},
+        {"working_dir": "/tmp/theirs"},
+        {"labels": {"x": "y"}, "anything": 1},
+    ],
+)
+def test_no_run_brings_a_command_or_an_environment_of_its_own(
+    server: PrefectServer, variables: dict[str, Any]
+) -> None:
+    path = f"/deployments/{server.api.deployment('hello/hello')['id']}/create_flow_run"
+    with pytest.raises(requests.HTTPError, match="Additional properties are not allowed"):
+        server.api.request("POST", path, {"job_variables": variables})
+
+
+def test_whoever_lacks_the_servers_credential_gets_nothing_and_worker_and_service_have_it(
+    tmp_path: Path,
+) -> None:
+    """As README installs it: the flows of the checkout, a credential of the server and of all who use it."""
+    credential = "enablement:correct horse"
+    with PrefectServer(
+        tmp_path / "prefect",
+        PREFECT_SERVER_API_AUTH_STRING=credential,
+        PREFECT_API_AUTH_STRING=credential,
+    ) as prefect:
         prefect.deploy()
         prefect.start_worker()
         run = prefect.api.create_flow_run("watch-merges/watch-merges")
         assert ended(prefect, run)["type"] == "COMPLETED", prefect.api.logs(run)
         assert prefect.environment["ENABLEMENT_CHECKOUT"] == str(CHECKOUT)
+        for given in ("", "enablement:wrong"):
+            for path in ("/block_documents/filter", "/flow_runs/filter", "/work_pools/filter"):
+                with pytest.raises(requests.HTTPError, match="401"):
+                    PrefectApi(prefect.api_url, given).request("POST", path, {"include_secrets": True})
+        service = Service(prefect, tmp_path / "service")
+        try:
+            service.start()  # returns once it has looked
+        finally:
+            service.stop_all()
 
 
 def test_a_start_without_a_kept_database_keeps_one_for_the_next(tmp_path: Path) -> None:

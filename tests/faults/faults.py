@@ -92,6 +92,19 @@ def nothing(_place: int, _point: Point) -> None:
     """Strike nothing."""
 
 
+class Held:
+    """Decides nothing, but keeps the requests that match waiting: ``waits`` for ``let_go``."""
+
+    def __init__(self, matches: Callable[[Point], bool]) -> None:
+        self._matches = matches
+        self.waits, self.let_go = threading.Event(), threading.Event()
+
+    def __call__(self, _place: int, point: Point) -> None:
+        if not self.let_go.is_set() and self._matches(point):
+            self.waits.set()
+            self.let_go.wait()
+
+
 class Script:
     """What was asked, and what to strike. Used by the threads of all proxies.
 

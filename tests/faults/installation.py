@@ -12,11 +12,12 @@ from typing import Any
 
 import yaml
 
+from bench.world import REPOSITORY
 from tests.faults.faults import Script
 from tests.faults.proxy import Proxy, Server
 from tests.faults.run import Scene
 from tests.rights import cluster_account
-from tests.world import REPOSITORY, World
+from tests.world import World
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployments.sandbox.vault_seed import PIPELINE_POLICY
+from sandbox.vault_seed import PIPELINE_POLICY
 from tests.faults.faults import Point
 from tests.faults.installation import Proxies
 from tests.faults.run import Scene

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from runbook.policies import read_policy
+from runbook.objects.policy import read_policy
 from tests.faults.installation import Proxies
 from tests.faults.run import Scene
 from tests.world import World
@@ -62,7 +62,8 @@ def _holds(there: Any, theirs: Any) -> bool:
 
 
 def without_pins(proxies: Proxies) -> Scene:
-    """The scene of a run whose token may write a group that others use too."""
+    """The scene of a run whose token may write what others use too, and that was told so."""
     scene = proxies.scene()
     vault = scene.vault | {"token": proxies.world.vault.root_token, "pinned_policy": False}
-    return replace(scene, vault=vault)
+    told = {"adopt": [CONFIG], "cluster_moved": True}
+    return replace(scene, vault=vault, parameters=scene.parameters | told)

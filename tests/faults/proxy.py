@@ -8,11 +8,9 @@ after" are what they say.
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
@@ -22,13 +20,13 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from deployments.sandbox.certificates import CertificateAuthority
+import urllib3
+
+from sandbox.certificates import CertificateAuthority
 from tests.faults.faults import Answer, Fault, Script, answer_of
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "proxy-connection"}
 _NO_BODY = {204, 304}
-_IDLE = 2.0
-"""Seconds after which a connection to the real server is not used again: it may be about to close it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,8 @@ class Proxy:
         handler = type("_Handler", (_Handler,), {"server_behind": server, "script": script})
         self._listener = _Listener(("127.0.0.1", 0), handler)
         self._listener.context = self._own_context
+        trust = {"ssl_context": ssl.create_default_context(cadata=server.ca_pem)} if server.ca_pem else {}
+        self._listener.behind = urllib3.connection_from_url(server.url, maxsize=32, timeout=60, **trust)
         self._thread = threading.Thread(
             target=self._listener.serve_forever, args=(0.05,), name=f"proxy of {server.url}", daemon=True
         )
@@ -76,6 +76,7 @@ class Proxy:
         self._listener.shutdown()
         self._thread.join()
         self._listener.server_close()
+        self._listener.behind.close()
 
 
 def _context(authority: CertificateAuthority) -> ssl.SSLContext:
@@ -91,6 +92,7 @@ class _Listener(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
     context: ssl.SSLContext | None = None
+    behind: urllib3.HTTPConnectionPool
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that are killed break connections off; that is what this is for."""
@@ -105,18 +107,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Listener
     server_behind: Server
     script: Script
-    _behind: http.client.HTTPConnection | None = None
-    _used = 0.0
 
     def setup(self) -> None:
         if self.server.context is not None:
             self.request = self.server.context.wrap_socket(self.request, server_side=True)
         super().setup()
-
-    def finish(self) -> None:
-        if self._behind is not None:
-            self._behind.close()
-        super().finish()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """The script notes what was asked."""
@@ -178,35 +173,17 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _ask(self, body: bytes) -> Answer:
-        behind = self._connection()
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-        behind.request(self.command, self.path, body or (b"" if self.command != "GET" else None), headers)
-        response = behind.getresponse()
-        answer = Answer(response.status, tuple(response.getheaders()), response.read())
-        self._used = time.monotonic()
-        return answer
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if self._behind is not None and time.monotonic() - self._used < _IDLE and self._behind.sock:
-            return self._behind
-        if self._behind is not None:
-            self._behind.close()
-        parts = urlsplit(self.server_behind.url)
-        host, port = str(parts.hostname), parts.port
-        if self.server_behind.ca_pem is None:
-            self._behind = http.client.HTTPConnection(host, port, timeout=60)
-        else:
-            context = _trust(self.server_behind.ca_pem)
-            self._behind = http.client.HTTPSConnection(host, port, timeout=60, context=context)
-        self._behind.connect()
-        self._behind.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self._behind
-
-
-def _trust(ca_pem: str, known: dict[str, ssl.SSLContext] = {}) -> ssl.SSLContext:  # noqa: B006 - a cache
-    if ca_pem not in known:
-        known[ca_pem] = ssl.create_default_context(cadata=ca_pem)
-    return known[ca_pem]
+        response = self.server.behind.urlopen(
+            self.command,
+            self.path,
+            body or (b"" if self.command != "GET" else None),
+            headers,
+            retries=False,
+            redirect=False,
+            decode_content=False,
+        )
+        return Answer(response.status, tuple(response.headers.items()), response.data)
 
 
 def _readable(path: str) -> str:

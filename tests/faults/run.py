@@ -14,36 +14,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from prefect.logging import disable_run_logger
 
+from change.gate.merge import _who
+from change.permission import Permission, permission
+from change.records import Recorder
+from change.results import Checked, Proposed
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
+from runbook.application_names import ApplicationNames
 from runbook.approval import ApprovedPlan
 from runbook.errors import PrerequisiteMissing, VerificationFailed
-from runbook.gitops import meaning_of, unmet, wanted_edits
+from runbook.gitops import FileEdit, Tree, meaning_of, unmet
+from runbook.hosts import ApiServer
 from runbook.plan import Plan, PlannedFile, plan_sha256, vault_section
+from runbook.pull_request import plan_of, words
 from runbook.records import Context
 from runbook.request import EnableRequest
+from runbook.vault_store import VaultStore
 from systems.vault import Vault
-from tasks.auth_config import ApiServer, realize_config
-from tasks.auth_method import realize_mount
-from tasks.diagnose import failure
-from tasks.diagnosis.examine import Asked, examine
-from tasks.group import realize_group
-from tasks.mandate import Mandate, recorded
-from tasks.merge_gate import _who
-from tasks.policies import realize_policies
+from tasks.diagnose import examine, failure
+from tasks.diagnosis.asking import Asked
 from tasks.preflight.step import Connections, investigate
 from tasks.pull_request import _as_found, _propose
-from tasks.records import Recorder
-from tasks.repository import clone, store_settings
-from tasks.role import realize_role
+from tasks.runbooks import ENABLE_CLUSTER
 from tasks.verify import await_store, prove_login
 from tasks.wait_until_synced import _wait
+from tests.steps import realize_config, realize_group, realize_mount, realize_policies, realize_role
 
 T = TypeVar("T")
 Call = Callable[[str, Callable[[], Any]], Any]
@@ -106,14 +107,14 @@ def run(scene: Scene, call: Callable[[str, Callable[[], Any]], Any] = at_once, *
             proposal = call("open the pull request", lambda: steps.open_pull_request(checked))
             if not call("check the merge", lambda: steps.check_merge(checked, proposal)):
                 return WAITS
-            approved = proposal["plan_sha256"]
+            approved = plan_of(proposal.text) or ""
         steps.find_plan(approved)
         call("wait until synced", steps.wait_until_synced)
-        call("write policies", steps.write_policies)
-        call("write group and alias", steps.write_group)
-        call("enable auth method", steps.enable_auth_method)
+        call("write policies", lambda: steps.write(realize_policies))
+        call("write group and alias", lambda: steps.write(realize_group))
+        call("enable auth method", lambda: steps.write(realize_mount))
         call("configure auth method", steps.configure_auth_method)
-        call("write role", steps.write_role)
+        call("write role", lambda: steps.write(realize_role))
         call("verify the login", steps.verify_login)
         call("publish the report", steps.publish_report)
     return ENABLED
@@ -129,96 +130,95 @@ class _Steps:
         self.waits_for = self.plans / "waits-for.json"
         self.plan: ApprovedPlan | None = None
 
-    def preflight(self) -> dict[str, Any]:
-        found = investigate(Connections(self.vault, self.repository, self.cluster), self.request)
+    def preflight(self) -> Checked:
+        connections = Connections(self.vault, self.repository, self.cluster)
+        found = investigate(ENABLE_CLUSTER, connections, self.request)
         error = found.error(self.request.target)
         if error is not None:
             raise error
         files = tuple(PlannedFile(edit.path, edit.diff()) for edit in found.edits)
-        plan = Plan(self.request.target, files, found.changes)
+        plan = Plan(str(self.request.target), files, found.changes)
         (self.plans / plan.sha256).write_text(json.dumps(plan.as_json()))
-        return {
-            "plan_sha256": plan.sha256,
-            "vault_changes": vault_section(plan.changes),
-            "served_versions": list(found.served_versions),
-        }
+        return Checked(plan.sha256, vault_section(plan.changes), found.served_versions, found.applications)
 
-    def open_pull_request(self, checked: dict[str, Any]) -> dict[str, Any]:
-        settings = store_settings(self.vault, tuple(checked["served_versions"]))
+    def open_pull_request(self, checked: Checked) -> Proposed:
         request, repository = self.request, self.repository
         wanted = json.loads(self.waits_for.read_text()) if self.waits_for.exists() else {}
-        with clone(repository) as base, repository.github() as github:
-            edits = wanted_edits(base.tree, request, repository.layout, settings)
+
+        def missing(tree: Tree) -> tuple[FileEdit, ...]:
+            return self._missing(tree, checked)
+
+        with repository.clone() as base, repository.github() as github:
+            edits = missing(base.tree)
             found = github.find_pull_request(repository.owner, request.target.branch, repository.base_branch)
             if edits:
+                paths, sha256 = [edit.path for edit in edits], checked.plan_sha256
+                text = words(ENABLE_CLUSTER.purpose(request), paths, checked.vault_changes, sha256, None)
                 recorder = self._recorder()
-                proposed = _propose(request, repository, github, base, settings, checked, found, recorder)
+                proposed = _propose(
+                    request, repository, github, base, edits, missing, text, sha256, found, recorder
+                )
                 wanted = meaning_of(edits)
             else:
                 proposed = _as_found(request, found, shared=False)
-        return proposed.as_json() | {"wanted": wanted}
+        return replace(proposed, wanted=wanted)
 
-    def check_merge(self, checked: dict[str, Any], proposal: dict[str, Any]) -> bool:
-        settings = store_settings(self.vault, tuple(checked["served_versions"]))
-        with clone(self.repository) as base:
-            edits = wanted_edits(base.tree, self.request, self.repository.layout, settings)
-            lacking = unmet(base.tree, proposal["wanted"])
+    def check_merge(self, checked: Checked, proposal: Proposed) -> bool:
+        with self.repository.clone() as base:
+            edits = self._missing(base.tree, checked)
+            lacking = unmet(base.tree, proposal.wanted)
         if edits or lacking:
-            self.waits_for.write_text(json.dumps(proposal["wanted"]))
+            self.waits_for.write_text(json.dumps(proposal.wanted))
             return False
-        _who(self.repository, proposal)
+        _who(self.repository, proposal, "")
         return True
+
+    def _missing(self, tree: Tree, checked: Checked) -> tuple[FileEdit, ...]:
+        return ENABLE_CLUSTER.missing(
+            tree, self.request, self.repository, self.vault, checked.served_versions
+        )
 
     def find_plan(self, sha256: str) -> None:
         plan = json.loads((self.plans / sha256).read_text())
         assert plan_sha256(plan) == sha256
-        self.plan = ApprovedPlan(sha256, plan["changes"])
+        self.plan = ApprovedPlan(sha256, plan["changes"], None)
 
     def wait_until_synced(self) -> None:
         with self.cluster.client() as openshift:
-            _wait(openshift, self.request)
+            _wait(openshift, self.request, ApplicationNames())
 
-    def write_policies(self) -> None:
-        with self._vault() as vault:
-            realize_policies(vault, self.request, self._mandate(vault))
-
-    def write_group(self) -> None:
-        with self._vault() as vault:
-            realize_group(vault, self.request, self._mandate(vault))
-
-    def enable_auth_method(self) -> None:
-        with self._vault() as vault:
-            realize_mount(vault, self.request, self._mandate(vault))
+    def write(self, realize: Callable[[Vault, EnableRequest, Permission], object]) -> None:
+        with self.vault.client() as vault:
+            realize(vault, self.request, self._permission(vault))
 
     def configure_auth_method(self) -> None:
-        with self.cluster.client() as openshift, self._vault() as vault:
+        with self.cluster.client() as openshift, self.vault.client() as vault:
             api = ApiServer(*self.cluster.as_vault_sees_it(openshift))
-            realize_config(vault, openshift, self.request, api, self._mandate(vault))
-
-    def write_role(self) -> None:
-        with self._vault() as vault:
-            realize_role(vault, self.request, self._mandate(vault))
+            realize_config(vault, openshift, self.request, api, self._permission(vault))
 
     def verify_login(self) -> None:
-        with self.cluster.client() as openshift, self._vault() as vault:
+        with self.cluster.client() as openshift, self.vault.client() as vault:
+            api = ApiServer(*self.cluster.as_vault_sees_it(openshift))
+            connection = self.vault
+            store = VaultStore.meant(
+                self.request, connection.server_for_clusters, connection.ca_for_clusters, connection.namespace
+            )
             try:
                 for namespace in self.request.namespaces:
-                    prove_login(vault, openshift, self.request, namespace)
+                    prove_login(vault, openshift, self.request, api, namespace)
             except (VerificationFailed, PrerequisiteMissing) as error:
-                raise failure(examine(Asked(vault, openshift), self.request)) or error from error
+                raise failure(examine(Asked(self.request, vault, openshift, api, store))) or error from error
             for namespace in self.request.namespaces:
-                await_store(openshift, self.request, namespace, 0)
+                await_store(openshift, store, namespace, 0)
 
     def publish_report(self) -> None:
-        with self._vault() as vault:
+        with self.vault.client() as vault:
             vault.audit_devices()
 
-    def _vault(self) -> Vault:
-        return self.vault.client(correlation_id="a run without Prefect")
-
-    def _mandate(self, vault: Vault) -> Mandate:
+    def _permission(self, vault: Vault) -> Permission:
         assert self.plan is not None
-        return recorded(self.request, self.plan, vault, self._recorder())
+        return permission(self.plan, vault, self._recorder(), lambda _changes: None, "the ClusterConnection")
 
     def _recorder(self) -> Recorder:
-        return Recorder(Context("a run without Prefect", None, "a test"), self.request.gitops)
+        context = Context("a run without Prefect", None, "a test")
+        return Recorder(context, self.request.gitops, lambda _record: None)

@@ -8,8 +8,9 @@ from typing import Any
 
 import requests
 
-from deployments.sandbox.environment import clean_environment
-from tests.world import REPOSITORY, World
+from bench.world import REPOSITORY
+from sandbox.environment import clean_environment
+from tests.world import World
 
 State = dict[str, Any]
 

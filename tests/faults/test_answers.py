@@ -16,7 +16,6 @@ import pytest
 
 from runbook.errors import Busy, EnablementError, TransientError, UnexpectedAnswer, Unreachable
 from runbook.pull_request import plan_of
-from tests.faults.conftest import Counted
 from tests.faults.faults import ANSWERS, ONLY_OF_VAULT, RETRY_AFTER, Fault, Point, Script
 from tests.faults.installation import Proxies
 from tests.faults.other_ways import LOGIN, REVIEWERS_TOKEN, REVOKE, is_of_the_other_way, let_in, other_way
@@ -199,22 +198,19 @@ def land(proxies: Proxies) -> str:
 
 
 @pytest.mark.parametrize("fault", ANSWERS, ids=lambda fault: fault.name.lower())
-def test_each_request_fails_once_and_the_end_is_the_same(
-    proxies: Proxies, fault: Fault, counted: Counted
-) -> None:
+def test_each_request_fails_once_and_the_end_is_the_same(proxies: Proxies, fault: Fault) -> None:
     world = proxies.world
     each = EachOnce([fault], proxies.script, proxies.scene().secrets)
     settle(world)
     fail_each(each, proxies, WAITS, world.github.reset)
     land(proxies)
     fail_each(each, proxies, ENABLED, world.vault.reset)
-    counted(f"failed with {fault.value}", len(each.struck))
     assert ("publish the report", Point("Vault", "GET", "sys/audit", 1), fault) in each.struck
     assert each.errors
 
 
 def test_each_request_of_its_own_login_and_of_the_reviewers_token_fails_in_every_way(
-    proxies: Proxies, counted: Counted
+    proxies: Proxies,
 ) -> None:
     world, scene = proxies.world, other_way(proxies)
     let_in(world)
@@ -223,15 +219,12 @@ def test_each_request_of_its_own_login_and_of_the_reviewers_token_fails_in_every
     approved = land(proxies)
     each = EachOnce(ANSWERS, proxies.script, scene.secrets, only=is_of_the_other_way)
     fail_each(each, proxies, ENABLED, lambda: reset_for_the_other_way(world), scene, approved)
-    counted("failed at its own login, logout and the reviewer's token", len(each.struck))
     assert {point.name for _, point, _ in each.struck} == {LOGIN, REVOKE, REVIEWERS_TOKEN}
     assert each.errors
 
 
 @pytest.mark.parametrize("fault", [Fault.NOT_FOUND, Fault.CUT], ids=lambda fault: fault.name.lower())
-def test_what_others_have_put_there_stays_whichever_request_fails(
-    proxies: Proxies, fault: Fault, counted: Counted
-) -> None:
+def test_what_others_have_put_there_stays_whichever_request_fails(proxies: Proxies, fault: Fault) -> None:
     world, scene = proxies.world, without_pins(proxies)
 
     def begin() -> None:
@@ -250,6 +243,5 @@ def test_what_others_have_put_there_stays_whichever_request_fails(
     each = EachOnce([fault], proxies.script, scene.secrets, alone=True, after_failure=all_is_there)
     fail_each(each, proxies, ENABLED, begin, scene, approved, MORE_ROUNDS)
     all_is_there()
-    counted(f"failed with {fault.value}, beside what others have put there", len(each.struck))
     written = {point.name for _, point, _ in each.struck if point.method == "POST"}
     assert {f"Vault: POST {path}" for path in (GROUP, CONFIG, ROLE)} <= written

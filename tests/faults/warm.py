@@ -22,8 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from deployments.sandbox.environment import CHECKOUT
 from runbook.errors import EnablementError
+from sandbox.environment import CHECKOUT
 from tests.faults.faults import Script, kill_process
 from tests.faults.run import Scene, run
 

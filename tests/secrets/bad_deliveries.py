@@ -9,32 +9,24 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx
 
-from deployments.sandbox.github_api.webhooks import signature
+from bench.world import REPOSITORY
+from sandbox.github_api.webhooks import signature
 from tests.deployments.merge_service.payloads import encoded, ping, pull_request, push
-from tests.e2e.merge_service import Service
-from tests.world import REPOSITORY
+from tests.merge_service import Service
 
 _PATH = "/webhook"
 _SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class BadDelivery:
-    """One of them, and with which status it is answered."""
-
-    what: str
-    status: int
-    body: bytes = field(repr=False)
-    headers: dict[str, str] = field(repr=False)
-    path: str = field(default=_PATH, repr=False)
+Delivery = tuple[str, int, bytes, dict[str, str]]
+"""What is odd about it, with which status it is answered, its body and its headers."""
 
 
-def bad_deliveries(secret: str) -> Iterator[BadDelivery]:
+def bad_deliveries(secret: str) -> Iterator[Delivery]:
     """All that are well-formed HTTP. ``secret`` is the webhook's, and has the form of an id."""
 
     def headers(body: bytes, event: str = "push", **changes: str) -> dict[str, str]:
@@ -58,25 +50,23 @@ def bad_deliveries(secret: str) -> Iterator[BadDelivery]:
     other = signature("the secret of somebody else", telling)
     odd = encoded({"secret": secret})
 
-    yield BadDelivery("the secret as every header", 401, telling, headers(telling, **everywhere))
-    yield BadDelivery("wrong signature", 401, telling, headers(telling, x_hub_signature_256=other))
+    yield "the secret as every header", 401, telling, headers(telling, **everywhere)
+    yield "wrong signature", 401, telling, headers(telling, x_hub_signature_256=other)
     cut = {"x_hub_signature_256": f"sha256={secret[:63]}", "authorization": f"Basic {secret}"}
-    yield BadDelivery(
-        "in the query", 401, telling, headers(telling, **cut), f"{_PATH}?secret={secret}&{secret}"
-    )
-    yield BadDelivery("in the path", 404, telling, headers(telling), f"{_PATH}/{secret}")
-    yield BadDelivery("in the type", 415, telling, headers(telling, content_type=f"text/{secret}"))
-    yield BadDelivery("a body that is no JSON", 400, secret.encode(), headers(secret.encode()))
-    yield BadDelivery("a body of another shape", 400, odd, headers(odd))
-    yield BadDelivery("in a bad id", 400, telling, headers(telling, x_github_delivery=f"{secret} {secret}"))
-    yield BadDelivery("as the event", 202, telling, headers(telling, secret))
-    yield BadDelivery("in a ping", 200, telling, headers(telling, "ping"))
-    yield BadDelivery("as the repository", 202, foreign, headers(foreign))
+    yield "in the query", 401, telling, headers(telling, **cut)
+    yield "in the path", 404, telling, headers(telling)
+    yield "in the type", 415, telling, headers(telling, content_type=f"text/{secret}")
+    yield "a body that is no JSON", 400, secret.encode(), headers(secret.encode())
+    yield "a body of another shape", 400, odd, headers(odd)
+    yield "in a bad id", 400, telling, headers(telling, x_github_delivery=f"{secret} {secret}")
+    yield "as the event", 202, telling, headers(telling, secret)
+    yield "in a ping", 200, telling, headers(telling, "ping")
+    yield "as the repository", 202, foreign, headers(foreign)
     # These two are right but for what they carry: they are remembered, and looked at.
-    yield BadDelivery("as id and branch", 202, branch, headers(branch, x_github_delivery=secret))
-    yield BadDelivery("in the body", 202, telling, headers(telling, "pull_request"))
+    yield "as id and branch", 202, branch, headers(branch, x_github_delivery=secret)
+    yield "in the body", 202, telling, headers(telling, "pull_request")
     hook = encoded(ping(REPOSITORY) | {"hook": {"config": {"secret": secret}}})
-    yield BadDelivery("as GitHub's own ping would, unmasked", 200, hook, headers(hook, "ping"))
+    yield "as GitHub's own ping would, unmasked", 200, hook, headers(hook, "ping")
 
 
 def _broken(secret: str) -> Iterator[tuple[int, bytes]]:
@@ -89,14 +79,15 @@ def _broken(secret: str) -> Iterator[tuple[int, bytes]]:
 
 def send_bad_deliveries(service: Service) -> list[bytes]:
     """Send all of them, and see that each is answered as it should be. Returns the answers."""
-    answers = []
+    answers, secret = [], service.secret
     with httpx.Client(base_url=service.url, timeout=_SECONDS, trust_env=False) as client:
-        for bad in bad_deliveries(service.secret):
-            answer = client.post(bad.path, content=bad.body, headers=bad.headers)
-            assert answer.status_code == bad.status, f"{bad.what}: {answer.status_code} {answer.text}"
+        paths = {"in the query": f"?secret={secret}&{secret}", "in the path": f"/{secret}"}
+        for what, status, body, headers in bad_deliveries(secret):
+            answer = client.post(f"{_PATH}{paths.get(what, '')}", content=body, headers=headers)
+            assert answer.status_code == status, f"{what}: {answer.status_code} {answer.text}"
             answers.append(json.dumps([answer.headers.multi_items(), answer.text]).encode())
         answers.append(client.get("/healthz").content)
-    for status, request in _broken(service.secret):
+    for status, request in _broken(secret):
         answer_bytes = _send(service.url, request)
         assert answer_bytes.split(b" ", 2)[1] == str(status).encode(), answer_bytes
         answers.append(answer_bytes)

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from deployments.sandbox.prefect_server import PrefectServer
-from deployments.sandbox.vault_seed import PIPELINE_POLICY
-from deployments.sandbox.vault_server import VaultServer
+from bench.world import REPOSITORY
+from sandbox.prefect_server import PrefectServer
+from sandbox.vault_seed import PIPELINE_POLICY
+from sandbox.vault_server import VaultServer
+from tests.faults.faults import Point, Script
 from tests.rights import EMBER, policy_of_the_tests
 from tests.secrets.places import head_of, set_head
-from tests.secrets.relay import Relay
-from tests.world import REPOSITORY, World
+from tests.world import World
 
 _PLAN_LINE = re.compile(r"^Plan: .*$", re.MULTILINE)
 
@@ -23,7 +24,7 @@ _PLAN_LINE = re.compile(r"^Plan: .*$", re.MULTILINE)
 @contextmanager
 def pinned(vault: VaultServer, path: str, field: str) -> Iterator[None]:
     """Vault's administrators allow one other value only; a token's capabilities do not show that."""
-    before, rule, after = policy_of_the_tests().partition(f'path "{path}" {{\n')
+    before, rule, after = policy_of_the_tests(vault).partition(f'path "{path}" {{\n')
     block, end, rest = after.partition("\n}\n")
     opening = "  allowed_parameters = {\n"
     assert opening in block, f"nothing is pinned at {path}"
@@ -42,7 +43,7 @@ def policy_of_the_pipeline(vault: VaultServer, policy: str) -> Iterator[None]:
     try:
         yield
     finally:
-        vault.request("PUT", write, {"policy": policy_of_the_tests()})
+        vault.request("PUT", write, {"policy": policy_of_the_tests(vault)})
 
 
 @contextmanager
@@ -75,23 +76,22 @@ def pushes_refused(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def base_branch_gone_once_it_is_proposed(world: World, relay: Relay) -> Iterator[None]:
+def base_branch_gone_once_it_is_proposed(world: World, script: Script) -> Iterator[None]:
     """Somebody renames the base branch between the pull request and the look at it."""
     repository = world.github.path_of(REPOSITORY)
     head = head_of(repository, "main")
     gone = threading.Event()
 
-    def hold(chunk: bytes) -> bool:
-        if b"git-upload-pack" in chunk and not gone.is_set() and world.pulls("open"):
+    def take_away(_place: int, point: Point) -> None:
+        if "git-upload-pack" in point.path and not gone.is_set() and world.pulls("open"):
             gone.set()
             set_head(repository, "main", None)
-        return False
 
-    relay.hold = hold
+    script.begin(take_away)
     try:
         yield
     finally:
-        relay.hold = lambda _chunk: False
+        script.begin()
         set_head(repository, "main", head)
 
 

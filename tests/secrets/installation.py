@@ -14,16 +14,16 @@ from typing import Any, Self
 
 import yaml
 
-from deployments.sandbox.certificates import CertificateAuthority
-from deployments.sandbox.prefect_server import PrefectServer
-from tests.e2e.merge_service import Service
+from sandbox.certificates import CertificateAuthority
+from sandbox.prefect_server import PrefectServer
+from tests.merge_service import Service
 from tests.rights import cluster_account
 from tests.secrets.machine_places import WorkingDirectory, of_children, of_temporary_files, of_this_process
 from tests.secrets.needles import Secret
 from tests.secrets.places import Place
-from tests.secrets.prefect_places import Subscription, announced, decrypted_blocks, shown_by_the_api, stored
+from tests.secrets.prefect_places import decrypted_blocks, of_prefect
 from tests.secrets.search import Finding, Searcher
-from tests.secrets.system_places import of_the_merge_service, of_the_pull_request, of_the_stand_ins
+from tests.secrets.system_places import of_files, of_the_pull_request
 from tests.secrets.watch import FolderWatch, ProcessWatch
 from tests.world import World
 
@@ -68,14 +68,13 @@ class SearchedInstallation:
         self.processes = ProcessWatch(os.getpid())
         self.temporary = FolderWatch(worker_temporary, self._temporary)
         self._left_by_others = set(self._clones())
-        self.events = Subscription(server.api)
         self._working_directory = WorkingDirectory(self._temporary / "planted")
         self.places = tuple(self._places())
         self._proved = False
 
     def __enter__(self) -> Self:
         tempfile.tempdir = str(self._temporary)
-        for watch in (self.processes, self.temporary, self.events):
+        for watch in (self.processes, self.temporary):
             self._stack.enter_context(watch)
         self._stack.callback(self.service.stop_all)
         self.service.start()
@@ -151,9 +150,6 @@ class SearchedInstallation:
         kubernetes = self.world.kubernetes.ca_file.parent
         meant = {
             vault / "root-token": "the sandbox hands it to whoever looks around in its Vault",
-            vault / "unseal-key": "the same",
-            vault / "pipeline-token": "what an operator puts into the VaultConnection",
-            vault / "user-signing-key.pem": "stands for an identity provider",
             vault / "server.key": "the TLS key of Vault",
             vault / "raw-audit.log": "where this search takes the values from",
             github / "tokens.json": "the users of the GitHub stand-in",
@@ -179,17 +175,25 @@ class SearchedInstallation:
         return user
 
     def _places(self) -> Iterator[Place]:
-        meant = self.meant()
-        yield from stored(self.server)
-        yield from shown_by_the_api(self.server.api)
-        yield from announced(self.events)
+        yield from of_prefect(self.server)
         yield from of_children(self.processes)
-        yield from of_temporary_files(self.temporary)
+        yield of_temporary_files(self.temporary)
         yield self._working_directory.place()
         yield from of_this_process(self.errors, self.console)
         yield from of_the_pull_request(self.world)
-        yield from of_the_stand_ins(self.world, self._directory / "agent", meant)
-        yield from of_the_merge_service(self.service, self.answers, meant)
+        directories = {
+            "Vault": self.world.vault.audit_log.parent,
+            "the GitHub stand-in": self.world.github.state_dir,
+            "the Kubernetes stand-in": self.world.kubernetes.ca_file.parent,
+            "the GitOps agent": self._directory / "agent",
+            "the merge service": self.service.directory,
+        }
+        yield from of_files(directories, self.meant())
+        yield Place(
+            "answers of the merge service",
+            lambda: iter([("answers", b"\n".join(self.answers))]),
+            lambda texts: self.answers.extend(text.encode() for text in texts),
+        )
 
 
 def _fields(document: Any, name: str = "") -> Iterator[tuple[str, str]]:

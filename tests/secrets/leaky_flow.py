@@ -22,25 +22,27 @@ from prefect.runtime import flow_run
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.gate import LABEL
 from tests.lingering import LINGERING
+from tests.secrets.machine_places import COMMAND_LINES, ENVIRONMENTS, TEMPORARY
+from tests.secrets.prefect_places import DATABASE, FILES
 
 Connection = TypeVar("Connection", bound=Block)
 
-LEAKS = {
-    ("webhook secret", "flow runs: parameters, states"),
-    ("GitHub token", "logs of flows"),
-    ("GitHub token", "log of the worker"),
-    ("GitHub token", ".git/config of clones"),
-    ("GitHub token", "labels of flow runs: what the gate keeps"),
-    ("Vault token", "task runs: names, states"),
-    ("Vault token", "artifacts"),
-    ("Vault token", "command lines of child processes"),
-    ("key of the kubeconfig", "temporary files"),
-    ("key of the kubeconfig", "records of changes"),
-    ("token of the kubeconfig", "results of the worker"),
-    ("token of the kubeconfig", "environments of child processes"),
-    ("token of the kubeconfig", "events, as they are announced"),
-}
-"""Which secret it leaves in which place."""
+LEAKS = [
+    ("webhook secret", DATABASE, "flow_run.parameters"),
+    ("GitHub token", DATABASE, "flow_run.labels"),
+    ("GitHub token", DATABASE, "log.message"),
+    ("GitHub token", FILES, "worker.log"),
+    ("GitHub token", TEMPORARY, "/config"),
+    ("Vault token", DATABASE, "artifact.data"),
+    ("Vault token", DATABASE, "task_run_state.message"),
+    ("Vault token", COMMAND_LINES, "argument"),
+    ("key of the kubeconfig", DATABASE, "artifact.data"),
+    ("key of the kubeconfig", TEMPORARY, "/client.key"),
+    ("token of the kubeconfig", DATABASE, "events.payload"),
+    ("token of the kubeconfig", FILES, "/storage/"),
+    ("token of the kubeconfig", ENVIRONMENTS, "BEARER"),
+]
+"""Which secret it leaves in which place, and where there."""
 
 
 @flow(name="leaky", log_prints=True)

@@ -8,12 +8,16 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from deployments.sandbox.environment import CHECKOUT
+from sandbox.environment import CHECKOUT
 from tests.lingering import LINGERING
 from tests.secrets.exceptions import said
 from tests.secrets.places import Place, new_file
 from tests.secrets.search import Stream
 from tests.secrets.watch import FolderWatch, ProcessWatch
+
+COMMAND_LINES = "command lines of child processes"
+ENVIRONMENTS = "environments of child processes"
+TEMPORARY = "temporary files, with .git/config of clones"
 
 GIT_TOKEN = "GITOPS_TOKEN"
 """The one variable of the one kind of child that is meant to have a secret: git hands it to askpass."""
@@ -35,11 +39,11 @@ def of_children(processes: ProcessWatch) -> Iterator[Place]:
                 yield f"{variable} of {process}", value
 
     yield Place(
-        "command lines of child processes",
+        COMMAND_LINES,
         lambda: iter(list(processes.arguments)),
         lambda texts: start(texts, ()),
     )
-    yield Place("environments of child processes", environments, lambda texts: start((), texts))
+    yield Place(ENVIRONMENTS, environments, lambda texts: start((), texts))
 
 
 def meant_environments(processes: ProcessWatch) -> Iterator[Stream]:
@@ -56,24 +60,15 @@ def _is_meant(process: str, variable: str) -> bool:
     return variable == GIT_TOKEN and is_git
 
 
-def of_temporary_files(temporary: FolderWatch) -> Iterator[Place]:
+def of_temporary_files(temporary: FolderWatch) -> Place:
     """Everything that appeared in the temporary folders; planted in the last of them."""
 
-    def plant(name: str, texts: Sequence[str]) -> None:
-        folder = Path(tempfile.mkdtemp(dir=temporary.folders[-1]))
-        (folder / name).write_text("\n".join(texts))
-        temporary.catch_up()
-        (folder / name).unlink()
-        folder.rmdir()
+    def plant(texts: Sequence[str]) -> None:
+        with tempfile.TemporaryDirectory(dir=temporary.folders[-1]) as folder:
+            Path(folder, "file").write_text("\n".join(texts))
+            temporary.catch_up()
 
-    def configurations() -> Iterator[Stream]:
-        return ((where, text) for where, text in temporary.streams if Path(where).name == "config")
-
-    def others() -> Iterator[Stream]:
-        return ((where, text) for where, text in temporary.streams if Path(where).name != "config")
-
-    yield Place(".git/config of clones", configurations, lambda texts: plant("config", texts))
-    yield Place("temporary files", others, lambda texts: plant("file", texts))
+    return Place(TEMPORARY, lambda: temporary.streams, plant)
 
 
 class WorkingDirectory:
@@ -115,14 +110,19 @@ def of_this_process(errors: list[BaseException], console: list[str]) -> Iterator
 
 
 def _raised(texts: Sequence[str]) -> BaseException:
-    """An exception with the texts in its message, its hidden context and a local variable of it."""
-    message, hidden, *local = texts
+    """An exception with a text in each part of it."""
+    message, note, cause, context, local, attribute = texts
     try:
         try:
-            credentials = {"tokens": local}
-            raise ValueError(hidden)
-        except ValueError:
-            assert credentials
-            raise RuntimeError(message) from None
+            try:
+                raise KeyError(context)
+            except KeyError:
+                hidden = {"Authorization": local}
+                raise ValueError(cause) from None
+        except ValueError as error:
+            raise RuntimeError(message) from error
     except RuntimeError as error:
+        error.add_note(note)
+        error.request = attribute  # type: ignore[attr-defined]
+        assert hidden
         return error

@@ -84,16 +84,6 @@ def new_file(folder: Path) -> Plant:
     return plant
 
 
-def appended(file: Path, line: Callable[[str], str] = str) -> Plant:
-    """Plants lines at the end of a file that its owner appends to."""
-
-    def plant(texts: Sequence[str]) -> None:
-        with file.open("a") as output:
-            output.writelines(f"{line(text)}\n" for text in texts)
-
-    return plant
-
-
 def rows(database: Path) -> Iterator[Stream]:
     """Every column of every table of an SQLite database, a stream each.
 
@@ -135,17 +125,6 @@ def committed(repository: Path) -> Plant:
         tree = _git(repository, "mktree", stdin=f"100644 blob {blob}\tfile\n".encode()).decode().strip()
         identity = ("-c", "user.name=planted", "-c", "user.email=planted@example.com")
         _git(repository, *identity, "commit-tree", tree, stdin=text.encode())
-
-    return plant
-
-
-def branched(repository: Path) -> Plant:
-    """Plants a branch for each text, and takes none away: nobody looks at them."""
-
-    def plant(texts: Sequence[str]) -> None:
-        head = _git(repository, "rev-parse", "HEAD").decode().strip()
-        for text in texts:
-            _git(repository, "update-ref", f"refs/planted/of-{text}", head)
 
     return plant
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import bz2
 import lzma
 import pickletools
 import re
@@ -45,9 +44,7 @@ class Searcher:
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         self.secrets = tuple(secrets)
-        if not self.secrets:
-            msg = "who looks for nothing finds nothing"
-            raise ValueError(msg)
+        assert self.secrets, "who looks for nothing finds nothing"
         self._grams: dict[bytes, list[Needle]] = {}
         for secret in self.secrets:
             for needle in needles(secret):
@@ -114,8 +111,6 @@ def _decompressed(data: bytes) -> bytes | None:
             return zlib.decompressobj(wbits=31).decompress(data, _LARGEST)
         if data[:1] == b"\x78" and len(data) > 2 and int.from_bytes(data[:2]) % 31 == 0:
             return zlib.decompressobj().decompress(data, _LARGEST)
-        if data.startswith(b"BZh"):
-            return bz2.BZ2Decompressor().decompress(data, _LARGEST)
         if data.startswith(b"\xfd7zXZ\x00"):
             return lzma.LZMADecompressor().decompress(data, _LARGEST)
     except (zlib.error, OSError, lzma.LZMAError, EOFError):

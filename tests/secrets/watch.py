@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -116,6 +115,8 @@ class ProcessWatch(Watch):
             if not command or command == process.command:
                 return
             environment = Path(f"/proc/{pid}/environ").read_bytes()
+            if Path(f"/proc/{pid}/cmdline").read_bytes() != command:
+                return  # it became another program in between: the environment is that one's
         except OSError:
             return
         process.command = command
@@ -128,16 +129,6 @@ class ProcessWatch(Watch):
             self.variables[name, os.fsdecode(key), value] = None
 
 
-@dataclass(frozen=True, slots=True)
-class SeenFile:
-    """A file as it was at one moment. ``mode`` and ``folder_mode`` are its permissions and its folder's."""
-
-    path: Path
-    mode: int
-    folder_mode: int
-    content: bytes = field(repr=False)
-
-
 class FolderWatch(Watch):
     """Every file that appears in some folders, with all contents that it was seen with."""
 
@@ -145,18 +136,12 @@ class FolderWatch(Watch):
         super().__init__()
         self.folders = folders
         self._states: dict[tuple[str, int, int, int], None] = {}
-        self._seen: dict[SeenFile, None] = {}
-
-    @property
-    def seen(self) -> list[SeenFile]:
-        """What was seen so far."""
-        return list(self._seen)
+        self._seen: dict[Stream, None] = {}
 
     @property
     def streams(self) -> Iterator[Stream]:
-        """The same for a search."""
-        for one in self.seen:
-            yield str(one.path), one.content
+        """What was seen so far."""
+        return iter(list(self._seen))
 
     def look(self) -> None:
         for folder in self.folders:
@@ -164,7 +149,6 @@ class FolderWatch(Watch):
 
     def _look_into(self, folder: Path) -> None:
         try:
-            folder_mode = stat.S_IMODE(folder.stat().st_mode)
             entries = list(os.scandir(folder))
         except OSError:
             return  # gone meanwhile
@@ -173,14 +157,14 @@ class FolderWatch(Watch):
                 if entry.is_dir(follow_symlinks=False):
                     self._look_into(Path(entry.path))
                 elif entry.is_file(follow_symlinks=False):
-                    self._read(entry, folder_mode)
+                    self._read(entry)
             except OSError:
                 continue
 
-    def _read(self, entry: os.DirEntry[str], folder_mode: int) -> None:
+    def _read(self, entry: os.DirEntry[str]) -> None:
         now = entry.stat(follow_symlinks=False)
         state = (entry.path, now.st_ino, now.st_mtime_ns, now.st_size)
         if state not in self._states:
             content = Path(entry.path).read_bytes()
             self._states[state] = None
-            self._seen[SeenFile(Path(entry.path), stat.S_IMODE(now.st_mode), folder_mode, content)] = None
+            self._seen[entry.path, content] = None

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
 
-from deployments.sandbox.github_api.limits import RateLimits
-from deployments.sandbox.prefect_api import PrefectApi
+from bench.history import commit, file
+from bench.world import World
+from change.gate.record import KEY
 from runbook.gate import LABEL, GateRecord
-from runbook.gitops import fingerprint, wanted_edits
+from runbook.gitops import fingerprint
 from runbook.request import EnableRequest
+from sandbox.github_api.limits import RateLimits
+from sandbox.prefect_api import PrefectApi
 from tasks import connect
-from tasks.gate_record import KEY
-from tasks.repository import clone, store_settings
-from tests.github_checkout import Checkout
-from tests.world import REPOSITORY, World
+from tasks.runbooks import ENABLE_CLUSTER
 
 _SUSPENDED = {
     "type": "PAUSED",
@@ -35,24 +34,20 @@ class Crowd:
         runs: id of each run that waits, and the number of its pull request.
     """
 
-    def __init__(self, world: World, api: PrefectApi, deployment: str, directory: Path) -> None:
+    def __init__(self, world: World, api: PrefectApi, deployment: str) -> None:
         """
         Args:
             world: whose repository they wait for.
             api: of the Prefect server.
             deployment: its id.
-            directory: for a checkout.
         """
         self._world = world
         self._api = api
         self._deployment = deployment
-        self._github = world.github
         # GitHub's own limit is eighty writes a minute; the crowd is put there.
-        self._github.rate_limits = RateLimits(writes_per_minute=10**6)
+        world.github.rate_limits = RateLimits(writes_per_minute=10**6)
         self._request = EnableRequest.model_validate(world.parameters)
         self._remaining = self._what_is_missing()
-        self._checkout = Checkout(directory, "crowd", self._github.token_of("reviewer"))
-        self._checkout.clone(self._github.clone_url(REPOSITORY))
         self._pulls = 0
         self._made: list[str] = []
         self.runs: list[tuple[str, int]] = []
@@ -60,15 +55,14 @@ class Crowd:
     def grow_to(self, size: int) -> None:
         """Have so many runs wait."""
         missing = range(self._pulls, self._pulls + size - len(self.runs))
-        self._checkout.git("fetch", "--quiet", "origin")
-        base = self._checkout.git("rev-parse", "origin/main")
-        branches = []
-        for number in missing:
-            self._checkout.git("checkout", "--quiet", "--no-track", "-B", f"crowd-{number}", base)
-            self._checkout.commit(f"Say {number}", **{f"crowd__{number}_md": f"{number}\n"})
-            branches.append(f"crowd-{number}")
-        if branches:
-            self._checkout.git("push", "--quiet", "origin", *branches)
+        base = self._world.git("rev-parse", "main").strip()
+        branches = [f"crowd-{number}" for number in missing]
+        self._import(
+            *(
+                f"{commit(0, 'Say it', branch)}from {base}\n{file(f'crowd/{branch}.md', branch)}"
+                for branch in branches
+            )
+        )
         for branch in branches:
             body = {"title": branch, "head": branch, "base": "main"}
             pull = self._world.as_reviewer("POST", "/pulls", json=body).json()
@@ -99,16 +93,17 @@ class Crowd:
 
     def _what_is_missing(self) -> str:
         repository = connect.gitops_repository(self._request)
-        settings = store_settings(connect.vault_connection(self._request), ())
-        with clone(repository) as base:
-            return fingerprint(wanted_edits(base.tree, self._request, repository.layout, settings), {})
+        vault = connect.vault_connection(self._request)
+        with repository.clone() as base:
+            return fingerprint(ENABLE_CLUSTER.missing(base.tree, self._request, repository, vault, ()), {})
 
     def move_base(self) -> None:
-        """A push to the base branch that concerns nobody."""
-        self._checkout.git("fetch", "--quiet", "origin")
-        self._checkout.git("checkout", "--quiet", "--detach", "origin/main")
-        self._checkout.commit("Say something", README_md=f"{secrets.token_hex(4)}\n")
-        self._checkout.git("push", "--quiet", "origin", "HEAD:main")
+        """A commit on the base branch that concerns nobody."""
+        readme = file("README.md", secrets.token_hex(4))
+        self._import(f"{commit(0, 'Say something')}from refs/heads/main^0\n{readme}")
+
+    def _import(self, *commits: str) -> None:
+        self._world.git("fast-import", "--quiet", given="".join(commits))
 
     def state(self, run: str) -> str:
         """Name of the state of a run."""

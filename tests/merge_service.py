@@ -8,16 +8,28 @@ from pathlib import Path
 
 import requests
 
-from deployments.sandbox.certificates import write_private
-from deployments.sandbox.environment import CHECKOUT
-from deployments.sandbox.github_api import Webhook
-from deployments.sandbox.ports import free_port
-from deployments.sandbox.prefect_server import PrefectServer
-from deployments.sandbox.processes import Supervisor, http_answers
+from sandbox.certificates import write_private
+from sandbox.environment import CHECKOUT
+from sandbox.github_api import Webhook
+from sandbox.log_check import KNOWN
+from sandbox.ports import free_port
+from sandbox.prefect_server import PrefectServer
+from sandbox.processes import Supervisor, http_answers
 
 SECRET = "the secret of GitHub and service"
 NEVER = 3600.0
-"""Seconds between two looks that nobody asks for, or in Pending: longer than any test."""
+"""Seconds between two looks that nobody asks for: longer than any test."""
+
+EXPECTED = (
+    *KNOWN,
+    (r"\| ERROR +\| (Flow|Task) run '", "a test makes a run fail, and looks itself at what the run says"),
+    (r"IntegrityError: disk full", "a test has the server's database refuse a report"),
+    (r"HeaderParsingError", "a test cuts an answer off in its head, and urllib3 says so"),
+    (r"\| prefect\.(engine|runner)", "a test kills a run's process, or deletes the run below it"),
+    (r"\| prefect\.[\s\S]*ObjectNotFound", "a test deletes a run that a worker has taken up already"),
+    (r"WebSocketDisconnect", "a test kills a worker, and the server logs that its channel is gone"),
+)
+"""Errors in the logs of the session's processes, each with the reason why it is none of ours."""
 
 _NAME = "merge-service"
 _START_SECONDS = 180.0
@@ -53,11 +65,11 @@ class Service:
         """What GitHub is told."""
         return Webhook(f"{self.url}/webhook", self.secret)
 
-    def start(self, interval: float = NEVER, pending_limit: float = NEVER, **variables: str) -> None:
+    def start(self, interval: float = NEVER, **variables: str) -> None:
         """Returns once it has looked for the first time.
 
         Args:
-            interval, pending_limit: of the options of the same names, in seconds.
+            interval: seconds between two looks that nobody asks for.
             variables: of its environment, which it has otherwise than the server's other processes.
         """
         environment = {**self._server.environment, **variables}
@@ -70,8 +82,7 @@ class Service:
             _NAME,
             [
                 *(sys.executable, "-m", "deployments.merge_service", "--port", str(self._port)),
-                *("--state-directory", str(self.directory / "state")),
-                *("--interval", str(interval), "--pending-limit", str(pending_limit)),
+                *("--interval", str(interval)),
                 *secret,
             ],
             environment=environment,

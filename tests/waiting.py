@@ -1,4 +1,4 @@
-"""A run at the gate that a worker executes, and what happens around it."""
+"""A run at the gate, and what happens around it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tasks.watch import Round, Watch
+from bench.world import REPOSITORY
+from change.gate.watch import Round, Watch
+from tasks.runbooks import RUNBOOKS
+from tests.engineer import Engineer
 from tests.github_checkout import Checkout
-from tests.world import REPOSITORY, World
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import Engineer
+from tests.world import World
 
 ENABLE = "enable-cluster/enable-cluster"
 OVERLAY = "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"
@@ -26,6 +26,10 @@ _PATIENCE = 180.0
 _LOG_PATIENCE = 30.0
 
 
+Start = Callable[..., "AtTheGate"]
+"""Takes what differs from the usual parameters of a run."""
+
+
 class AtTheGate:
     """One run of `enable-cluster`, from its start to where the test leaves it."""
 
@@ -33,12 +37,19 @@ class AtTheGate:
         self.engineer = engineer
         self.world = world
         self._directory = directory
-        self.watch = Watch(logging.getLogger(__name__))
+        self.watch = Watch(RUNBOOKS, logging.getLogger(__name__))
         self.id = engineer.start(ENABLE, world.parameters | parameters)
 
     def run(self) -> dict[str, Any]:
         """The run as the server has it."""
         return self.engineer.api.flow_run(self.id)
+
+    def states(self) -> list[dict[str, Any]]:
+        """All states that it was in, the oldest first."""
+        found: list[dict[str, Any]] = self.engineer.api.request(
+            "GET", f"/flow_run_states/?flow_run_id={self.id}"
+        )
+        return found
 
     def rest(self, after: Callable[[], object] | None = None) -> str:
         """Wait until the run rests: in another state than before, where something is done first.
@@ -53,6 +64,8 @@ class AtTheGate:
         while True:
             run = self.run()
             name: str = run["state"]["name"]
+            if run["state"]["type"] == "SCHEDULED":
+                self.engineer.execute(self.id)
             if run["state"]["id"] != before and name in _REST:
                 return name
             assert time.monotonic() < deadline, f"still {name}: {self.log()}"
