@@ -4,7 +4,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/installed
+INSTALLED := $(VENV)/requirements-dev.installed
 
 # A Python that fits and can make virtual environments; `make PYTHON=/path/to/python3.12 ...` names one.
 FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
@@ -13,32 +13,36 @@ PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	"$$candidate" -c '$(FITS)' >/dev/null 2>&1 && { command -v "$$candidate"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-further test-all lint format bench lock clean
+.PHONY: help install install-dev demo test test-further test-all lint format bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(INSTALLED): requirements-dev.lock
+# A runtime without, or with, what sandbox, tests and lint need. Each is made again when its lock file changes.
+$(VENV)/%.installed: %.lock
 	@"$(or $(PYTHON),false)" -c '$(FITS)' 2>/dev/null || { echo >&2 \
 	"No fitting Python: $(or $(PYTHON),none of $(CANDIDATES)) is Python 3.11 to 3.14 with the venv module."; \
 	echo >&2 "Install one (on Debian and Ubuntu also its python3-venv), or name it: make PYTHON=/path/to/python3.12"; \
 	exit 1; }
-	@echo "Installing the pinned packages into $(VENV) with $(PYTHON)"
+	@echo "Installing the packages of $< into $(VENV) with $(PYTHON)"
 	@test -x $(BIN)/python && $(BIN)/python -c '$(FITS)' 2>/dev/null || "$(PYTHON)" -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-install: $(INSTALLED) ## Make .venv with everything pinned by hash
+install: $(VENV)/requirements.installed ## Make .venv with what the pipeline runs with, pinned by hash
+
+install-dev: $(INSTALLED) ## The same with what sandbox, tests and lint need; other targets do it by themselves
 
 demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 plays the reviewer too
-	@$(BIN)/python -m deployments.sandbox.demo
+	@$(BIN)/python -m sandbox.demo
 
+# Many tests wait for a server or a worker: two at a time, each with a Vault and a Prefect server of its own.
 test: $(INSTALLED) ## The quick tests: real Vault, real Prefect server, a few minutes
-	$(BIN)/python -m pytest -m "not e2e and not download and not long"
+	$(BIN)/python -m pytest -m "not e2e and not download and not long" --numprocesses 2 --dist loadfile
 
-# Most of these wait for a worker or a server: two at a time, each with a Vault and a Prefect server of its own.
+# These wait more than they work, so one more at a time.
 test-further: $(INSTALLED) ## What test-all adds: runs on a real worker, packages from a registry
-	$(BIN)/python -m pytest -m "e2e or download or long" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "e2e or download or long" --numprocesses 3 --dist loadfile
 
 test-all: test test-further ## Every test
 
@@ -58,12 +62,16 @@ bench: $(INSTALLED) ## Measure, and print a table
 	$(BIN)/python -m bench
 
 # In an environment of its own: what resolves the versions is no part of the project.
-lock: $(INSTALLED) ## Resolve requirements*.in anew into the lock files, for all supported Pythons
-	@test -x $(VENV)/lock/bin/uv || { "$(PYTHON)" -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv; }
-	for name in requirements requirements-dev; do \
-		$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
-			--no-header --no-annotate --no-emit-index-url --output-file $$name.lock $$name.in || exit 1; \
-	done
+UV := 0.13.9
+LOCK := $(VENV)/lock-$(UV)/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url pyproject.toml
+
+$(VENV)/lock-$(UV):
+	@"$(PYTHON)" -m venv $@ && $@/bin/pip install --quiet --disable-pip-version-check uv==$(UV)
+
+lock: $(VENV)/lock-$(UV) ## Resolve the dependencies in pyproject.toml anew, for all supported Pythons
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --group dev --output-file requirements-dev.lock
 
 clean: ## Remove what was made: environments, caches, the sandbox's state
 	rm -rf $(VENV) .sandbox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
