@@ -36,6 +36,7 @@ class Proposed:
         head: commit that is proposed.
         shared: whether other people's commits are on the branch.
         files: paths that the base branch still lacks.
+        complete_at: head of the base branch, if that has everything; else empty.
         wanted: meaning of the change by path, see `runbook.gitops.landing`.
         troubles: what keeps the pull request from being merged as it is, a sentence each.
         text: of the pull request, as anybody may have changed it.
@@ -48,6 +49,7 @@ class Proposed:
     head: str = ""
     shared: bool = False
     files: tuple[str, ...] = ()
+    complete_at: str = ""
     wanted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
     text: str = ""

@@ -79,6 +79,9 @@ def as_error(failed: GitError, subject: str) -> EnablementError:
     answer = _last_words(failed.said)
     for signs, kind, remedy in _ANSWERS:
         if re.search(signs, failed.said):
+            if kind is NotAuthenticated:
+                # Git would ask for a user name, and complains that there is nobody to ask.
+                answer = "the server asks for a login, and accepted none"
             return kind("Git", subject, answer, remedy)
     return UnexpectedAnswer("Git", subject, f"git {failed.command}: {answer}", "Read git's message.")
 

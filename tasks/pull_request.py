@@ -97,7 +97,12 @@ def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked:
                 # One of another run that nobody approved: the change came without it.
                 found = None
             proposed = _as_found(request, found, shared=bool(record and record.shared))
-    proposed = replace(proposed, files=tuple(edit.path for edit in edits), wanted=wanted)
+    proposed = replace(
+        proposed,
+        files=tuple(edit.path for edit in edits),
+        wanted=wanted,
+        complete_at="" if edits or lacking else base.base_commit,
+    )
     _publish(request, proposed)
     return proposed
 

@@ -59,6 +59,8 @@ def check_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: Prop
         NotMerged: it did not land within ``merge_timeout``.
     """
     repository, vault = connect.gitops_repository(asked), connect.vault_connection(asked)
+    if proposal.complete_at:
+        return _landed(asked, repository, proposal, proposal.complete_at)
     served_versions = checked.served_versions
     with repository.clone() as base:
         edits = runbook.missing(base.tree, asked, repository, vault, served_versions)

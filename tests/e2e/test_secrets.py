@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import signal
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -43,7 +44,7 @@ from tests.secrets.faults import (
 )
 from tests.secrets.installation import SearchedInstallation
 from tests.secrets.leaky_flow import LEAKS
-from tests.secrets.machine_places import ENVIRONMENTS, GIT_TOKEN, meant_environments
+from tests.secrets.machine_places import ENVIRONMENTS, meant_environments
 from tests.secrets.needles import Secret
 from tests.secrets.places import files
 from tests.secrets.prefect_places import catch_up
@@ -135,10 +136,10 @@ def _assert_files_with_secrets_are_private(searched: SearchedInstallation) -> No
 
 
 def _assert_git_was_seen_with_its_token(searched: SearchedInstallation) -> None:
-    token = searched.world.github.token_of("pipeline").encode()
+    login = b64encode(f"x-access-token:{searched.world.github.token_of('pipeline')}".encode())
     seen = dict(meant_environments(searched.processes))
-    assert f"{GIT_TOKEN} of git clone" in seen
-    assert set(seen.values()) == {token}
+    assert any(place.endswith(" of git clone") for place in seen)
+    assert set(seen.values()) == {b"Authorization: Basic " + login}
 
 
 def _assert_the_merge_service_was_seen(searched: SearchedInstallation) -> None:

@@ -19,8 +19,9 @@ COMMAND_LINES = "command lines of child processes"
 ENVIRONMENTS = "environments of child processes"
 TEMPORARY = "temporary files, with .git/config of clones"
 
-GIT_TOKEN = "GITOPS_TOKEN"
-"""The one variable of the one kind of child that is meant to have a secret: git hands it to askpass."""
+_GIT_SETTING = "GIT_CONFIG_VALUE_"
+_LOGIN = b"Authorization: Basic "
+"""The one setting of the one kind of child that is meant to have a secret: the header with which git logs in."""
 
 
 def of_children(processes: ProcessWatch) -> Iterator[Place]:
@@ -35,7 +36,7 @@ def of_children(processes: ProcessWatch) -> Iterator[Place]:
 
     def environments() -> Iterator[Stream]:
         for process, variable, value in list(processes.variables):
-            if not _is_meant(process, variable):
+            if not _is_meant(process, variable, value):
                 yield f"{variable} of {process}", value
 
     yield Place(
@@ -49,15 +50,15 @@ def of_children(processes: ProcessWatch) -> Iterator[Place]:
 def meant_environments(processes: ProcessWatch) -> Iterator[Stream]:
     """What the search leaves out of the environments."""
     for process, variable, value in list(processes.variables):
-        if _is_meant(process, variable):
+        if _is_meant(process, variable, value):
             yield f"{variable} of {process}", value
 
 
-def _is_meant(process: str, variable: str) -> bool:
-    """Git, its own helpers, and the script that answers its questions."""
+def _is_meant(process: str, variable: str, value: bytes) -> bool:
+    """Git and its own helpers, which get their settings in their environment."""
     command = process.split(maxsplit=1)[0]
-    is_git = command == "git" or command.startswith("git-remote-") or "askpass.sh" in process
-    return variable == GIT_TOKEN and is_git
+    is_git = command == "git" or command.startswith("git-remote-")
+    return is_git and variable.startswith(_GIT_SETTING) and value.startswith(_LOGIN)
 
 
 def of_temporary_files(temporary: FolderWatch) -> Place:

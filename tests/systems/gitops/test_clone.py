@@ -89,8 +89,8 @@ def test_the_clone_is_private_and_is_gone_afterwards(server: GitServer, temporar
 @pytest.mark.parametrize(
     ("broken", "token", "kind", "answer"),
     [
-        ("", SecretStr("ghp_wrong"), AccessDenied, "Authentication failed"),
-        ("", None, AccessDenied, "could not read Username"),
+        ("", SecretStr("ghp_wrong"), AccessDenied, "accepted none"),
+        ("", None, AccessDenied, "accepted none"),
         ("403", TOKEN, AccessDenied, "403"),
         ("404", TOKEN, PrerequisiteMissing, "not found"),
         ("no branch main", TOKEN, PrerequisiteMissing, "Remote branch main not found"),

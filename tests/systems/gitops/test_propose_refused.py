@@ -84,7 +84,7 @@ class TestRefusedPush:
         [
             ("Sign your commits, please.", Conflict, r"Sign your commits.*pre-receive hook declined"),
             ("GH006: Protected branch update failed.", AccessDenied, "GH006"),
-            (401, AccessDenied, "Authentication failed"),
+            (401, AccessDenied, "accepted none"),
             (403, AccessDenied, "403"),
             (404, PrerequisiteMissing, "not found"),
             (503, Busy, "503"),

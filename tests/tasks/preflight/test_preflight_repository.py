@@ -75,7 +75,7 @@ WRONG = {
         lambda there: {"gitops__token": "ghp_nobodyHasThisTokenNobodyHasThisTok"},
         [rows.PROPOSE, rows.READ],
         AccessDenied,
-        ("GitHub, repository of sandbox/gitops: 401", "Git, branch main of ", "Authentication failed"),
+        ("GitHub, repository of sandbox/gitops: 401", "Git, branch main of ", "accepted none"),
     ),
     "a token that may only read, with which the repository is still looked at": Wrong(
         lambda there: {"gitops__token": there.github.token_of("read-only")},
