@@ -21,7 +21,7 @@ TEMPORARY = "temporary files, with .git/config of clones"
 
 _GIT_SETTING = "GIT_CONFIG_VALUE_"
 _LOGIN = b"Authorization: Basic "
-"""The one setting of the one kind of child that is meant to have a secret: the header with which git logs in."""
+"""The one setting of the one kind of child that is meant to have a secret: how git logs in."""
 
 
 def of_children(processes: ProcessWatch) -> Iterator[Place]:
