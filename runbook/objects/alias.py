@@ -36,6 +36,8 @@ class Alias(VaultObject):
     adopted: bool = False
     move: bool = False
 
+    may_write = (_ALIAS,)
+
     @property
     def name(self) -> str:
         return f"group-alias/{self.cluster.admin_group}"

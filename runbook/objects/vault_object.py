@@ -109,6 +109,9 @@ class VaultObject(ABC):
     never_adopted: ClassVar[str] = ""
     """Why it cannot be taken as it stands where it is somebody else's; empty if it can."""
 
+    may_write: ClassVar[tuple[str, ...]] = ()
+    """Paths that a run writes where our token may, and leaves to an administrator where it may not."""
+
     @property
     @abstractmethod
     def name(self) -> str:
