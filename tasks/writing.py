@@ -16,7 +16,7 @@ from runbook.approval import ApprovedPlan
 from runbook.by_hand import OWN_ID
 from runbook.changes import Change
 from runbook.errors import AccessDenied, Conflict
-from runbook.objects import VaultObject
+from runbook.objects import Seen, VaultObject
 from runbook.request import ClusterRequest
 from runbook.rights import beyond_pins
 from systems.vault import Vault
@@ -47,8 +47,8 @@ def permission(request: ClusterRequest, approved: ApprovedPlan, vault: Vault) ->
 def carry_out(request: ClusterRequest, approved: ApprovedPlan, *groups: Sequence[VaultObject]) -> Outcome:
     """Bring objects of Vault to where the run wants them, one group after the other; the step's result."""
     with connect.vault(request) as vault:
-        given = permission(request, approved, vault)
-        changes = [change for objects in groups for change in realize(vault, objects, given)]
+        given, seen = permission(request, approved, vault), Seen(vault)
+        changes = [change for objects in groups for change in realize(vault, objects, given, seen)]
     log_changes(changes)
     return outcome(changes)
 
