@@ -21,4 +21,4 @@ ANY_PLAN = AnyPlan("0" * 64, (), None)
 
 def unbound(keep: Keep = lambda *_: None) -> Permission:
     """The permission to write anything; ``keep`` takes the records."""
-    return Permission(ANY_PLAN, keep, lambda _changes: None)
+    return Permission(ANY_PLAN, keep, lambda _changes: None, lambda _changes: None)

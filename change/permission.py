@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from change.records import Recorder, identity_in_vault
 from runbook.approval import ApprovedPlan
 from runbook.changes import Change
+from runbook.errors import AccessDenied
 from systems.vault import Vault
 
 Keep = Callable[[str, Change, Mapping[str, str], bool], None]
@@ -22,12 +23,14 @@ class Permission:
     Attributes:
         plan: what was approved.
         keep: see `Keep`.
-        check_values: raises for changes that our token may not write.
+        check_values: raises for changes with values that our token may not write.
+        check_rights: asks Vault, and raises for changes that our token may not write.
     """
 
     plan: ApprovedPlan
     keep: Keep
     check_values: Callable[[Sequence[Change]], None]
+    check_rights: Callable[[Sequence[Change]], None]
 
     def check(self, changes: Sequence[Change]) -> None:
         """Go on if all of these may be written.
@@ -51,9 +54,16 @@ class Permission:
 
         Where no answer tells whether it was made there is a record too: a retry finds everything as wanted,
         and has nothing to record any more.
+
+        Raises:
+            AccessDenied: the system refused it; of Vault, with what an administrator can do.
         """
         try:
             yield
+        except AccessDenied:
+            # Asked before each write, the same would be a request more, and nothing safer.
+            self.check_rights([change])
+            raise
         except BaseException as error:
             if getattr(error, "maybe_done", True):
                 self.keep(system, change, secrets, False)
@@ -66,6 +76,7 @@ def permission(
     vault: Vault,
     recorder: Recorder,
     check_values: Callable[[Sequence[Change]], None],
+    check_rights: Callable[[Sequence[Change]], None],
     elsewhere: str,
 ) -> Permission:
     """The permission to carry out a plan, whose changes a recorder keeps.
@@ -74,7 +85,7 @@ def permission(
         plan: what was approved.
         vault: asked whom it takes us for, once something was written.
         recorder: keeps each change.
-        check_values: see `Permission`.
+        check_values, check_rights: see `Permission`.
         elsewhere: whom other systems than Vault take us for.
     """
     acted_as = identity_in_vault(vault)
@@ -83,4 +94,4 @@ def permission(
         who = acted_as() if system == "Vault" else elsewhere
         recorder.keep(system, change, who, secrets, confirmed=confirmed)
 
-    return Permission(plan, keep, check_values)
+    return Permission(plan, keep, check_values, check_rights)

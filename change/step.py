@@ -113,7 +113,9 @@ def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     return decorate
 
 
-def realize(vault: Vault, objects: Sequence[VaultObject], given: Permission) -> list[Change]:
+def realize(
+    vault: Vault, objects: Sequence[VaultObject], given: Permission, just_seen: Seen | None = None
+) -> list[Change]:
     """Bring objects of Vault to where they should be: read, write the difference, read back.
 
     Vault has no compare-and-set for these objects, so each is read right before the write. What is read back
@@ -124,6 +126,7 @@ def realize(vault: Vault, objects: Sequence[VaultObject], given: Permission) -> 
         vault: where to write.
         objects: none of them needs another one to be there first.
         given: what may be written, and where each write is recorded.
+        just_seen: the look that has just found as wanted what these need; it is gone on with.
 
     Returns:
         What was there and what was changed.
@@ -133,9 +136,9 @@ def realize(vault: Vault, objects: Sequence[VaultObject], given: Permission) -> 
         PlanMoved: the difference is not a part of the approved plan; nothing of it is written.
         Busy: it still reads back otherwise than it was written.
     """
+    seen = just_seen or Seen(vault)
 
     def compare() -> list[Change]:
-        seen = Seen(vault)
         return [one.compare(seen) for one in objects]
 
     written: dict[str, Change] = {}
@@ -153,9 +156,11 @@ def realize(vault: Vault, objects: Sequence[VaultObject], given: Permission) -> 
                 # What it is like, the read-back tells.
                 continue
             written[change.object] = change
+        seen.forget(todo)
         changes = compare()
         if pending(changes):
             time.sleep(pause)
+            seen.forget()
             changes = compare()
     left = pending(changes)
     if left:

@@ -8,7 +8,7 @@ leaves us.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
@@ -65,13 +65,11 @@ class Tried:
         secret: its path below the secrets engine.
         is_own: whether it must be allowed; else it must not.
         answer: of Vault; 404 is "no such secret" where reading is allowed, and also "no such secrets engine".
-        is_used_up: refused, but so is now what the session could read before: see `USED_UP`.
     """
 
     secret: str
     is_own: bool
     answer: Answer
-    is_used_up: bool = False
 
     @property
     def path(self) -> str:
@@ -87,14 +85,15 @@ def try_reading(session: Vault, request: ClusterRequest) -> Iterator[Tried]:
         secret = f"{folder}{PROBE}"
         return Tried(secret, is_own, session.look(f"{SECRETS_MOUNT}/data/{secret}"))
 
-    own = tried(target.secrets_path, is_own=True)
-    yield own
-    others = [f"not-{target.env}/"]
+    yield tried(target.secrets_path, is_own=True)
+    yield tried(f"not-{target.env}/")
     if request.policy_scope == "cluster":
-        others.append(f"{target.env}/not-{target.name}/")
-    for other in map(tried, others):
-        counts = own.answer.status in MAY_READ and other.answer.status == 403
-        yield replace(other, is_used_up=counts and session.look(own.path).status not in MAY_READ)
+        yield tried(f"{target.env}/not-{target.name}/")
+
+
+def is_used_up(session: Vault, own: Tried) -> bool:
+    """Whether the session may no more what it could do before: see `USED_UP`."""
+    return own.answer.status in MAY_READ and session.look(own.path).status not in MAY_READ
 
 
 def end_session(session: Vault) -> str:

@@ -27,6 +27,7 @@ from tasks.starter_login import (
     USED_UP,
     Tried,
     end_session,
+    is_used_up,
     log_in_as_starter,
     starter_token,
     try_reading,
@@ -40,7 +41,8 @@ def prove_login(
 ) -> list[Proof]:
     """Log in as the starter ServiceAccount of a namespace and try what its session may do.
 
-    The session is revoked, whatever happens, where the role lets it revoke itself.
+    The session is revoked, whatever happens, where the role lets it revoke itself. A session that could still
+    be revoked was good until then, so that what it was refused, it may not do; any other is tried once more.
 
     Raises:
         VerificationFailed: the login is refused, or the session may do too little or too much.
@@ -62,23 +64,33 @@ def prove_login(
         proofs = [
             Proof(f"{account} logs in at {target.mount} with role {target.role}", True, "200"),
             Proof(f"its session carries {policy}", True, ", ".join(login.policies)),
-            *map(_read, try_reading(session, request)),
         ]
+        own, *others = map(_checked, try_reading(session, request))
     finally:
         left = end_session(session)
+    used_up = left != "" and is_used_up(session, own)
+    proofs += [_read(own), *(_read(other, used_up=used_up) for other in others)]
     return [*proofs, Proof("its session is ended", None, f"not ended, {left}")] if left else proofs
 
 
-def _read(tried: Tried) -> Proof:
+def _checked(tried: Tried) -> Tried:
+    """What was tried, if it came out as it must.
+
+    Raises:
+        VerificationFailed: it did not.
+    """
     answer, must = tried.answer, "must" if tried.is_own else "must not"
     no_engine = any("no handler for route" in error for error in answer.errors)
     if (answer.status not in MAY_READ or no_engine) if tried.is_own else answer.status != 403:
         where = "the policies of the role"
         raise _not_proved(f"reading {tried.path}", f"{answer.words}, where it {must} be allowed", where)
+    return tried
+
+
+def _read(tried: Tried, *, used_up: bool = False) -> Proof:
     folder = f"{SECRETS_MOUNT}/{tried.secret.removesuffix(PROBE)}"
-    if tried.is_used_up:
-        return Proof(f"it may not read {folder}", None, USED_UP)
-    return Proof(f"it {'may' if tried.is_own else 'may not'} read {folder}", True, str(answer.status))
+    claim = f"it {'may' if tried.is_own else 'may not'} read {folder}"
+    return Proof(claim, None, USED_UP) if used_up else Proof(claim, True, str(tried.answer.status))
 
 
 def _not_proved(subject: str, answer: str, where: str) -> VerificationFailed:

@@ -1,7 +1,7 @@
 """What a step may write: the approved plan, and of that what the pipeline's policy lets our token write.
 
-Preflight asks for the whole plan, and each step once more for what it is about to write: somebody may have
-put a value of theirs beside ours while the run waited.
+Preflight asks for the whole plan. A step looks once more at the values that it is about to write: somebody
+may have put one of theirs beside ours while the run waited. For its rights it asks where a write is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from runbook.approval import ApprovedPlan
 from runbook.by_hand import OWN_ID
 from runbook.changes import Change
 from runbook.errors import AccessDenied, Conflict
-from runbook.objects import VaultObject
+from runbook.objects import Seen, VaultObject
 from runbook.request import ClusterRequest
 from runbook.rights import beyond_pins
 from systems.vault import Vault
@@ -32,19 +32,23 @@ def permission(request: ClusterRequest, approved: ApprovedPlan, vault: Vault) ->
         vault: where the step writes; asked what our token may write.
     """
 
-    def check_values(changes: Sequence[Change]) -> None:
+    def check_rights(changes: Sequence[Change]) -> None:
         check_pins(vault, request, changes, pinned=connect.vault_connection(request).pinned_policy)
+
+    def check_values(changes: Sequence[Change]) -> None:
+        if any(beyond_pins(request.objects, change) for change in changes):
+            check_rights(changes)
 
     recorder = Recorder.of_this_run(request, approved.pull_request)
     cluster = f"ClusterConnection {request.cluster_connection}"
-    return of_plan(approved, vault, recorder, check_values, cluster)
+    return of_plan(approved, vault, recorder, check_values, check_rights, cluster)
 
 
 def carry_out(request: ClusterRequest, approved: ApprovedPlan, *groups: Sequence[VaultObject]) -> Outcome:
     """Bring objects of Vault to where the run wants them, one group after the other; the step's result."""
     with connect.vault(request) as vault:
-        given = permission(request, approved, vault)
-        changes = [change for objects in groups for change in realize(vault, objects, given)]
+        given, seen = permission(request, approved, vault), Seen(vault)
+        changes = [change for objects in groups for change in realize(vault, objects, given, seen)]
     log_changes(changes)
     return outcome(changes)
 

@@ -30,8 +30,8 @@ mount_changes, role_changes = _changes(Mount), _changes(Role)
 
 def _realize(*kinds: type[VaultObject]) -> Callable[..., list[Change]]:
     def bring(vault: Vault, wanted: EnableRequest, given: Permission | None = None) -> list[Change]:
-        given = given or unbound()
-        return [change for kind in kinds for change in realize(vault, wanted.objects_of(kind), given)]
+        given, seen = given or unbound(), Seen(vault)
+        return [change for kind in kinds for change in realize(vault, wanted.objects_of(kind), given, seen)]
 
     return bring
 

@@ -36,6 +36,8 @@ class Alias(VaultObject):
     adopted: bool = False
     move: bool = False
 
+    may_write = (_ALIAS,)
+
     @property
     def name(self) -> str:
         return f"group-alias/{self.cluster.admin_group}"
@@ -69,7 +71,9 @@ class Alias(VaultObject):
                 "re-run.",
             )
         group = seen.group(self.cluster.admin_group)
-        owner = seen.vault.group_of_alias(self.cluster.admin_group, mount.accessor)
+        # A group with an alias says so itself, whether it is this one or another.
+        has_one = group is not None and group.alias is not None
+        owner = group if has_one else seen.vault.group_of_alias(self.cluster.admin_group, mount.accessor)
         return self.compare_with(group, owner, mount.accessor)
 
     def compare_with(

@@ -1,13 +1,13 @@
 """What is said of an object of Vault: its name, what it should be, what may be written, how it differs.
 
-An object is compared with what a `Seen` finds. It asks for no more than it needs, each time anew: between two
-looks others may have changed it.
+An object is compared with what a `Seen` finds. It asks for no more than it needs, and once: between two looks
+others may have changed it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -92,6 +92,12 @@ class Seen:
             self._mounts = self.vault.auth_mounts()
         return self._mounts
 
+    def forget(self, written: Iterable[Change] | None = None) -> None:
+        """Look anew; after writes of ours, only at what they may have changed."""
+        self._groups.clear()
+        if written is None or any(change.path.startswith("sys/auth/") for change in written):
+            self._mounts = None
+
     def is_only_planned(self, mount: str) -> bool:
         """Whether this look has found no such auth mount, so that nothing can be on it."""
         return self._mounts is not None and mount not in self._mounts
@@ -108,6 +114,9 @@ class VaultObject(ABC):
 
     never_adopted: ClassVar[str] = ""
     """Why it cannot be taken as it stands where it is somebody else's; empty if it can."""
+
+    may_write: ClassVar[tuple[str, ...]] = ()
+    """Paths that a run writes where our token may, and leaves to an administrator where it may not."""
 
     @property
     @abstractmethod

@@ -19,7 +19,7 @@ from tasks.diagnosis.asking import Asked
 from tasks.diagnosis.reviewer import Reviewer
 from tasks.diagnosis.starter import Starter, became_of
 from tasks.diagnosis.vault import not_handed_out
-from tasks.starter_login import MAY_READ, USED_UP, end_session, log_in_as_starter, try_reading
+from tasks.starter_login import MAY_READ, USED_UP, end_session, is_used_up, log_in_as_starter, try_reading
 
 _REFUSED_BY_REVIEW = "403 permission denied"
 """What Vault answers when TokenReview failed, whatever the reason."""
@@ -64,23 +64,22 @@ def _what_it_may(findings: Findings, asked: Asked, session: Vault, starter: Star
         cause = not_handed_out(asked, policy, login.policies)
         if not any(fault.kind is cause.kind for fault, _ in findings.faults):
             findings.say(f"Does the session of {account} carry {policy}?", cause, namespace=namespace)
-    for tried in try_reading(session, asked.request):
+    reading = try_reading(session, asked.request)
+    own = next(reading)
+    question = f"May {account} read its secrets?"
+    if own.answer.status in MAY_READ:
+        findings.say(question, own.path, "Vault")
+    else:
+        cause = Causes.POLICY_LACKS_RULE.of(policy=policy, path=own.path)
+        findings.say(question, cause, namespace=namespace)
+    for tried in reading:
         path = tried.path
-        if tried.is_own:
-            question = f"May {account} read its secrets?"
-            if tried.answer.status in MAY_READ:
-                findings.say(question, path, "Vault")
-            else:
-                findings.say(
-                    question, Causes.POLICY_LACKS_RULE.of(policy=policy, path=path), namespace=namespace
-                )
-            continue
         question = f"Is {account} refused {path}?"
         if tried.answer.status != 403:
             policies = listed(login.policies)
             cause = Causes.SESSION_READS_TOO_MUCH.of(account=account, path=path, policies=policies)
             findings.say(question, cause, namespace=namespace)
-        elif tried.is_used_up:
+        elif is_used_up(session, own):
             findings.say(question, NotKnown(USED_UP), "Vault", matters=False)
         else:
             findings.say(question, "403", "Vault")

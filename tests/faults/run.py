@@ -217,7 +217,10 @@ class _Steps:
 
     def _permission(self, vault: Vault) -> Permission:
         assert self.plan is not None
-        return permission(self.plan, vault, self._recorder(), lambda _changes: None, "the ClusterConnection")
+
+        def unchecked(_changes: object) -> None: ...
+
+        return permission(self.plan, vault, self._recorder(), unchecked, unchecked, "the ClusterConnection")
 
     def _recorder(self) -> Recorder:
         context = Context("a run without Prefect", None, "a test")

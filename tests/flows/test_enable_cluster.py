@@ -38,7 +38,12 @@ class Enabled:
     again_report: str
     again_wrote: list[str]
     again_asked: int
+    asked_vault: list[int]
     pulls: int
+
+
+def requests_to_vault(traffic: Traffic) -> int:
+    return sum(asked.system == "Vault" for asked in traffic.requests())
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +58,7 @@ async def enabled(
         (pull,) = world.pulls()
         await land(world, run)
         assert await run.go() == "Completed", run.error
-        wrote = traffic.writes()
+        wrote, asked_vault = traffic.writes(), [requests_to_vault(traffic)]
         traffic.forget()
         again = await enable(world)
         assert await again.go() == "Completed", again.error
@@ -67,6 +72,7 @@ async def enabled(
             reports[1],
             traffic.writes(),
             traffic.seen(),
+            [*asked_vault, requests_to_vault(traffic)],
             len(world.pulls()),
         )
 
@@ -80,6 +86,13 @@ def test_a_cluster_is_enabled_and_a_second_run_writes_nothing_anywhere(enabled: 
     assert enabled.again_asked > 20
     assert "Nothing; everything was as wanted." in enabled.again_report
     assert enabled.pulls == 1
+
+
+def test_vault_is_asked_once_for_what_does_not_change_meanwhile(enabled: Enabled) -> None:
+    # Two looks of preflight, then of each step a look, its writes, as whom, and a look back; then the proofs.
+    first, second = enabled.asked_vault
+    assert first <= 54
+    assert second <= 30
 
 
 def test_the_pull_request_says_what_why_and_what_follows(enabled: Enabled) -> None:
