@@ -182,8 +182,12 @@ class OpenShift:
         return tuple(str(version.get("name")) for version in versions if version.get("served"))
 
     def secret_store(self, namespace: str, name: str, version: str) -> SecretStoreState | None:
-        """State of a SecretStore with its Events; None if it, or its kind in that version, is not there."""
+        """State of a SecretStore; None if it, or its kind in that version, is not there."""
         return stores.secret_store(self._api, namespace, name, version)
+
+    def with_events(self, state: SecretStoreState, namespace: str, name: str) -> SecretStoreState:
+        """The state of that SecretStore, with what its Events tell."""
+        return stores.with_events(self._api, state, namespace, name)
 
     def unsynced_secrets(self, namespace: str, store: str, version: str) -> tuple[ExternalSecretState, ...]:
         """The ExternalSecrets of a SecretStore that are not Ready, with their Events."""

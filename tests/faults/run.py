@@ -42,7 +42,7 @@ from tasks.diagnosis.asking import Asked
 from tasks.preflight.step import Connections, investigate
 from tasks.pull_request import _as_found, _propose
 from tasks.runbooks import ENABLE_CLUSTER
-from tasks.verify import await_store, prove_login
+from tasks.verify import await_stores, prove_login
 from tasks.wait_until_synced import _wait
 from tests.steps import realize_config, realize_group, realize_mount, realize_policies, realize_role
 
@@ -208,8 +208,7 @@ class _Steps:
                     prove_login(vault, openshift, self.request, api, namespace)
             except (VerificationFailed, PrerequisiteMissing) as error:
                 raise failure(examine(Asked(self.request, vault, openshift, api, store))) or error from error
-            for namespace in self.request.namespaces:
-                await_store(openshift, store, namespace, 0)
+            list(await_stores(openshift, store, self.request.namespaces, 0))
 
     def publish_report(self) -> None:
         with self.vault.client() as vault:
