@@ -139,7 +139,8 @@ class _Steps:
         files = tuple(PlannedFile(edit.path, edit.diff()) for edit in found.edits)
         plan = Plan(str(self.request.target), files, found.changes)
         (self.plans / plan.sha256).write_text(json.dumps(plan.as_json()))
-        return Checked(plan.sha256, vault_section(plan.changes), found.served_versions, found.applications)
+        vault_changes = vault_section(plan.changes)
+        return Checked(plan.sha256, vault_changes, found.served_versions, found.applications, found.signs)
 
     def open_pull_request(self, checked: Checked) -> Proposed:
         request, repository = self.request, self.repository
@@ -156,7 +157,7 @@ class _Steps:
                 text = words(ENABLE_CLUSTER.purpose(request), paths, checked.vault_changes, sha256, None)
                 recorder = self._recorder()
                 proposed = _propose(
-                    request, repository, github, base, edits, missing, text, sha256, found, recorder
+                    request, repository, github, base, edits, missing, text, checked, found, recorder
                 )
                 wanted = meaning_of(edits)
             else:
