@@ -1,7 +1,7 @@
 """What a run asks and what it writes, counted at the systems themselves, never by the pipeline.
 
 A write is a request that changes Vault, cluster or Git. An ask has a verb of writing and changes nothing that
-stays: logging in and out, TokenRequest, TokenReview, access reviews, lookups by POST.
+stays: logging in and out, TokenRequest, TokenReview, access and rules reviews, lookups by POST.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SYSTEMS = ("Vault", "cluster", "GitHub's API", "Git")
 
 _VAULT_READS = {"read", "list", "help"}
 _VAULT_ASKS = ("/login", "auth/token/revoke-self", "sys/capabilities-self", "identity/lookup/group")
-_CLUSTER_ASKS = ("/token", "/tokenreviews", "/selfsubjectaccessreviews", "/subjectaccessreviews")
+_CLUSTER_ASKS = ("/token", "/tokenreviews", "accessreviews", "/selfsubjectrulesreviews")
 
 
 class Systems(Protocol):

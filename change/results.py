@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runbook.application_names import ApplicationNames
+from systems.github import PullRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,15 @@ class Checked:
         vault_changes: the plan's part on Vault, in markdown.
         served_versions: of the SecretStore on the cluster.
         applications: what ArgoCD calls the Applications to sync.
+        signs: whether the commit of the change has to be signed; None where nobody was asked, as nothing was
+            to be pushed.
     """
 
     plan_sha256: str
     vault_changes: str
     served_versions: tuple[str, ...]
     applications: ApplicationNames
+    signs: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Proposed:
         wanted: meaning of the change by path, see `runbook.gitops.landing`.
         troubles: what keeps the pull request from being merged as it is, a sentence each.
         text: of the pull request, as anybody may have changed it.
+        merged: the pull request, where it is merged: so it stays.
     """
 
     branch: str
@@ -53,6 +58,7 @@ class Proposed:
     wanted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
     text: str = ""
+    merged: PullRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

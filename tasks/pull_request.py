@@ -87,7 +87,7 @@ def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked:
                 flow_run.ui_url,
             )
             proposed = _propose(
-                request, repository, github, base, edits, missing, text, checked.plan_sha256, found, recorder
+                request, repository, github, base, edits, missing, text, checked, found, recorder
             )
             # What the base branch has by now counts on; what it has otherwise is not proposed any more.
             met = {path: meaning for path, meaning in wanted.items() if path not in lacking}
@@ -156,6 +156,7 @@ def _as_found(request: ClusterRequest, found: PullRequest | None, *, shared: boo
         head=found.head_sha,
         shared=shared,
         text=found.body,
+        merged=found if found.state == "merged" else None,
     )
 
 
@@ -167,14 +168,14 @@ def _propose(
     edits: tuple[FileEdit, ...],
     missing: Callable[[Tree], tuple[FileEdit, ...]],
     text: Words,
-    plan_sha256: str,
+    checked: Checked,
     found: PullRequest | None,
     recorder: Recorder,
 ) -> Proposed:
     """Have the branch hold the change, and an open pull request of it."""
-    troubles = {}
+    troubles, plan_sha256, branch = {}, checked.plan_sha256, request.subject.branch
     try:
-        shared = _push(repository, github, base, edits, text, missing, request.subject.branch, recorder)
+        shared = _push(repository, github, base, edits, text, missing, branch, recorder, checked.signs)
     except OthersCommits as error:
         if found is None or found.state != "open":
             raise
@@ -188,13 +189,13 @@ def _propose(
             return _as_found(request, found, shared=shared)
         pull = found
     else:
-        opening = records.opening(repository.repository, request.subject.branch, plan_sha256)
+        opening = records.opening(repository.repository, branch, plan_sha256)
         with recorder.unless_answered(opening):
             pull = github.open_pull_request(
                 title=text.title,
                 body=text.body,
                 head_owner=repository.fork or repository.owner,
-                branch=request.subject.branch,
+                branch=branch,
                 base=repository.base_branch,
             )
     before = plan_of(pull.body)
@@ -211,7 +212,7 @@ def _propose(
         troubles["conflict"] = f"it conflicts with {repository.base_branch}"
     tell_troubles(github, pull, troubles)
     return Proposed(
-        request.subject.branch,
+        branch,
         number=pull.number,
         url=pull.url,
         state=pull.state,
@@ -231,13 +232,15 @@ def _push(
     missing: Callable[[Tree], tuple[FileEdit, ...]],
     branch: str,
     recorder: Recorder,
+    signs: bool | None,
 ) -> bool:
     """Push the change where that is needed; returns whether the branch is other people's too."""
     files = [edit.path for edit in edits]
     fork = github.ensure_fork(repository.fork, FORK_WAIT) if repository.fork else None
     push_url = fork.clone_url if fork else None
-    # Of a fork the base branch's rules count: it does not take in what is not signed.
-    signs = github.must_sign(repository.base_branch, *(() if fork else (branch,)))
+    if signs is None:
+        # Preflight found nothing to push: the base branch has moved since.
+        signs = github.must_sign(repository.base_branch, *(() if fork else (branch,)))
     full_name = fork.full_name if fork else repository.repository
     proposal = base.propose(
         branch,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from prefect import get_run_logger
 
@@ -20,7 +20,7 @@ from runbook.vault_store import VaultStore
 from systems.openshift import OpenShift
 from systems.vault import Refused, Vault
 from tasks.diagnose import asked, failure, look_into
-from tasks.diagnosis.store import look_at_store
+from tasks.diagnosis.store import Look, OperatorSeen, look_at_store
 from tasks.starter_login import (
     MAY_READ,
     PROBE,
@@ -103,44 +103,50 @@ def _not_proved(subject: str, answer: str, where: str) -> VerificationFailed:
     )
 
 
-def await_store(
+def await_stores(
     openshift: OpenShift,
     meant: VaultStore,
-    namespace: str,
+    namespaces: Iterable[str],
     timeout: float,
     say: Callable[[str], object] = lambda _words: None,
     applications: ApplicationNames = IN_WORDS,
-) -> Proof:
-    """Wait until the SecretStore of a namespace is Ready: on a new cluster the operator comes after our sync.
+) -> Iterator[Proof]:
+    """Wait until the SecretStores are Ready: on a new cluster the operator comes after our sync.
 
     Args:
         openshift: the cluster.
         meant: the SecretStore that a run brings.
-        namespace: whose.
-        timeout: seconds.
+        namespaces: whose.
+        timeout: seconds for all: it is the operator that is waited for, and it looks at all of them.
         say: takes what is waited for, whenever that changes.
         applications: the names to say in remedies.
 
-    Returns:
-        Proved, or not proved with what was seen: no operator looks at the store, or somebody has made it
-        lead elsewhere and no operator says that it does not work. Neither is a fault of what the run made.
+    Yields:
+        Of each proved, or not proved with what was seen: no operator looks at the store, or somebody has made
+        it lead elsewhere and no operator says that it does not work. Neither is a fault of what the run made.
 
     Raises:
-        VerificationFailed: it is not as it should be in time; the message has the operator's Event.
+        VerificationFailed: one is not as it should be in time; the message has the operator's Event.
     """
-    store = f"{namespace}/{SECRET_STORE}"
+    left, said = list(namespaces), dict[str, str]()
     deadline = time.monotonic() + timeout
-    said = ""
-    while True:
-        look = look_at_store(openshift, namespace, meant)
-        if look.ready:
-            return Proof(f"SecretStore {store} is Ready", True, look.words)
-        if look.never or look.meant_otherwise or time.monotonic() >= deadline:
-            break
-        if look.words != said:
-            said = look.words
-            say(f"waiting until SecretStore {store} is Ready: {plain(said)}")
-        time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
+    while left:
+        is_last, operator = time.monotonic() >= deadline, OperatorSeen(openshift)
+        for namespace in tuple(left):
+            look = look_at_store(openshift, operator, namespace, meant)
+            if look.ready or look.never or look.meant_otherwise or is_last:
+                left.remove(namespace)
+                yield _proof_of_store(look, f"{namespace}/{SECRET_STORE}", timeout, applications)
+            elif look.words != said.get(namespace):
+                said[namespace] = look.words
+                say(f"waiting until SecretStore {namespace}/{SECRET_STORE} is Ready: {plain(look.words)}")
+        if left:
+            time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
+
+
+def _proof_of_store(look: Look, store: str, timeout: float, applications: ApplicationNames) -> Proof:
+    if look.ready:
+        return Proof(f"SecretStore {store} is Ready", True, look.words)
     waited = "" if look.never or look.meant_otherwise else f"; waited {timeout:.0f} s"
     if look.cause is not None and not look.meant_otherwise:
         answer = f"{plain(look.words)}{waited}"
@@ -162,7 +168,7 @@ def verify_login(request: ClusterRequest, applications: ApplicationNames) -> tup
 
     Raises:
         VerificationFailed: the login is refused or its session is wrong: the cause that the diagnosis
-            found; or see `await_store`.
+            found; or see `await_stores`.
     """
     logger = get_run_logger()
     proofs: list[Proof] = []
@@ -179,11 +185,11 @@ def verify_login(request: ClusterRequest, applications: ApplicationNames) -> tup
         except (VerificationFailed, PrerequisiteMissing) as error:
             # If the diagnosis finds nothing wrong, somebody has mended it meanwhile: what was seen stands.
             raise failure(look_into(systems)) or error from error
-        # One time for all: the operator looks at all of them, and it is the operator that is waited for.
-        deadline = time.monotonic() + seconds("store_timeout", request.store_timeout)
-        for namespace in request.namespaces:
-            left = max(0.0, deadline - time.monotonic())
-            keep(await_store(systems.openshift, systems.store, namespace, left, logger.info, applications))
+        timeout = seconds("store_timeout", request.store_timeout)
+        for proof in await_stores(
+            systems.openshift, systems.store, request.namespaces, timeout, logger.info, applications
+        ):
+            keep(proof)
     keep(
         Proof(
             f"a person in the identity provider's group {request.target.admin_group} gets "

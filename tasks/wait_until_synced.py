@@ -43,16 +43,26 @@ class Missing:
 
 
 def missing(
-    openshift: OpenShift, request: ClusterRequest, applications: ApplicationNames
+    openshift: OpenShift,
+    request: ClusterRequest,
+    applications: ApplicationNames,
+    versions: tuple[str, ...],
 ) -> Iterator[Missing]:
-    """What the cluster still lacks, in the order in which it has to be synced."""
+    """What the cluster still lacks, in the order in which it has to be synced.
+
+    Args:
+        openshift: the cluster.
+        request: the run's parameters.
+        applications: to name.
+        versions: of the SecretStore that the cluster serves.
+    """
     resources = applications.resources
     app_of_apps = f"{applications.app_of_apps}, then {resources}"
     external = f"{applications.operator} ({applications.app_of_apps} makes it)"
     if not openshift.namespace_exists(ESO_NAMESPACE):
         yield Missing(f"namespace {ESO_NAMESPACE}", app_of_apps)
         return
-    if not openshift.served_versions(SECRET_STORE_CRD):
+    if not versions:
         yield Missing(
             f"CRD {SECRET_STORE_CRD} (the operator brings it; its install plan may wait for approval)",
             resources,
@@ -97,7 +107,11 @@ def _wait(openshift: OpenShift, request: ClusterRequest, applications: Applicati
     logger = get_run_logger()
     deadline = time.monotonic() + seconds("sync_timeout", request.sync_timeout)
     said = ""
-    while lacking := list(missing(openshift, request, applications)):
+    while True:
+        versions = openshift.served_versions(SECRET_STORE_CRD)
+        lacking = list(missing(openshift, request, applications, versions))
+        if not lacking:
+            break
         first = lacking[0]
         words = f"waiting for {first.what}; sync {first.application} in ArgoCD"
         if words != said:
@@ -112,10 +126,9 @@ def _wait(openshift: OpenShift, request: ClusterRequest, applications: Applicati
                 f"Sync next in ArgoCD: {first.application}. Then retry this run.",
             )
         time.sleep(min(_POLL, left))
-    versions = openshift.served_versions(SECRET_STORE_CRD)
     logger.info(
         "%s has everything that Vault needs; SecretStore is served as %s",
         request.cluster,
-        ", ".join(versions) or "nothing yet",
+        ", ".join(versions),
     )
     return versions

@@ -160,7 +160,7 @@ def _who(
     if proposal.number is None:
         return Landing(commit)
     with repository.github() as github:
-        pull = github.pull_request(proposal.number)
+        pull = proposal.merged or github.pull_request(proposal.number)
         link = f"[pull request #{pull.number}]({pull.url})"
         if pull.state == "merged" and not was_merged:
             merged_at = f"{pull.merged_at:%Y-%m-%d %H:%M} UTC" if pull.merged_at else ""

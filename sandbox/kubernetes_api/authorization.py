@@ -6,7 +6,7 @@ does not hold) and aggregated ClusterRoles are left out: writers of roles are tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sandbox.kubernetes_api.authentication import MASTERS, User
@@ -52,24 +52,33 @@ class Authorizer:
         if MASTERS in user.groups:
             return Decision(True)
         problems: list[str] = []
-        for source, binding, namespace in self._bindings(user, action.namespace):
-            rules = self._rules(binding["roleRef"], namespace)
-            if rules is None:
-                reference = binding["roleRef"]
-                resource = "clusterrole" if reference["kind"] == "ClusterRole" else "role"
-                problems.append(f'{resource}.{RBAC_GROUP} "{reference["name"]}" not found')
-            elif any(_allows(rule, action) for rule in rules):
+        for source, rules, problem in self._granted(user, action.namespace):
+            if any(_allows(rule, action) for rule in rules):
                 return Decision(True, f"RBAC: allowed by {source}")
-        if not problems:
-            return Decision(False)
-        unique = list(dict.fromkeys(problems))
-        return Decision(False, "RBAC: " + (unique[0] if len(unique) == 1 else f"[{', '.join(unique)}]"))
+            problems.append(problem)
+        problem = _aggregate(problems)
+        return Decision(False, f"RBAC: {problem}" if problem else "")
+
+    def rules(self, user: User, namespace: str) -> tuple[list[Object], str]:
+        """All rules that hold for the user in a namespace, and what is wrong with the bindings there."""
+        granted = list(self._granted(user, namespace))
+        problem = _aggregate(problem for _, _, problem in granted)
+        return [rule for _, rules, _ in granted for rule in rules], problem
 
     def demand(self, user: User, action: Action) -> None:
         """Raises the 403 of the API unless the user may do it."""
         decision = self.decide(user, action)
         if not decision.allowed:
             raise _refusal(user, action, decision.reason)
+
+    def _granted(self, user: User, namespace: str) -> Iterator[tuple[str, list[Object], str]]:
+        """Of each binding of the user its source, the rules of its role, and what is wrong with it."""
+        for source, binding, place in self._bindings(user, namespace):
+            reference = binding["roleRef"]
+            rules = self._rules(reference, place)
+            resource = "clusterrole" if reference["kind"] == "ClusterRole" else "role"
+            missing = f'{resource}.{RBAC_GROUP} "{reference["name"]}" not found' if rules is None else ""
+            yield source, rules or [], missing
 
     def _bindings(self, user: User, namespace: str) -> Iterator[tuple[str, Object, str]]:
         places = [("ClusterRoleBinding", f"clusterrolebindings.{RBAC_GROUP}", "")]
@@ -88,6 +97,11 @@ class Authorizer:
         else:
             role = self._store.read(f"roles.{RBAC_GROUP}", namespace, reference["name"])
         return None if role is None else role.get("rules") or []
+
+
+def _aggregate(problems: Iterable[str]) -> str:
+    unique = list(dict.fromkeys(filter(None, problems)))
+    return f"[{', '.join(unique)}]" if len(unique) > 1 else "".join(unique)
 
 
 def _applies(user: User, subject: Object, namespace: str) -> bool:

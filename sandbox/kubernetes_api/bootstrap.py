@@ -52,7 +52,7 @@ CLUSTER_ROLES: dict[str, list[Object]] = {
         _rule(["create"], ["subjectaccessreviews"], "authorization.k8s.io"),
     ],
     "system:basic-user": [
-        _rule(["create"], ["selfsubjectaccessreviews"], "authorization.k8s.io"),
+        _rule(["create"], ["selfsubjectaccessreviews", "selfsubjectrulesreviews"], "authorization.k8s.io"),
     ],
     "system:discovery": [_paths("/api", "/api/*", "/apis", "/apis/*", *_VERSION)],
     "system:public-info-viewer": [_paths(*_VERSION)],

@@ -127,6 +127,12 @@ KUBERNETES_KINDS: tuple[Kind, ...] = (
     ),
     _review(
         "authorization.k8s.io",
+        "selfsubjectrulesreviews",
+        "SelfSubjectRulesReview",
+        structures.SELF_SUBJECT_RULES_REVIEW,
+    ),
+    _review(
+        "authorization.k8s.io",
         "subjectaccessreviews",
         "SubjectAccessReview",
         structures.SUBJECT_ACCESS_REVIEW,

@@ -1,4 +1,4 @@
-"""The requests that store nothing: TokenReview, access reviews, and TokenRequest."""
+"""The requests that store nothing: TokenReview, access and rules reviews, and TokenRequest."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class Reviews:
         answers = {
             "tokenreviews": self._token_review,
             "selfsubjectaccessreviews": self._self_subject_access_review,
+            "selfsubjectrulesreviews": self._self_subject_rules_review,
             "subjectaccessreviews": self._subject_access_review,
         }
         question = received(kind, "", body)
@@ -111,6 +112,21 @@ class Reviews:
     def _self_subject_access_review(self, spec: Object, user: User) -> Object:
         return self._access(spec, user)
 
+    def _self_subject_rules_review(self, spec: Object, user: User) -> Object:
+        namespace = spec.get("namespace", "")
+        if not namespace:
+            raise bad_request("no namespace on request")
+        # Whether there is such a namespace, a real server does not look at either.
+        rules, problem = self._authorizer.rules(user, namespace)
+        status: Object = {
+            "resourceRules": _parts(rules, "resources", "verbs", "apiGroups", "resourceNames"),
+            "nonResourceRules": _parts(rules, "nonResourceURLs", "verbs"),
+            "incomplete": False,
+        }
+        if problem:
+            status["evaluationError"] = problem
+        return {"spec": {}, "status": status}
+
     def _subject_access_review(self, spec: Object, _user: User) -> Object:
         groups = tuple(spec.get("groups") or ())
         if not spec.get("user") and not groups:
@@ -131,3 +147,12 @@ class Reviews:
         if decision.reason:
             status["reason"] = decision.reason
         return {"spec": spec, "status": status}
+
+
+def _parts(rules: list[Object], about: str, *others: str) -> list[Object]:
+    """Those fields of the rules that are about resources, or about paths."""
+    return [
+        {field: rule[field] for field in (about, *others) if rule.get(field)}
+        for rule in rules
+        if rule.get(about)
+    ]

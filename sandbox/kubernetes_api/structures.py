@@ -105,6 +105,7 @@ _RESOURCE_ATTRIBUTES = fields(
     name=TEXT,
 )
 SELF_SUBJECT_ACCESS_REVIEW = fields(spec=fields(resourceAttributes=_RESOURCE_ATTRIBUTES))
+SELF_SUBJECT_RULES_REVIEW = fields(spec=fields(namespace=TEXT))
 SUBJECT_ACCESS_REVIEW = fields(
     spec=fields(resourceAttributes=_RESOURCE_ATTRIBUTES, user=TEXT, groups=many(TEXT), uid=TEXT)
 )

@@ -4,8 +4,8 @@
         cluster.service_account_uid("external-secrets-operator", "eso-vault-auth")
 
 `kubeconfig` reads the login, `transport` speaks HTTP and turns failures into errors, `client` has the
-questions, `stores` those on External Secrets Operator, `fields` reads what comes back, `reviews` asks as
-Vault will ask, `answers` are the values that the steps get.
+questions, `rights` those on our rights, `stores` those on External Secrets Operator, `fields` reads what
+comes back, `reviews` asks as Vault will ask, `answers` are the values that the steps get.
 """
 
 from systems.openshift.answers import (

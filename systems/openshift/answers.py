@@ -39,19 +39,19 @@ class TokenReview:
 class SecretStoreState:
     """State of a SecretStore. ``ready`` is None as long as no operator has looked at it.
 
-    ``events`` are its Events, oldest first, as ``"<type> <reason>: <message>"``; the operator writes the
-    cause of a failure there, while its condition says only ``InvalidProviderConfig``. ``since`` is when the
-    verdict came about, and ``last_change`` the newest sign of anything that reconciles it, or of its making;
-    both UTC, None if not known.
+    ``since`` is when the verdict came about, and ``last_change`` the newest sign of anything that reconciles
+    it, or of its making; both UTC, None if not known. ``events`` are its Events where they were asked for,
+    oldest first, as ``"<type> <reason>: <message>"``; the operator writes the cause of a failure there, while
+    its condition says only ``InvalidProviderConfig``.
     """
 
     ready: bool | None
     reason: str
     message: str
-    events: tuple[str, ...]
     since: datetime | None
     last_change: datetime | None
     vault: VaultStore
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the pipeline asks an OpenShift (or plain Kubernetes) cluster, one method a question.
 
 Nothing in here changes the cluster: what the cluster shall have comes through the GitOps repository. The only
-things created are access reviews and tokens (TokenRequest), which leave no object.
+things created are reviews and tokens (TokenRequest), which leave no object.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from runbook.cluster_rights import ClusterRight
 from runbook.errors import Conflict, UnexpectedAnswer
+from systems.openshift import rights as our_rights
 from systems.openshift import stores
 from systems.openshift.answers import (
     ExternalSecretState,
@@ -59,6 +60,7 @@ class OpenShift:
         self.host = login.host
         self.ca_pem = login.ca_pem
         self.proxy = login.proxy
+        self._scoped = login.may_be_scoped
         self._api = Api(login, timeout, source)
 
     def __repr__(self) -> str:
@@ -83,9 +85,7 @@ class OpenShift:
 
     def denied(self, rights: Sequence[ClusterRight]) -> tuple[ClusterRight, ...]:
         """Those of ``rights`` that our own credentials do not have, in the order given."""
-        return tuple(
-            right for right in rights if not self._review(f"our right to {right}", "selfsubject", right)
-        )
+        return our_rights.denied(self._api, rights, scoped=self._scoped)
 
     def service_account_can(self, namespace: str, name: str, right: ClusterRight) -> bool | None:
         """Whether a ServiceAccount has a right; None if we may not ask (that needs a right too)."""
@@ -93,18 +93,7 @@ class OpenShift:
         # The groups that the API server itself adds to such a token; RBAC is bound to them as well.
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
         account = {"user": f"system:serviceaccount:{namespace}:{name}", "groups": groups}
-        return if_allowed(lambda: self._review(subject, "subject", right, **account))
-
-    def _review(self, subject: str, of: str, right: ClusterRight, **whose: object) -> bool:
-        answer = self._api.ask(
-            subject,
-            f"/apis/authorization.k8s.io/v1/{of}accessreviews",
-            body={"spec": {**whose, "resourceAttributes": right.attributes}},
-        )
-        allowed = at(answer, "status", "allowed")
-        if not isinstance(allowed, bool):
-            raise self._api.unexpected(subject, "the answer holds no verdict")
-        return allowed
+        return if_allowed(lambda: our_rights.allowed(self._api, subject, "subject", right, **account))
 
     def namespace_exists(self, name: str) -> bool:
         """Whether the namespace is there and not being deleted."""
@@ -193,8 +182,12 @@ class OpenShift:
         return tuple(str(version.get("name")) for version in versions if version.get("served"))
 
     def secret_store(self, namespace: str, name: str, version: str) -> SecretStoreState | None:
-        """State of a SecretStore with its Events; None if it, or its kind in that version, is not there."""
+        """State of a SecretStore; None if it, or its kind in that version, is not there."""
         return stores.secret_store(self._api, namespace, name, version)
+
+    def with_events(self, state: SecretStoreState, namespace: str, name: str) -> SecretStoreState:
+        """The state of that SecretStore, with what its Events tell."""
+        return stores.with_events(self._api, state, namespace, name)
 
     def unsynced_secrets(self, namespace: str, store: str, version: str) -> tuple[ExternalSecretState, ...]:
         """The ExternalSecrets of a SecretStore that are not Ready, with their Events."""

@@ -26,6 +26,12 @@ def items(fields: Any, *names: str) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
+def texts(fields: Any, *names: str) -> list[str]:
+    """The texts in a field that is a list, none if it is not there or something else."""
+    value = at(fields, *names)
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
 def condition(found: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """The condition of that type in the status of an object, empty if it has none."""
     conditions = items(found, "status", "conditions")

@@ -94,6 +94,11 @@ class Login:
             return claims.expires if claims else None
         return expires_at(self.certificate_pem) if self.certificate_pem else None
 
+    @property
+    def may_be_scoped(self) -> bool:
+        """Whether it is a token of OpenShift's OAuth server: its scopes may give less than its user may."""
+        return self.token is not None and self.token.get_secret_value().startswith("sha256~")
+
     def ssl_context(self) -> ssl.SSLContext:
         """Whom this login believes, and the client certificate that it shows.
 

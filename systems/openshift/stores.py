@@ -7,7 +7,8 @@ all moments tells whether anything still reconciles a store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ _IN_NAMESPACE = f"/apis/{_GROUP}/{{version}}/namespaces/{{namespace}}"
 
 
 def secret_store(api: Api, namespace: str, name: str, version: str) -> SecretStoreState | None:
-    """State of a SecretStore with its Events; None if it, or its kind in that version, is not there."""
+    """State of a SecretStore; None if it, or its kind in that version, is not there."""
     found = api.find(
         f"secretstores.{_GROUP} {namespace}/{name}",
         f"{_IN_NAMESPACE}/secretstores/{{name}}",
@@ -31,23 +32,27 @@ def secret_store(api: Api, namespace: str, name: str, version: str) -> SecretSto
     if found is None:
         return None
     ready, metadata = condition(found, "Ready"), mapping(found, "metadata")
-    events = _events(api, namespace, "SecretStore", name)
     of_status = [one for one in items(metadata, "managedFields") if one.get("subresource") == "status"]
     moments = [
         time(ready, "lastTransitionTime"),
         time(metadata, "creationTimestamp"),
         *(time(one, "time") for one in of_status),
-        *(moment for moment, _ in events),
     ]
     return SecretStoreState(
         ready=_verdict(ready),
         reason=text(ready, "reason"),
         message=text(ready, "message"),
-        events=_texts(events),
         since=time(ready, "lastTransitionTime"),
-        last_change=max((one for one in moments if one), default=None),
+        last_change=_newest(moments),
         vault=VaultStore.of_spec(mapping(found, "spec")),
     )
+
+
+def with_events(api: Api, state: SecretStoreState, namespace: str, name: str) -> SecretStoreState:
+    """The state of a SecretStore, with what its Events tell."""
+    events = _events(api, namespace, "SecretStore", name)
+    last_change = _newest([state.last_change, *(moment for moment, _ in events)])
+    return replace(state, events=_texts(events), last_change=last_change)
 
 
 def unsynced(api: Api, namespace: str, store: str, version: str) -> tuple[ExternalSecretState, ...]:
@@ -67,6 +72,10 @@ def unsynced(api: Api, namespace: str, store: str, version: str) -> tuple[Extern
             events = _texts(_events(api, namespace, "ExternalSecret", name))
             states.append(ExternalSecretState(name, text(ready, "reason"), text(ready, "message"), events))
     return tuple(states)
+
+
+def _newest(moments: Iterable[datetime | None]) -> datetime | None:
+    return max(filter(None, moments), default=None)
 
 
 def _verdict(ready: Mapping[str, Any]) -> bool | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from runbook.diagnosis.cause import Cause
 from runbook.diagnosis.causes import Causes
@@ -39,32 +40,57 @@ class Look:
     meant_otherwise: bool = False
 
 
+class OperatorSeen:
+    """What the cluster shows of its operator now; asked when it is needed, and once."""
+
+    def __init__(self, openshift: OpenShift) -> None:
+        self._openshift = openshift
+
+    @cached_property
+    def versions(self) -> tuple[str, ...]:
+        """Of the SecretStore; empty while its kind is not served."""
+        return self._openshift.served_versions(SECRET_STORE_CRD)
+
+    @cached_property
+    def running(self) -> bool | None:
+        """See `OpenShift.operator_running`."""
+        return self._openshift.operator_running()
+
+
 def look_at_store(
-    openshift: OpenShift, namespace: str, meant: VaultStore, now: datetime | None = None
+    openshift: OpenShift,
+    operator: OperatorSeen,
+    namespace: str,
+    meant: VaultStore,
+    now: datetime | None = None,
 ) -> Look:
     """Judge the SecretStore of a namespace by what the operator wrote on it, and when.
 
     Whether an operator runs is told by what it does: it may lack the chart's label, or run elsewhere.
     """
-    versions = openshift.served_versions(SECRET_STORE_CRD)
-    running = openshift.operator_running()
+    versions, now = operator.versions, now or datetime.now(UTC)
     store = f"{namespace}/{SECRET_STORE}"
-    if not versions and running is not True:
+    if not versions and operator.running is not True:
         return Look(f"no ESO on this cluster: it does not serve {SECRET_STORE_CRD}", never=True)
     state = openshift.secret_store(namespace, SECRET_STORE, versions[0]) if versions else None
     if state is None:
         return _fault(Causes.STORE_MISSING.of(store=store))
-    idle = _idle(state, running, now or datetime.now(UTC))
     differences = state.vault.differences(meant, with_ca=not state.ready)
     if differences:
         differs = "; ".join(differences)
         cause = Causes.STORE_DIFFERS.of(store=store, differences=differs, seen=_seen(state))
         return replace(_fault(cause), meant_otherwise=state.ready is not False)
+    awaited = state.ready is None and operator.running is not True
+    idle = _idle(state, operator, now)
+    if idle or not (state.ready or awaited):
+        # Only now its Events matter: they tell why it is not Ready, or of a later sign of life.
+        state = openshift.with_events(state, namespace, SECRET_STORE)
+        idle = _idle(state, operator, now)
     if state.ready:
         since = f", since {state.since:%Y-%m-%d %H:%M} UTC" if state.since else ""
         seen = f"{state.message or state.reason or 'Ready'}{since}"
         return Look(f"{seen}, but {idle}") if idle else Look(seen, ready=True)
-    if state.ready is None and running is not True:
+    if awaited:
         return Look(idle or "no operator has looked at it yet")
     seen = "; ".join(filter(None, (_seen(state), idle)))
     return _fault(Causes.STORE_NOT_READY.of(store=store, seen=seen, event=_last_event(state)))
@@ -80,9 +106,9 @@ def _last_event(state: SecretStoreState | ExternalSecretState) -> str:
     return f" (Event: {event})" if event else ""
 
 
-def _idle(state: SecretStoreState, running: bool | None, now: datetime) -> str:
+def _idle(state: SecretStoreState, operator: OperatorSeen, now: datetime) -> str:
     """That nothing reconciles the store; empty where something does, or may."""
-    if running or (state.last_change and now - state.last_change < ALIVE):
+    if (state.last_change and now - state.last_change < ALIVE) or operator.running:
         return ""
     when = f"{state.last_change:%Y-%m-%d %H:%M} UTC" if state.last_change else "not known"
     return f"nothing reconciles this store: last change {when}"
@@ -95,6 +121,7 @@ def _seen(state: SecretStoreState | ExternalSecretState) -> str:
 def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
     """Whether the SecretStore of a namespace works, and which ExternalSecrets of it are not synced."""
     openshift = asked.openshift
+    operator = OperatorSeen(openshift)
 
     def is_ready(look: Look) -> Verdict:
         return look.cause or (f"yes: {look.words}" if look.ready else NotKnown(look.words))
@@ -102,7 +129,7 @@ def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
     look = findings.ask(
         f"Is SecretStore {namespace}/{SECRET_STORE} Ready?",
         "OpenShift",
-        lambda: look_at_store(openshift, namespace, asked.store),
+        lambda: look_at_store(openshift, operator, namespace, asked.store),
         is_ready,
         namespace=namespace,
         matters=False,
@@ -112,7 +139,7 @@ def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
     question = f"Are the ExternalSecrets of {namespace}/{SECRET_STORE} synced?"
 
     def unsynced() -> tuple[ExternalSecretState, ...]:
-        versions = openshift.served_versions(SECRET_STORE_CRD)
+        versions = operator.versions
         return openshift.unsynced_secrets(namespace, SECRET_STORE, versions[0]) if versions else ()
 
     found, _ = findings.ask(

@@ -24,6 +24,7 @@ class Findings:
         changes: objects of Vault in the order in which the steps write them, as far as they are known.
         served_versions: of the SecretStore on the cluster.
         applications: what ArgoCD calls the Applications to sync.
+        signs: see `Checked`.
     """
 
     tables: tuple[Table, ...]
@@ -31,6 +32,7 @@ class Findings:
     changes: tuple[Change, ...] = ()
     served_versions: tuple[str, ...] = ()
     applications: ApplicationNames = field(default_factory=ApplicationNames)
+    signs: bool | None = None
 
     @property
     def rows(self) -> list[Check]:

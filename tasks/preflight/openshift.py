@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 from change.table import Table
 from connections import ClusterConnection
 from runbook.checks import Check
-from runbook.cluster_rights import cluster_rights
+from runbook.cluster_rights import ClusterRight, cluster_rights
 from runbook.commands import account_command
 from runbook.errors import (
     AccessDenied,
@@ -88,8 +89,12 @@ def ask_cluster(
     if not believed:
         return answers
     answers.client = client
-    table.check(RIGHTS, lambda: _rights(client, request))
-    table.check(FURTHER_RIGHTS, lambda: _further_rights(client, request))
+    rights = cluster_rights(request)
+    denied = table.get(RIGHTS, lambda: client.denied(rights))
+    if denied is not None:
+        needed = sum(not right.without for right in rights)
+        table.check(RIGHTS, lambda: _rights(needed, denied, request))
+        table.check(FURTHER_RIGHTS, lambda: _further_rights(len(rights) - needed, denied, request))
     table.rights_are_named_by(RIGHTS)
     table.check(ROUTER, lambda: _router(client))
     expected = connection.infrastructure_name or request.cluster
@@ -203,23 +208,18 @@ def _give_rights(request: ClusterRequest) -> str:
     )
 
 
-def _rights(client: OpenShift, request: ClusterRequest) -> str:
-    rights = [right for right in cluster_rights(request) if not right.without]
-    denied = client.denied(rights)
-    if denied:
-        raise AccessDenied(
-            "OpenShift", "our account", f"may not {'; '.join(map(str, denied))}", _give_rights(request)
-        )
-    return f"{len(rights)} rights"
+def _rights(needed: int, denied: Sequence[ClusterRight], request: ClusterRequest) -> str:
+    lacking = "; ".join(str(right) for right in denied if not right.without)
+    if lacking:
+        raise AccessDenied("OpenShift", "our account", f"may not {lacking}", _give_rights(request))
+    return f"{needed} rights"
 
 
-def _further_rights(client: OpenShift, request: ClusterRequest) -> str | Check:
-    rights = [right for right in cluster_rights(request) if right.without]
-    denied = client.denied(rights)
-    if denied:
-        lacking = "; ".join(f"may not {right}: {right.without}" for right in denied)
+def _further_rights(optional: int, denied: Sequence[ClusterRight], request: ClusterRequest) -> str | Check:
+    lacking = "; ".join(f"may not {right}: {right.without}" for right in denied if right.without)
+    if lacking:
         return Check(FURTHER_RIGHTS, "warning", f"our account {lacking}", _give_rights(request))
-    return f"{len(rights)} rights"
+    return f"{optional} rights"
 
 
 def _infrastructure(client: OpenShift, request: ClusterRequest, expected: str) -> str | Check:

@@ -65,7 +65,8 @@ class RepositoryAnswers:
     """What later questions need of the repository.
 
     Attributes:
-        edits: what the run will propose; none where that could not be worked out.
+        edits: what the run will propose; None where that could not be worked out.
+        signs: whether its commit has to be signed; None where nobody was asked.
         declared: namespaces that the cluster's overlay declares; None where it could not be read.
         applications: what ArgoCD calls the Applications to sync.
     """
@@ -73,7 +74,8 @@ class RepositoryAnswers:
     tables: tuple[Table, Table] = field(
         default_factory=lambda: (Table("GitHub", (PROPOSE, TOKEN_END, RULES)), Table("Git", (READ, BRANCH)))
     )
-    edits: tuple[FileEdit, ...] = ()
+    edits: tuple[FileEdit, ...] | None = None
+    signs: bool | None = None
     declared: frozenset[str] | None = None
     applications: ApplicationNames = field(default_factory=ApplicationNames)
 
@@ -97,7 +99,6 @@ def ask_repository(
     answers = RepositoryAnswers()
     github, git = answers.tables
     if connection is not None:
-        _ask_github(github, connection, request.subject.branch)
 
         def look() -> None:
             with connection.clone() as base:
@@ -106,6 +107,7 @@ def ask_repository(
                 _look_into(runbook, answers, base, connection, vault, request, served_versions)
 
         git.get(READ, look)
+        _ask_github(github, connection, request.subject.branch, answers)
     if answers.declared is None and CONTENT not in git.errors:
         git.skip(CONTENT, "the repository could not be read")
     return answers
@@ -181,20 +183,27 @@ def _branch(base: GitOpsClone, connection: GitOpsRepository, branch: str) -> str
     return f"{branch} {'is there' if there else 'will be made'} in {fork.full_name}"
 
 
-def _ask_github(table: Table, connection: GitOpsRepository, branch: str) -> None:
+def _ask_github(table: Table, connection: GitOpsRepository, branch: str, answers: RepositoryAnswers) -> None:
     def ask() -> str | Check:
         with connection.github() as github:
             answer = _may_propose(github, connection)
             table.add(_end_of_token(github.token_ends_at, datetime.now(UTC)))
-            table.check(RULES, lambda: _rules(github, connection, branch))
+            if answers.edits == ():
+                table.skip(RULES, "nothing is to be pushed")
+            else:
+                table.check(RULES, lambda: _rules(github, connection, branch, answers))
         return answer
 
     table.check(PROPOSE, ask)
 
 
-def _rules(github: GitHub, connection: GitOpsRepository, branch: str) -> str | Check:
+def _rules(
+    github: GitHub, connection: GitOpsRepository, branch: str, answers: RepositoryAnswers
+) -> str | Check:
     base = github.rules_of(connection.base_branch)
+    # Of a fork the base branch's rules count: it does not take in what is not signed.
     ours = frozenset() if connection.fork else github.rules_of(branch)
+    answers.signs = any("required_signatures" in (rules or ()) for rules in (base, ours))
     if base is None or ours is None:
         return Check(RULES, "not checked", "this server does not tell the rules of a branch")
     hinder = sorted(ours & _HINDER)
@@ -206,7 +215,7 @@ def _rules(github: GitHub, connection: GitOpsRepository, branch: str) -> str | C
             f"Exempt `{branch.partition('/')[0]}/**` from these rules, or let the pipeline's user bypass "
             "them.",
         )
-    if "required_signatures" in base | ours:
+    if answers.signs:
         return "commits have to be signed: GitHub makes and signs ours, in the name of the token's owner"
     return "none is in the way"
 

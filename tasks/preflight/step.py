@@ -72,10 +72,11 @@ def investigate(runbook: ClusterRunbook, connections: Connections, request: Clus
     vault, changes = ask_vault(connections.vault, request, cluster.api)
     return Findings(
         (vault, cluster.table, *repository.tables),
-        repository.edits,
+        repository.edits or (),
         changes,
         cluster.served_versions,
         repository.applications,
+        repository.signs,
     )
 
 
@@ -128,4 +129,10 @@ def preflight(runbook: ClusterRunbook, request: ClusterRequest) -> Checked:
     plan = Plan(str(request.subject), files, findings.changes)
     publish_plan(request.subject, plan)
     logger.info("%d prerequisites checked; plan %s", len(rows), plan.sha256[:12])
-    return Checked(plan.sha256, vault_section(plan.changes), findings.served_versions, findings.applications)
+    return Checked(
+        plan.sha256,
+        vault_section(plan.changes),
+        findings.served_versions,
+        findings.applications,
+        findings.signs,
+    )

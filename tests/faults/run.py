@@ -42,7 +42,7 @@ from tasks.diagnosis.asking import Asked
 from tasks.preflight.step import Connections, investigate
 from tasks.pull_request import _as_found, _propose
 from tasks.runbooks import ENABLE_CLUSTER
-from tasks.verify import await_store, prove_login
+from tasks.verify import await_stores, prove_login
 from tasks.wait_until_synced import _wait
 from tests.steps import realize_config, realize_group, realize_mount, realize_policies, realize_role
 
@@ -139,7 +139,8 @@ class _Steps:
         files = tuple(PlannedFile(edit.path, edit.diff()) for edit in found.edits)
         plan = Plan(str(self.request.target), files, found.changes)
         (self.plans / plan.sha256).write_text(json.dumps(plan.as_json()))
-        return Checked(plan.sha256, vault_section(plan.changes), found.served_versions, found.applications)
+        vault_changes = vault_section(plan.changes)
+        return Checked(plan.sha256, vault_changes, found.served_versions, found.applications, found.signs)
 
     def open_pull_request(self, checked: Checked) -> Proposed:
         request, repository = self.request, self.repository
@@ -156,7 +157,7 @@ class _Steps:
                 text = words(ENABLE_CLUSTER.purpose(request), paths, checked.vault_changes, sha256, None)
                 recorder = self._recorder()
                 proposed = _propose(
-                    request, repository, github, base, edits, missing, text, sha256, found, recorder
+                    request, repository, github, base, edits, missing, text, checked, found, recorder
                 )
                 wanted = meaning_of(edits)
             else:
@@ -208,8 +209,7 @@ class _Steps:
                     prove_login(vault, openshift, self.request, api, namespace)
             except (VerificationFailed, PrerequisiteMissing) as error:
                 raise failure(examine(Asked(self.request, vault, openshift, api, store))) or error from error
-            for namespace in self.request.namespaces:
-                await_store(openshift, store, namespace, 0)
+            list(await_stores(openshift, store, self.request.namespaces, 0))
 
     def publish_report(self) -> None:
         with self.vault.client() as vault:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from runbook.application_names import ApplicationNames
+from runbook.names import SECRET_STORE_CRD
 from runbook.request import EnableRequest
 from sandbox.gitops_agent.cluster import Cluster
 from sandbox.gitops_agent.manifests import Identity
@@ -47,7 +48,8 @@ class Site:
         self._argocd.delete(Identity.of(one))
 
     def lacks(self, request: EnableRequest) -> list[Missing]:
-        return list(missing(self._openshift, request, APPLICATIONS))
+        versions = self._openshift.served_versions(SECRET_STORE_CRD)
+        return list(missing(self._openshift, request, APPLICATIONS, versions))
 
     def lacks_once(self, request: EnableRequest, done: Callable[[list[Missing]], bool]) -> list[Missing]:
         """The same, as soon as the cluster's controllers have done their part."""

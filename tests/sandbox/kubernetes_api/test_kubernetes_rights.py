@@ -334,6 +334,55 @@ def test_one_can_ask_about_somebody_else(kube: Kube, namespace: Namespace, token
     assert code(kube, token, f"{ACCESS}/subjectaccessreviews", "POST", {"spec": {}}) == 403
 
 
+def test_the_rules_in_a_namespace_are_those_of_all_bindings_there_and_in_the_cluster(
+    kube: Kube, namespace: Namespace, token: str
+) -> None:
+    def rules(place: str) -> dict[str, Any]:
+        return ask(kube, "selfsubjectrulesreviews", token, namespace=place)
+
+    mine = rule("get", names=("mine",))
+    namespace.allow("app", [mine])
+    eventually(lambda: mine in rules(namespace.name)["resourceRules"])
+    here, nowhere = rules(namespace.name), rules("-")
+    # RoleBindings are those of the namespace; where there is none, only those of the cluster are left.
+    assert mine not in nowhere["resourceRules"]
+    assert (here["incomplete"], nowhere["incomplete"]) == (False, False)
+    assert any("selfsubjectrulesreviews" in one["resources"] for one in nowhere["resourceRules"])
+    assert any("/version" in one["nonResourceURLs"] for one in nowhere["nonResourceRules"])
+
+    bind_in_cluster(namespace, "view")
+    in_view = eventually(
+        lambda: [one for one in rules("-")["resourceRules"] if "configmaps" in one["resources"]]
+    )
+    assert in_view[0]["verbs"] == ["get", "list", "watch"]
+
+
+def test_rules_that_cannot_be_found_are_said_beside_the_others(
+    kube: Kube, namespace: Namespace, token: str
+) -> None:
+    namespace.bind("app", "Role", "missing")
+    words = 'role.rbac.authorization.k8s.io "missing" not found'
+    question = {"namespace": namespace.name}
+    found = eventually(
+        lambda: (
+            (status := ask(kube, "selfsubjectrulesreviews", token, **question)).get("evaluationError")
+            and status
+        )
+    )
+    assert found["evaluationError"].startswith(words)
+    assert found["resourceRules"]
+
+
+def test_the_administrators_rule_is_one_of_stars(kube: Kube) -> None:
+    stars = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+    assert stars in ask(kube, "selfsubjectrulesreviews", namespace="default")["resourceRules"]
+
+
+def test_a_question_for_rules_names_a_namespace(kube: Kube) -> None:
+    answer = kube.send("POST", f"{ACCESS}/selfsubjectrulesreviews", {"spec": {}})
+    assert (answer.status_code, answer.json()["message"]) == (400, "no namespace on request")
+
+
 @pytest.mark.parametrize(
     ("kind", "spec", "field"),
     [

@@ -127,6 +127,25 @@ def test_an_administrator_lacks_no_right_and_a_service_account_lacks_those_it_wa
         assert as_reviewer.denied([REVIEW_TOKENS, secrets]) == (secrets,)
 
 
+def test_a_right_in_a_namespace_is_none_cluster_wide_and_one_cluster_wide_counts_in_each(
+    cluster: OpenShift, hand: Cluster, namespace: str, reviewer: str
+) -> None:
+    everywhere = ClusterRight("get", "configmaps")
+    here, there = (ClusterRight("get", "configmaps", namespace=place) for place in (namespace, "default"))
+    view = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"}
+    subject = {"kind": "ServiceAccount", "name": reviewer, "namespace": namespace}
+    apply(hand, f"{RBAC}/v1", "RoleBinding", "view", namespace, roleRef=view, subjects=[subject])
+    with logged_in(cluster, namespace, reviewer) as as_reviewer:
+        until(lambda: as_reviewer.denied([everywhere, here, there]) == (everywhere, there))
+        binding = apply(
+            hand, f"{RBAC}/v1", "ClusterRoleBinding", f"{namespace}-view", roleRef=view, subjects=[subject]
+        )
+        try:
+            until(lambda: as_reviewer.denied([everywhere, here, there]) == ())
+        finally:
+            hand.delete(binding)
+
+
 def test_the_right_of_a_service_account_is_seen_without_its_token(
     cluster: OpenShift, hand: Cluster, namespace: str, reviewer: str
 ) -> None:

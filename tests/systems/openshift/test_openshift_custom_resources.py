@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from runbook.errors import UnexpectedAnswer
@@ -13,7 +15,7 @@ EVENTS = f"{NAMESPACE}/events"
 STORE = "/apis/external-secrets.io/v1/namespaces/vault/secretstores/opf-vault-store"
 
 
-def test_the_state_of_a_secret_store_comes_with_its_events(scripted: Scripted, cluster: OpenShift) -> None:
+def test_the_state_of_a_secret_store_and_its_events(scripted: Scripted, cluster: OpenShift) -> None:
     ready = {"type": "Ready", "status": "False", "reason": "InvalidProviderConfig", "message": "no client"}
     conditions = [{"type": "Synced", "status": "True"}, ready]
     scripted.answers[STORE] = Answer.json({"status": {"conditions": conditions}})
@@ -22,7 +24,10 @@ def test_the_state_of_a_secret_store_comes_with_its_events(scripted: Scripted, c
     scripted.answers[EVENTS] = Answer.json({"items": [last, first, last]})
     state = cluster.secret_store("vault", "opf-vault-store", "v1")
     assert state is not None
+    assert len(scripted.requests) == 1, "they are asked for where they matter"
+    state = cluster.with_events(state, "vault", "opf-vault-store")
     assert (state.ready, state.reason, state.message) == (False, ready["reason"], ready["message"])
+    assert state.last_change == datetime(2026, 1, 1, 0, 5, tzinfo=UTC)
     assert state.events == ("Normal Created: seen", "Warning InvalidProviderConfig: permission denied")
 
 
@@ -34,6 +39,7 @@ def test_events_without_a_time_that_can_be_read_come_first(scripted: Scripted, c
     )
     found = cluster.secret_store("vault", "opf-vault-store", "v1")
     assert found is not None
+    found = cluster.with_events(found, "vault", "opf-vault-store")
     assert [event.split()[1] for event in found.events] == ["unknown:", "old:", "new:"]
 
 
@@ -44,6 +50,7 @@ def test_a_secret_store_that_nobody_looked_at_is_neither_ready_nor_failed(
     scripted.answers[EVENTS] = Answer.refusal(403, "no")
     state = cluster.secret_store("vault", "opf-vault-store", "v1")
     assert state is not None
+    assert cluster.with_events(state, "vault", "opf-vault-store") == state
     assert (state.ready, state.events) == (None, ())
 
 

@@ -15,9 +15,10 @@ import pytest
 from runbook.application_names import ApplicationNames
 from runbook.diagnosis.causes import Causes
 from runbook.errors import VerificationFailed
+from runbook.report import Proof
 from sandbox.certificates import CertificateAuthority
-from tasks.diagnosis.store import ALIVE, look_at_store
-from tasks.verify import await_store
+from tasks.diagnosis.store import ALIVE, Look, OperatorSeen, look_at_store
+from tasks.verify import await_stores
 from tests.operator_by_hand import NOT_VALID, STORE, VALID, Operator
 from tests.tasks.conftest import request
 from tests.tasks.diagnosis.scene import Scene
@@ -39,6 +40,16 @@ EVENT = (
     "Error making API request. URL: PUT https://vault.example.com/v1/auth/ember-k8s/login Code: 403. Errors: "
     "* permission denied"
 )
+
+
+def awaited(scene: Scene, timeout: float, **more: Any) -> Proof:
+    """What a run says that waits for the store of ``payments`` alone."""
+    (proof,) = await_stores(scene.openshift, scene.store, ["payments"], timeout, **more)
+    return proof
+
+
+def look_at(scene: Scene, now: datetime) -> Look:
+    return look_at_store(scene.openshift, OperatorSeen(scene.openshift), "payments", scene.store, now)
 
 
 def refused(operator: Operator) -> None:
@@ -87,7 +98,7 @@ def test_what_is_wrong_with_a_store_is_one_line_with_the_operators_last_word(
     assert examination.line == f"{cause.line}. {cause.remedy}"
     # A run that waits for it in vain says the same.
     with pytest.raises(VerificationFailed) as failed:
-        await_store(scene.openshift, scene.store, "payments", timeout=0)
+        awaited(scene, timeout=0)
     assert str(failed.value) == f"{cause.line}; waited 0 s. {cause.remedy}"
 
 
@@ -95,7 +106,7 @@ def test_a_run_that_waits_for_the_store_in_vain_names_the_application_as_it_is_b
     broken(scene, missing)
     names = ApplicationNames(resources="resources-osc")
     with pytest.raises(VerificationFailed, match="In ArgoCD, sync resources-osc; it comes with"):
-        await_store(scene.openshift, scene.store, "payments", timeout=0, applications=names)
+        awaited(scene, timeout=0, applications=names)
 
 
 def test_stores_that_are_ready_are_proved_and_no_fault(scene: Scene) -> None:
@@ -106,7 +117,7 @@ def test_stores_that_are_ready_are_proved_and_no_fault(scene: Scene) -> None:
     assert examination.line == "the login works"
     marks = {row.question: row.mark for row in examination.rows}
     assert marks[f"Is SecretStore {OURS} Ready?"] == "right"
-    proof = await_store(scene.openshift, scene.store, "payments", timeout=0)
+    proof = awaited(scene, timeout=0)
     assert (proof.claim, proof.proved) == (f"SecretStore {OURS} is Ready", True)
     assert proof.seen.startswith("store validated")
 
@@ -124,7 +135,7 @@ def test_a_store_that_gets_ready_while_the_run_waits_is_proved(scene: Scene) -> 
     mending = threading.Thread(target=mend_once_it_was_looked_at)
     mending.start()
     try:
-        assert await_store(scene.openshift, scene.store, "payments", timeout=60).proved
+        assert awaited(scene, timeout=60).proved
     finally:
         mending.join()
 
@@ -154,9 +165,9 @@ def test_an_operator_is_known_by_what_it_does(
     assert (examination.line == "the login works") is (proved is not False)
     if proved is False:
         with pytest.raises(VerificationFailed, match=seen):
-            await_store(scene.openshift, scene.store, "payments", timeout=0)
+            awaited(scene, timeout=0)
     else:
-        proof = await_store(scene.openshift, scene.store, "payments", timeout=0)
+        proof = awaited(scene, timeout=0)
         assert (proof.proved, proof.seen[: len(seen)]) == (proved, seen)
 
 
@@ -184,10 +195,10 @@ def test_a_store_of_which_no_operator_left_a_sign_for_long_is_reconciled_by_noth
     if condition:
         operator.judge("payments", condition, since=OLD)
     later = datetime.now(UTC) + ALIVE
-    look = look_at_store(scene.openshift, "payments", scene.store, later)
+    look = look_at(scene, later)
     assert (look.ready, look.words[: len(words)]) == (ready, words)
     operator.run(replicas=1)
-    assert "nothing reconciles" not in look_at_store(scene.openshift, "payments", scene.store, later).words
+    assert "nothing reconciles" not in look_at(scene, later).words
 
 
 @pytest.mark.parametrize("condition", [VALID, None, NOT_VALID])
@@ -200,10 +211,10 @@ def test_a_run_takes_a_store_that_leads_elsewhere_as_somebodys_decision_unless_i
     differs = f"server is https://vault.example.org, not {scene.vault.address}"
     if condition is NOT_VALID:
         with pytest.raises(VerificationFailed, match=re.escape(differs)):
-            await_store(scene.openshift, scene.store, "payments", timeout=0)
+            awaited(scene, timeout=0)
     else:
         # At once: there is nothing to wait for.
-        proof = await_store(scene.openshift, scene.store, "payments", timeout=60)
+        proof = awaited(scene, timeout=60)
         assert (proof.proved, proof.seen.startswith(f"not proved: {differs}")) == (None, True)
 
 
