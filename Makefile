@@ -40,9 +40,10 @@ demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 play
 test: $(INSTALLED) ## The quick tests: real Vault, real Prefect server, a few minutes
 	$(BIN)/python -m pytest -m "not e2e and not download and not long" --numprocesses 2 --dist loadfile
 
-# These wait more than they work, so one more at a time.
+# These wait more than they work, so one more at a time. In their own order the dear files come before the many
+# quick tests of tasks/; xdist's order, by the number of tests, would keep the dear ones for the end.
 test-further: $(INSTALLED) ## What test-all adds: runs on a real worker, packages from a registry
-	$(BIN)/python -m pytest -m "e2e or download or long" --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest -m "e2e or download or long" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-all: test test-further ## Every test
 

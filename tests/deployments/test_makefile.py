@@ -44,10 +44,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(
     directory: Path, *arguments: str, path: str = os.environ["PATH"]
 ) -> subprocess.CompletedProcess[str]:
+    # pip asks a registry, which the machine's own authorities certify.
+    environment = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
     return subprocess.run(
         ["make", "--no-print-directory", *arguments],
         cwd=directory,
-        env={**os.environ, "PATH": path},
+        env={**environment, "PATH": path},
         capture_output=True,
         text=True,
         timeout=120,

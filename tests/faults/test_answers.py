@@ -1,7 +1,8 @@
 """Whatever goes wrong with an answer, at any request: the same end, nothing doubled, an error of ours.
 
-Every request of a run fails once, the first time that it is seen: its step is tried again then, as Prefect
-would or as a person does by *Retry*. Whether it is worth a retry is asserted for each kind. A request that a
+Every request of a run fails once with each fault, the first time that it is seen (of those that are the same
+question again and again, the later ones with one fault each): its step is tried again then, as Prefect would
+or as a person does by *Retry*. Whether it is worth a retry is asserted for each kind. A request that a
 second try has no more need of (the read-back of a write that was done already) fails in the next round.
 
 In production others have put their own there before: what is theirs is looked for after every failure.
@@ -9,13 +10,14 @@ In production others have put their own there before: what is theirs is looked f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import pytest
 
 from runbook.errors import Busy, EnablementError, TransientError, UnexpectedAnswer, Unreachable
 from runbook.pull_request import plan_of
+from tests.faults.built_once import built_once
 from tests.faults.faults import ANSWERS, ONLY_OF_VAULT, RETRY_AFTER, Fault, Point, Script
 from tests.faults.installation import Proxies
 from tests.faults.other_ways import LOGIN, REVIEWERS_TOKEN, REVOKE, is_of_the_other_way, let_in, other_way
@@ -47,14 +49,31 @@ HEALS = {Fault.CUT, Fault.CUT_HEAD, Fault.TOO_MANY, Fault.BROKEN, Fault.SEALED, 
 
 UNCLEAR_OF_GIT = {Fault.CUT_HEAD, Fault.FLOOD, Fault.GARBLED}
 
+OF_ALL = tuple(fault for fault in ANSWERS if fault not in ONLY_OF_VAULT)
+SAME_QUESTIONS = ("/info/refs?service=git-upload-pack", "/git-upload-pack", "/selfsubjectaccessreviews")
+"""Asked a dozen times in one step, by the same lines of code or by Git itself."""
+
 ROUNDS = 5
 MORE_ROUNDS = 12
 """Where requests fail one by one: after a write is done, a round reaches one more of those that follow it."""
 
 
+@pytest.fixture(autouse=True)
+def _built_once() -> Iterator[None]:
+    with built_once():
+        yield
+
+
 def any_request(_point: Point) -> bool:
     """Strike all."""
     return True
+
+
+def _may_answer(fault: Fault, point: Point) -> bool:
+    """First any fault that the system knows; of what is asked over and over, later one of them in turn."""
+    if point.number > 1 and point.path.endswith(SAME_QUESTIONS):
+        return fault is OF_ALL[point.number % len(OF_ALL)]
+    return point.system == "Vault" or fault not in ONLY_OF_VAULT
 
 
 class EachOnce:
@@ -123,11 +142,7 @@ class EachOnce:
         return len(self._faults) == 1 and not self._alone
 
     def _applicable(self, point: Point) -> list[tuple[Point, Fault]]:
-        return [
-            (point, fault)
-            for fault in self._faults
-            if self._only(point) and (point.system == "Vault" or fault not in ONLY_OF_VAULT)
-        ]
+        return [(point, fault) for fault in self._faults if self._only(point) and _may_answer(fault, point)]
 
     def _decide(self, _place: int, point: Point) -> Fault | None:
         if self._alone and self._script.struck:

@@ -1,14 +1,17 @@
-"""A crash anywhere is harmless: killed at each request in turn, then run again, it ends as if undisturbed.
+"""A crash anywhere is harmless: killed at a request, then run again, it ends as if undisturbed.
 
 Killed just before it, and where it may change something just after it as well. What only reads leaves the
 systems as they were: killed just after that is killed just before the next.
 
-The gate divides a run, and its process ends there. So there are three parts whose every request is struck: up
-to the gate; after the merge, the same steps again, which now only read; and what is behind the gate.
+What a killed run leaves is what its requests have done until then, and a run that is started again knows
+nothing else. So an undisturbed run is watched first: what the systems hold is read at each of its requests.
+Then it is killed at each kind of request, once in each state in which such a request came, and must leave
+what was seen; and from each state that any kill has left a whole run is made once: from the same state it
+would be the same run again.
 
-A run that is started again knows nothing but what the systems hold. What they hold is read after every kill,
-and from each state that any kill has left a whole run is made once: from the same state it would be the same
-run again.
+The gate divides a run, and its process ends there. So there are three parts of which every request is
+watched: up to the gate; after the merge, the same steps again, which now only read; and what is behind the
+gate.
 
 What a run asks of GitHub only when people were there meanwhile is struck in runs of its own; so is what it
 asks when it logs in by itself and has the reviewer's token made.
@@ -40,13 +43,14 @@ pytestmark = pytest.mark.long
 PULLS = "GitHub: GET /api/v3/repos/sandbox/gitops/pulls"
 STEPS_THAT_WRITE = 5
 _READS = {"GET", "LIST", "HEAD"}
+_READ_BY_POST = "/git-upload-pack"
 HOUR = 3600
 """Seconds; the run's ``token_ttl``, by default."""
 
 
 @dataclass
 class Part:
-    """One part of a run, struck at each of its requests.
+    """One part of a run, struck at its requests.
 
     Attributes:
         reset: brings the systems back to where this part begins.
@@ -56,6 +60,7 @@ class Part:
         only: which requests are struck; all of them by default.
         scene: of the runs; the usual one by default.
         requests: of the undisturbed run.
+        states: what the systems held when each came, where that tells what a kill leaves; and at the end.
         wrong: what a run that was started again did otherwise, by the request at which the first was killed.
     """
 
@@ -68,11 +73,11 @@ class Part:
     only: Callable[[Point], bool] = lambda _point: True
     scene: Scene | None = None
     requests: list[Point] = field(default_factory=list)
-    killed: int = 0
+    states: list[State] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def strike_each(self) -> None:
-        """Kill at each request; look at what is left; run again: nothing may be wrong then."""
+        """Kill at each kind of request; look at what is left; run again: nothing may be wrong then."""
         settle(self.proxies.world)
         start = state_of(self.proxies.world)
         end = self._undisturbed()
@@ -80,40 +85,55 @@ class Part:
         now = state_of(self.proxies.world)
         assert now == start, difference(start, now)
         proved: set[str] = set()
-        for place, point in enumerate(self.requests):
-            for fault in self._kills(point):
-                said = f"killed {fault.value} {point}"
-                self._kill(place, point, fault, said)
-                left = state_of(self.proxies.world)
-                if _text(left) not in proved:
-                    proved.add(_text(left))
-                    self._run_again(said, end)
-                if left != start or state_of(self.proxies.world) != start:
-                    self.reset()
+        kills = self._kills()
+        assert kills
+        for place, fault in kills:
+            said = f"killed {fault.value} {self.requests[place]}"
+            self._kill(place, fault, said)
+            left = state_of(self.proxies.world)
+            seen = self.states[place if fault is Fault.KILL_BEFORE else place + 1]
+            assert left == seen, f"{said}: {difference(seen, left)}"
+            if _text(left) not in proved:
+                proved.add(_text(left))
+                self._run_again(said, end)
+            if left != start or state_of(self.proxies.world) != start:
+                self.reset()
         assert self.wrong == []
-        assert self.killed == sum(len(self._kills(point)) for point in self.requests) > 0
 
-    def _kills(self, point: Point) -> tuple[Fault, ...]:
-        if not self.only(point):
-            return ()
-        return KILLS[:1] if point.method in _READS else KILLS
+    def _kills(self) -> list[tuple[int, Fault]]:
+        found: dict[tuple[str, str, Fault], tuple[int, Fault]] = {}
+        for place, point in enumerate(self.requests):
+            before, after = _text(self.states[place]), _text(self.states[place + 1])
+            may_change = before != after or not (point.method in _READS or point.path.endswith(_READ_BY_POST))
+            for fault in KILLS if may_change else KILLS[:1]:
+                if self.only(point):
+                    # What changes something leaves a state of its own.
+                    left = after if fault is Fault.KILL_AFTER else before
+                    found.setdefault((point.name, left, fault), (place, fault))
+        return list(found.values())
 
     def _undisturbed(self) -> State:
         script = self.proxies.script
-        script.begin()
-        outcome = self.warm.run(self._scene, script, approved=self.approved)
+
+        def watch(place: int, point: Point) -> None:
+            asked = self.last is None or place <= self.last
+            struck = self.only(point) or (place > 0 and self.only(script.seen[place - 1]))
+            self.states.append(state_of(self.proxies.world) if asked and struck else {})
+
+        script.begin(watch)
+        outcome = self.warm.warm_up(self._scene, approved=self.approved)
         assert outcome == Outcome(0, self.result, "", "")
         self.requests = script.seen[: self.last]
-        return state_of(self.proxies.world)
+        self.states.append(state_of(self.proxies.world))
+        return self.states[-1]
 
-    def _kill(self, place: int, point: Point, fault: Fault, said: str) -> None:
+    def _kill(self, place: int, fault: Fault, said: str) -> None:
         script = self.proxies.script
         script.begin(lambda at, _point: fault if at == place else None)
         outcome = self.warm.run(self._scene, script, approved=self.approved)
         assert script.seen == self.requests[: place + 1], f"{said}: another run than the undisturbed one"
-        assert script.struck == [(point, fault)], said
+        assert script.struck == [(self.requests[place], fault)], said
         assert outcome == Outcome(9, "", "", ""), f"{said}: the process ended otherwise: {outcome}"
-        self.killed += 1
 
     def _run_again(self, said: str, end: State) -> None:
         script = self.proxies.script
@@ -132,7 +152,7 @@ class Part:
 
     @property
     def names(self) -> list[str]:
-        """The requests to be struck."""
+        """The requests of which each kind is struck."""
         return [point.name for point in self.requests if self.only(point)]
 
 

@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from runbook.errors import EnablementError
 from sandbox.environment import CHECKOUT
+from tests.faults.built_once import built_once
 from tests.faults.faults import Script, kill_process
 from tests.faults.run import Scene, run
 
@@ -69,9 +70,9 @@ class WarmProcess:
         self._process.stdin.close()
         self._process.wait()
 
-    def warm_up(self, scene: Scene) -> Outcome:
-        """The first run, in the warm process itself."""
-        return self._run(scene, lambda _pid: None, fork=False, approved="")
+    def warm_up(self, scene: Scene, *, approved: str = "") -> Outcome:
+        """Run in the warm process itself, which has then done and built what later runs need as well."""
+        return self._run(scene, lambda _pid: None, fork=False, approved=approved)
 
     def run(self, scene: Scene, script: Script, *, approved: str = "") -> Outcome:
         """Run in a child, which ``script`` may kill."""
@@ -132,6 +133,7 @@ def _say(what: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    for line in sys.stdin:
-        asked = json.loads(line)
-        (_fork if asked["fork"] else _here)(asked)
+    with built_once():
+        for line in sys.stdin:
+            asked = json.loads(line)
+            (_fork if asked["fork"] else _here)(asked)
