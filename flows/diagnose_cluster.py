@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.enable_cluster import Name, Names
-from runbook.request import EnableRequest, PolicyScope, ReviewerToken
+from flows import form
+from runbook.request import EnableRequest
 from tasks.diagnose import diagnose_login
 
 
 @flow(name="diagnose-cluster", flow_run_name="diagnose {env}/{cluster}")
 def diagnose_cluster(
-    cluster: Name,
-    env: Name,
-    namespaces: Names,
-    service_account: Name = "vault-secret-fetcher",
-    policy_scope: PolicyScope = "env",
-    reviewer_token: ReviewerToken = "secret",
-    vault: Name = "vault",
-    cluster_connection: Name | None = None,
+    cluster: form.Cluster,
+    env: form.Env,
+    namespaces: form.Namespaces,
+    policy_scope: form.Scope = "env",
+    service_account: form.ServiceAccount = "vault-secret-fetcher",
+    reviewer_token: form.Reviewer = "secret",
+    vault: form.Vault = "vault",
+    cluster_connection: form.ClusterConnection = "",
 ) -> None:
     """Find out why a cluster's login to Vault does not work, or prove that it does.
 
@@ -29,8 +29,8 @@ def diagnose_cluster(
         cluster: The cluster, as its folder in the GitOps repository is called.
         env: Its environment: the folder above it.
         namespaces: Namespaces whose starter ServiceAccount should log in.
-        service_account: The starter ServiceAccount.
         policy_scope: With which scope the cluster was enabled, where no run of it is on record.
+        service_account: The starter ServiceAccount.
         reviewer_token: In which mode it was enabled, where no run of it is on record.
         vault: Name of the VaultConnection.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.

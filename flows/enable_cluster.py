@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from prefect import flow
-from pydantic import Field
 
 from change.approval import approved_plan
 from change.gate.merge import wait_for_merge
-from runbook.durations import DURATION_PATTERN
-from runbook.names import NAME_PATTERN
-from runbook.request import EnableRequest, PolicyScope, ReviewerToken, SecretStoreApi
+from flows import form
+from runbook.request import EnableRequest
 from tasks.auth_config import configure_auth_method
 from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
@@ -24,35 +20,29 @@ from tasks.runbooks import ENABLE_CLUSTER
 from tasks.verify import verify_login
 from tasks.wait_until_synced import wait_until_synced
 
-# What the form and Prefect's server check when a run is created. Whatever gets past them is refused by
-# EnableRequest, which says in words what is wrong where a pattern says nothing.
-Name = Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN, "maxLength": 63})]
-Names = Annotated[list[Name], Field(json_schema_extra={"minItems": 1})]
-Duration = Annotated[str, Field(json_schema_extra={"pattern": DURATION_PATTERN})]
-
 
 @flow(name="enable-cluster", flow_run_name="enable {env}/{cluster}", result_serializer="json")
 async def enable_cluster(
-    cluster: Name,
-    env: Name,
-    namespaces: Names,
-    service_account: Name = "vault-secret-fetcher",
-    token_ttl: Duration = "1h",
-    policy_scope: PolicyScope = "env",
-    reviewer_token: ReviewerToken = "secret",
-    reviewer_token_lifetime: Duration = "8760h",
-    secret_store_api: SecretStoreApi = "auto",
-    merge_timeout: Duration | None = None,
-    sync_timeout: Duration = "1h",
-    store_timeout: Duration = "6m",
-    adopt: list[str] | None = None,
-    move_alias: bool = False,
-    cluster_moved: bool = False,
-    plan_only: bool = False,
-    approve: bool = False,
-    vault: Name = "vault",
-    gitops: Name = "gitops",
-    cluster_connection: Name | None = None,
+    cluster: form.Cluster,
+    env: form.Env,
+    namespaces: form.Namespaces,
+    plan_only: form.PlanOnly = False,
+    approve: form.Approve = False,
+    policy_scope: form.Scope = "env",
+    service_account: form.ServiceAccount = "vault-secret-fetcher",
+    token_ttl: form.TokenTtl = "1h",
+    reviewer_token: form.Reviewer = "secret",
+    reviewer_token_lifetime: form.ReviewerLifetime = "8760h",
+    secret_store_api: form.StoreApi = "auto",
+    adopt: form.Adopt = (),
+    move_alias: form.MoveAlias = False,
+    cluster_moved: form.ClusterMoved = False,
+    merge_timeout: form.MergeTimeout = "",
+    sync_timeout: form.SyncTimeout = "1h",
+    store_timeout: form.StoreTimeout = "6m",
+    vault: form.Vault = "vault",
+    gitops: form.GitOps = "gitops",
+    cluster_connection: form.ClusterConnection = "",
 ) -> None:
     """Enable a cluster to read its secrets from Vault.
 
@@ -60,32 +50,31 @@ async def enable_cluster(
     alias, auth mount, config and role in Vault, and proves that the login works.
 
     Args:
-        cluster: The cluster, as its folder in the GitOps repository is called: lower-case letters, digits
-            and inner hyphens.
-        env: Its environment: the folder above it, named by the same rule.
+        cluster: As its folder in the GitOps repository is called.
+        env: The folder above the cluster's.
         namespaces: Namespaces whose starter ServiceAccount may fetch secrets; at least one, no '*'.
-        service_account: The starter ServiceAccount, made in each of these namespaces.
-        token_ttl: How long a session of the operator lasts in Vault, for example '90m'; at most 87600h.
+        plan_only: Publish the plan and end; nothing is written anywhere.
+        approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
         policy_scope: 'env': the role reads the secrets of all clusters of the environment, as the runbook
             has it. 'cluster': those of this cluster only.
-        reviewer_token: Where Vault's reviewer token comes from. 'secret': a named token Secret in the pull
-            request. 'token-request': asked of the cluster, with the lifetime below.
-        reviewer_token_lifetime: Lifetime of a 'token-request' token, at most 87600h; the cluster may shorten
-            it. Run again before it ends.
-        secret_store_api: API version of a new SecretStore. 'auto': the newest that the cluster serves.
-        merge_timeout: How long to wait for the merge, for example '336h', at most 87600h; for ever if empty.
-        sync_timeout: How long to wait, after the merge, until ArgoCD has synced; at most 87600h.
-        store_timeout: How long to wait, after the login is proved, until the operator runs and says that the
-            SecretStores are Ready; it looks at each every 5 minutes; at most 87600h.
+        service_account: The ServiceAccount, made in each of these namespaces, that may fetch secrets.
+        token_ttl: How long a session of the operator lasts in Vault, for example '90m'; at most 87600h.
+        reviewer_token: With it Vault asks the cluster about logins. 'secret': a named token Secret in the
+            pull request. 'token-request': asked of the cluster, with the lifetime below.
+        reviewer_token_lifetime: Of a 'token-request' token, at most 87600h; the cluster may shorten it. Run
+            again before it ends.
+        secret_store_api: Of a new SecretStore. 'auto': the newest that the cluster serves.
         adopt: Objects of Vault that are somebody else's and shall be taken as they stand, for example
             'policy/moc-kv-r'. Never overwrites.
         move_alias: Move the administrators' alias to their group even if it belongs to another group that
             somebody made.
         cluster_moved: Lead the cluster's auth mount to the API server of the connection even if it leads to
             another one and no record says that it is ours: the cluster was installed anew, or its API has
-            moved. Never while a role of another environment is on the mount.
-        plan_only: Publish the plan and end; nothing is written anywhere.
-        approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
+            moved. Never while a role of another environment is on it.
+        merge_timeout: How long to wait for the merge, for example '336h', at most 87600h; for ever if empty.
+        sync_timeout: How long to wait, after the merge, until ArgoCD has synced; at most 87600h.
+        store_timeout: How long to wait, after the login is proved, until the operator runs and says that the
+            SecretStores are Ready; it looks at each every 5 minutes; at most 87600h.
         vault: Name of the VaultConnection.
         gitops: Name of the GitOpsRepository.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.

@@ -6,9 +6,8 @@ from prefect import flow
 
 from change.approval import approved_plan
 from change.gate.merge import wait_for_merge
-from flows.enable_cluster import Duration, Name
+from flows import form
 from runbook.enable_namespace import NamespaceRequest
-from runbook.request import PolicyScope, ReviewerToken
 from tasks.preflight.step import preflight
 from tasks.pull_request import open_pull_request
 from tasks.report import publish_report
@@ -24,21 +23,21 @@ from tasks.wait_until_synced import wait_until_synced
     result_serializer="json",
 )
 async def enable_namespace(
-    cluster: Name,
-    env: Name,
-    namespace: Name,
-    service_account: Name = "vault-secret-fetcher",
-    policy_scope: PolicyScope = "env",
-    reviewer_token: ReviewerToken = "secret",
-    merge_timeout: Duration | None = None,
-    sync_timeout: Duration = "1h",
-    store_timeout: Duration = "6m",
-    adopt: list[str] | None = None,
-    plan_only: bool = False,
-    approve: bool = False,
-    vault: Name = "vault",
-    gitops: Name = "gitops",
-    cluster_connection: Name | None = None,
+    cluster: form.Cluster,
+    env: form.Env,
+    namespace: form.Namespace,
+    plan_only: form.PlanOnly = False,
+    approve: form.Approve = False,
+    policy_scope: form.Scope = "env",
+    service_account: form.ServiceAccount = "vault-secret-fetcher",
+    reviewer_token: form.Reviewer = "secret",
+    adopt: form.Adopt = (),
+    merge_timeout: form.MergeTimeout = "",
+    sync_timeout: form.SyncTimeout = "1h",
+    store_timeout: form.StoreTimeout = "6m",
+    vault: form.Vault = "vault",
+    gitops: form.GitOps = "gitops",
+    cluster_connection: form.ClusterConnection = "",
 ) -> None:
     """Enable External Secrets to a namespace.
 
@@ -49,16 +48,16 @@ async def enable_namespace(
         cluster: The cluster, enabled by enable-cluster before.
         env: Its environment.
         namespace: The namespace whose starter ServiceAccount may fetch secrets.
-        service_account: The starter ServiceAccount, as the cluster was enabled with it.
+        plan_only: Publish the plan and end; nothing is written anywhere.
+        approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
         policy_scope: As the cluster was enabled with it.
+        service_account: As the cluster was enabled with it.
         reviewer_token: As the cluster was enabled with it.
+        adopt: The role, if it is somebody else's and shall be taken as it stands.
         merge_timeout: How long to wait for the merge, for example '336h', at most 87600h; for ever if empty.
         sync_timeout: How long to wait, after the merge, until ArgoCD has synced; at most 87600h.
         store_timeout: How long to wait, after the login is proved, until the operator says that the
             SecretStore is Ready; at most 87600h.
-        adopt: The role, if it is somebody else's and shall be taken as it stands.
-        plan_only: Publish the plan and end; nothing is written anywhere.
-        approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
         vault: Name of the VaultConnection.
         gitops: Name of the GitOpsRepository.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.

@@ -11,8 +11,11 @@ from typing import Protocol
 
 from runbook.errors import InvalidInput
 
-NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-"""What an environment or a cluster may be called: an RFC 1123 label, so that it is safe in paths."""
+NAME_PATTERN = r"^[0-9a-z]+(-+[0-9a-z]+)*$"
+"""What an environment or a cluster may be called: an RFC 1123 label, so that it is safe in paths.
+
+Prefect shows it to whoever gave another name. Its UI would take `](` for a link, its command line `[a` for
+markup, and both would leave it out."""
 
 CLUSTER_BRANCHES = "enable-vault/"
 """Folder of the branches on which clusters are proposed. Git keeps no branch below another one's name."""

@@ -77,7 +77,12 @@ class ClusterRequest(BaseModel):
     @classmethod
     def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
         connection = values.get("cluster_connection") or values.get("cluster")
-        return {**values, "cluster_connection": connection, "adopt": tuple(values.get("adopt") or ())}
+        return {
+            **values,
+            "cluster_connection": connection,
+            "adopt": tuple(values.get("adopt") or ()),
+            "merge_timeout": values.get("merge_timeout") or None,
+        }
 
     @field_validator("cluster", "env", "service_account", "vault", "gitops", "cluster_connection")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,10 @@ async def test_bad_input_is_refused_by_name_when_the_run_is_created(
     assert f"Validation failed for field '{field}" in reason
     last = value[-1:] if isinstance(value, list) else [value]
     assert repr(last[0] if last else []) in reason
+    if "match" in reason:
+        assert re.search("does not match '(lower-case letters|hours, minutes)", reason)
+        # What Prefect's UI takes for a link, and its command line for markup, is not shown.
+        assert not re.search(r"\]\(|\[[a-z#/@]", reason)
 
 
 async def test_where_the_server_does_not_check_the_run_refuses_in_words_before_any_step(
