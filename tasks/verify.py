@@ -14,7 +14,7 @@ from runbook.errors import PrerequisiteMissing, VerificationFailed
 from runbook.foreign_text import plain
 from runbook.hosts import ApiServer
 from runbook.names import SECRET_STORE, SECRETS_MOUNT
-from runbook.report import Proof
+from runbook.report import NOT_SEEN, READY, Proof
 from runbook.request import ClusterRequest
 from runbook.vault_store import VaultStore
 from systems.openshift import OpenShift
@@ -122,7 +122,7 @@ def await_store(
     while True:
         look = look_at_store(openshift, namespace, meant)
         if look.ready:
-            return Proof(f"SecretStore {store} is Ready", True, look.words)
+            return Proof(f"SecretStore {store} is Ready", True, look.words, READY)
         if look.never or look.meant_otherwise or time.monotonic() >= deadline:
             break
         if look.words != said:
@@ -134,7 +134,8 @@ def await_store(
         answer = f"{plain(look.words)}{waited}"
         remedy = applications.put_into(look.cause.remedy)
         raise VerificationFailed(look.cause.system, look.cause.subject, answer, remedy)
-    return Proof(f"SecretStore {store} is Ready", None, f"not proved: {plain(look.words)}{waited}")
+    doubt = f"SecretStore {store} leads elsewhere" if look.meant_otherwise else NOT_SEEN
+    return Proof(f"SecretStore {store} is Ready", None, f"not proved: {plain(look.words)}{waited}", doubt)
 
 
 @look("verify the login")
