@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from prefect import flow
 
+from change.ending import in_words
 from flows.enable_cluster import Name, Names
 from runbook.request import EnableRequest, PolicyScope, ReviewerToken
 from tasks.diagnose import diagnose_login
 
 
+@in_words
 @flow(name="diagnose-cluster", flow_run_name="diagnose {env}/{cluster}")
 def diagnose_cluster(
     cluster: Name,

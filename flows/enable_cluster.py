@@ -8,6 +8,7 @@ from prefect import flow
 from pydantic import Field
 
 from change.approval import approved_plan
+from change.ending import in_words
 from change.gate.merge import wait_for_merge
 from runbook.durations import DURATION_PATTERN
 from runbook.names import NAME_PATTERN
@@ -31,6 +32,7 @@ Names = Annotated[list[Name], Field(json_schema_extra={"minItems": 1})]
 Duration = Annotated[str, Field(json_schema_extra={"pattern": DURATION_PATTERN})]
 
 
+@in_words
 @flow(name="enable-cluster", flow_run_name="enable {env}/{cluster}", result_serializer="json")
 async def enable_cluster(
     cluster: Name,

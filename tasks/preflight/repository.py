@@ -68,6 +68,7 @@ class RepositoryAnswers:
         edits: what the run will propose; none where that could not be worked out.
         declared: namespaces that the cluster's overlay declares; None where it could not be read.
         applications: what ArgoCD calls the Applications to sync.
+        is_known: False where the repository has no cluster of that name.
     """
 
     tables: tuple[Table, Table] = field(
@@ -76,6 +77,7 @@ class RepositoryAnswers:
     edits: tuple[FileEdit, ...] = ()
     declared: frozenset[str] | None = None
     applications: ApplicationNames = field(default_factory=ApplicationNames)
+    is_known: bool = True
 
 
 def ask_repository(
@@ -121,6 +123,7 @@ def _look_into(
     served_versions: tuple[str, ...],
 ) -> None:
     git, layout = answers.tables[1], connection.layout
+    answers.is_known = bool(base.tree.entries(layout.cluster_overlay_of(request.target)))
     rows = git.get(CONTENT, lambda: check_repository(base.tree, request, layout))
     if rows is None:
         return
