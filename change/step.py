@@ -40,13 +40,18 @@ LONGEST_WAIT = 300.0
 """Seconds that a ``Retry-After`` is honoured for before one try; it may name an hour."""
 
 
-def is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def is_worth_retrying(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Only what may heal by itself. `NotYetSynced` has waited long enough inside its step.
+
+    After the last retry that Prefect knows of it logs the error once more, with a traceback. So it is told of
+    one more than there is, which is never worth it.
 
     Where a system names the time after which it wants to be asked again, this returns after that time: the
     delays that Prefect adds are fixed, and asking sooner is what a rate limit punishes.
     """
     error = state.result(raise_on_failure=False)
+    if run.run_count > RETRIES:
+        return False
     if prefect_is_away(error):
         return True
     if not isinstance(error, TransientError) or isinstance(error, NotYetSynced):
@@ -82,7 +87,7 @@ def look(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
             task_run_name=name,
             cache_policy=NO_CACHE,
             persist_result=False,
-            retries=RETRIES,
+            retries=RETRIES + 1,
             retry_delay_seconds=exponential_backoff(2),
             retry_jitter_factor=0.5,
             retry_condition_fn=is_worth_retrying,
@@ -104,7 +109,7 @@ def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
             cache_key_fn=inputs_of_this_run,
             persist_result=True,
             result_serializer="json",
-            retries=RETRIES,
+            retries=RETRIES + 1,
             retry_delay_seconds=exponential_backoff(2),
             retry_jitter_factor=0.5,
             retry_condition_fn=is_worth_retrying,

@@ -57,6 +57,11 @@ class Table:
         """It could not be asked, or does not apply."""
         self.add(Check(prerequisite, "not checked", why))
 
+    def wait(self, prerequisite: str, why: str) -> None:
+        """It is not met only because something else is not."""
+        del self.errors[prerequisite]
+        self.skip(prerequisite, why)
+
     def fail(self, prerequisite: str, error: EnablementError) -> None:
         """It is not met, or asking failed."""
         found = f"{error.subject}: {error.answer}"

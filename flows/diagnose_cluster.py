@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from prefect import flow
 
+from change.ending import in_words
 from flows import form
 from runbook.request import EnableRequest
 from tasks.diagnose import diagnose_login
 
 
+@in_words
 @flow(name="diagnose-cluster", flow_run_name="diagnose {env}/{cluster}")
 def diagnose_cluster(
     cluster: form.Cluster,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from change.approval import approved_plan
+from change.ending import in_words
 from change.gate.merge import wait_for_merge
 from flows import form
 from runbook.request import EnableRequest
@@ -21,6 +22,7 @@ from tasks.verify import verify_login
 from tasks.wait_until_synced import wait_until_synced
 
 
+@in_words
 @flow(name="enable-cluster", flow_run_name="enable {env}/{cluster}", result_serializer="json")
 async def enable_cluster(
     cluster: form.Cluster,

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from runbook.by_hand import administrators_command
+from runbook.changes import united
+
 NAMES, NAMESPACES, SELECTOR = (
     "bound_service_account_names",
     "bound_service_account_namespaces",
@@ -44,6 +47,16 @@ def bound_unlisted(role: Mapping[str, Any]) -> tuple[str, ...]:
         if not listed([one])
     ]
     return (*unlisted, *([f"{SELECTOR}={role[SELECTOR]}"] if role.get(SELECTOR) else []))
+
+
+def bind_listed(path: str, role: Mapping[str, Any], name: str, namespaces: Iterable[str]) -> str:
+    """The command that has the role at ``path`` bind those whom it names, and these, and nobody else."""
+    meant = {
+        NAMES: ",".join(united([name], listed(role.get(NAMES)))),
+        NAMESPACES: ",".join(united(namespaces, listed(role.get(NAMESPACES)))),
+        SELECTOR: "",
+    }
+    return f"`{administrators_command(path, meant)}`"
 
 
 def allows_address(role: Mapping[str, Any], address: str) -> bool | None:

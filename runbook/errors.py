@@ -69,6 +69,10 @@ class EnablementError(Exception):
     def __str__(self) -> str:
         return f"{self.system}, {self.subject}: {self.answer.rstrip('.')}. {self.remedy}"
 
+    def __repr__(self) -> str:
+        # What Prefect logs of a failed try.
+        return f"{type(self).__name__}: {self}"
+
 
 class TransientError(EnablementError):
     """Worth trying again without any change."""

@@ -30,6 +30,12 @@ def plain(text: object, keep: str = "") -> str:
     return shown if keep else " ".join(shown.split())
 
 
+def without_list(text: object) -> str:
+    """What Go says as a list with a head, even of one error: ``1 error occurred:\\n\\t* no`` is ``no``."""
+    alone = re.sub(r"\d+ errors? occurred:\s*\* ", "", str(text)).strip()
+    return re.sub(r"\s*\n\s*\* ", "; ", alone)
+
+
 def hides(text: str) -> bool:
     """Whether a text has characters that are acted on or not seen: control, bidirectional, invisible."""
     return any(unicodedata.category(sign) in _NOT_SHOWN for sign in text)

@@ -15,11 +15,19 @@ from runbook.request import ClusterRequest
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One thing that was tried, and how it came out. ``proved`` is None where it could not be tried."""
+    """One thing that was tried, and how it came out. ``proved`` is None where it could not be tried.
+
+    ``store`` is of a SecretStore alone: `READY`, or why nobody may say that its secrets are read.
+    """
 
     claim: str
     proved: bool | None
     seen: str
+    store: str = ""
+
+
+READY = "is Ready"
+NOT_SEEN = "the operator was not seen"
 
 
 _ASK_AUDIT = "what is there now is as wanted, and Vault's audit log tells whether this run wrote it."
@@ -53,7 +61,7 @@ def report(
     """
     target = request.target
     ours = {one.object for one in written}
-    parts = [f"# {request.subject} reads its secrets from Vault", ""]
+    parts = [f"# {headline(request, proofs)}", ""]
     if pull_request:
         parts.append(f"Pull request: {pull_request}, ")
     parts += [f"content seen on the base branch at `{commit[:12]}`.", "", "## Changed in Vault", ""]
@@ -104,6 +112,15 @@ def report(
         "```",
     ]
     return "\n".join(parts) + "\n"
+
+
+def headline(request: ClusterRequest, proofs: Sequence[Proof]) -> str:
+    """What was proved, in one line: secrets are read where each namespace's SecretStore was Ready."""
+    stores = dict.fromkeys(proof.store for proof in proofs if proof.store) or {NOT_SEEN: None}
+    doubts = "; ".join(words for words in stores if words != READY)
+    if doubts:
+        return f"Vault accepts logins of {request.subject}; {doubts}"
+    return f"{request.subject} reads its secrets from Vault"
 
 
 def _traced(request: ClusterRequest, audit_devices: Sequence[str] | None, flow_run: str) -> list[str]:

@@ -28,6 +28,7 @@ from runbook.errors import (
     TransientError,
     UnexpectedAnswer,
 )
+from runbook.foreign_text import without_list
 from systems.http_session import Answer as HttpAnswer
 from systems.http_session import HttpSession, Server, given
 from systems.trust import trust
@@ -273,7 +274,7 @@ class VaultHttp:
                 )
             body = {}
         said = body.get("errors")
-        errors = tuple(str(error).strip() for error in (said if isinstance(said, list) else ()))
+        errors = tuple(map(without_list, said if isinstance(said, list) else ()))
         verb = "ask" if path.startswith(_QUESTIONS) else _VERBS.get(method, "write")
         return Answer(received.status, body, errors, path, verb, self._grant, received.retry_after)
 

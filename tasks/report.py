@@ -14,7 +14,7 @@ from change.records import written_to_vault
 from change.results import Landing, Proposed
 from change.step import Outcome, look
 from runbook.plan import changes_of
-from runbook.report import Proof, report
+from runbook.report import Proof, headline, report
 from runbook.request import ClusterRequest
 from tasks import connect
 from tasks.reviewer_record import find_record
@@ -61,5 +61,5 @@ def publish_report(
         key=artifact_key("report", request.subject),
         description=f"What enabling {request.subject} found, changed and proved.",
     )
-    get_run_logger().info("%s is enabled; see the report artifact.", request.subject)
+    get_run_logger().info("%s. See the report.", headline(request, proofs))
     return text

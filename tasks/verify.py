@@ -14,7 +14,7 @@ from runbook.errors import PrerequisiteMissing, VerificationFailed
 from runbook.foreign_text import plain
 from runbook.hosts import ApiServer
 from runbook.names import SECRET_STORE, SECRETS_MOUNT
-from runbook.report import Proof
+from runbook.report import NOT_SEEN, READY, Proof
 from runbook.request import ClusterRequest
 from runbook.vault_store import VaultStore
 from systems.openshift import OpenShift
@@ -146,13 +146,14 @@ def await_stores(
 
 def _proof_of_store(look: Look, store: str, timeout: float, applications: ApplicationNames) -> Proof:
     if look.ready:
-        return Proof(f"SecretStore {store} is Ready", True, look.words)
+        return Proof(f"SecretStore {store} is Ready", True, look.words, READY)
     waited = "" if look.never or look.meant_otherwise else f"; waited {timeout:.0f} s"
     if look.cause is not None and not look.meant_otherwise:
         answer = f"{plain(look.words)}{waited}"
         remedy = applications.put_into(look.cause.remedy)
         raise VerificationFailed(look.cause.system, look.cause.subject, answer, remedy)
-    return Proof(f"SecretStore {store} is Ready", None, f"not proved: {plain(look.words)}{waited}")
+    doubt = f"SecretStore {store} leads elsewhere" if look.meant_otherwise else NOT_SEEN
+    return Proof(f"SecretStore {store} is Ready", None, f"not proved: {plain(look.words)}{waited}", doubt)
 
 
 @look("verify the login")

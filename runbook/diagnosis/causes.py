@@ -21,9 +21,10 @@ _token_to_write = partial(_cluster, "reviewer's token ({source})", remedy=remedi
 class Causes(Kind):
     """Fields that are more than a name:
 
-    ``source`` of the token to write is `SECRET` or `NEW_TOKEN`, ``record`` what we kept of the JWT that we
-    wrote, ``because`` how we know that it is not the culprit, ``instead`` what a session carries, ``seen``
-    the condition of an object of the operator's, ``event`` the operator's last word on it.
+    ``command`` is one for an administrator, ``source`` of the token to write is `SECRET` or `NEW_TOKEN`,
+    ``record`` what we kept of the JWT that we wrote, ``because`` how we know that it is not the culprit,
+    ``instead`` what a session carries, ``seen`` the condition of an object of the operator's, ``event`` the
+    operator's last word on it.
     """
 
     # What Vault meets before it asks the cluster: in its own objects, and in the client's token
@@ -51,8 +52,7 @@ class Causes(Kind):
         "{role}",
         "may let anybody's ServiceAccount log in: {unlisted}",
         "Find out who wrote that, and have an administrator of Vault bind the names and namespaces that "
-        "are meant: `vault write {role} bound_service_account_names=… "
-        "bound_service_account_namespaces=… bound_service_account_namespace_selector=`.",
+        "are meant: {command}.",
         blocks="nothing",
     )
     ADDRESS_NOT_ALLOWED = _vault(

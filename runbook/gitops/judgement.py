@@ -36,6 +36,11 @@ _CHANGED = (
     "A patch, a replacement or a component changes it, or it was there before and is kept. "
     "Correct that, unless it is meant."
 )
+_LEAD_ELSEWHERE = (
+    "Correct it in {} or in what that builds upon: a SecretStore that is there is never rewritten. If it is "
+    "right, correct the run: address_for_clusters and ca_cert_for_clusters of the VaultConnection, or "
+    "service_account."
+)
 
 _Verdict: TypeAlias = tuple[Status, str, str]
 """What a `Check` says of its prerequisite: status, found, remedy."""
@@ -216,7 +221,7 @@ def _stores(overlay: Built, request: ClusterRequest, settings: StoreSettings) ->
     if not differences:
         return "ok", f"{settings.server}, role {meant.role} at {meant.mount_path}", ""
     found = "; ".join(f"{', '.join(namespaces)}: {what}" for what, namespaces in differences.items())
-    return "warning", found, _CHANGED
+    return "failed", found, _LEAD_ELSEWHERE.format(overlay.folder)
 
 
 def _reviewer(builds: Builds, request: ClusterRequest) -> _Verdict:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.bound_names import NAMES, NAMESPACES, SELECTOR, bound_unlisted, is_bound, listed
-from runbook.by_hand import administrators_command
+from runbook.bound_names import NAMES, NAMESPACES, SELECTOR, bind_listed, bound_unlisted, is_bound
 from runbook.changes import Change, Found, difference, foreign, united
 from runbook.names import Cluster
 from runbook.objects.mount import no_mount_of_ours
@@ -146,17 +145,12 @@ class Role(VaultObject):
         """
         answer = f"may let anybody's ServiceAccount log in: {', '.join(unlisted)}"
         if not self.adopted:
-            meant = {
-                NAMES: ",".join(united([self.service_account], listed(there.get(NAMES)))),
-                NAMESPACES: ",".join(united(self.namespaces, listed(there.get(NAMESPACES)))),
-                SELECTOR: "",
-            }
+            command = bind_listed(self.name, there, self.service_account, self.namespaces)
             raise foreign(
                 self.name,
                 answer,
                 "Each that it binds reads the secrets now. Find out who wrote that, and let an administrator "
-                "bind the names and namespaces that are meant: "
-                f"`{administrators_command(self.name, meant)}`, then re-run; or keep it with "
+                f"bind the names and namespaces that are meant: {command}, then re-run; or keep it with "
                 f"adopt=['{self.name}'].",
             )
         return f"adopted as it stands: {answer}"

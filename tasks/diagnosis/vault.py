@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runbook.bound_names import allows_address, bound_unlisted
+from runbook.bound_names import allows_address, bind_listed, bound_unlisted
 from runbook.diagnosis.cause import Cause, listed
 from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.examination import Findings, NotKnown, Verdict
@@ -83,7 +83,9 @@ def _role(findings: Findings, asked: Asked) -> Mapping[str, Any] | None:
     if role is None:
         return None
     if unlisted := bound_unlisted(role):
-        cause = Causes.ROLE_BINDS_ANYBODY.of(role=asked.role, unlisted=listed(unlisted))
+        request = asked.request
+        command = bind_listed(asked.role, role, request.service_account, request.namespaces)
+        cause = Causes.ROLE_BINDS_ANYBODY.of(role=asked.role, unlisted=listed(unlisted), command=command)
         findings.say("Does the role bind names and namespaces?", cause)
     allowed = listed(map(str, role.get("token_bound_cidrs") or ()))
 

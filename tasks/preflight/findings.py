@@ -25,6 +25,7 @@ class Findings:
         served_versions: of the SecretStore on the cluster.
         applications: what ArgoCD calls the Applications to sync.
         signs: see `Checked`.
+        waiting: prerequisites that nobody can meet before the cluster's name is right.
     """
 
     tables: tuple[Table, ...]
@@ -33,6 +34,12 @@ class Findings:
     served_versions: tuple[str, ...] = ()
     applications: ApplicationNames = field(default_factory=ApplicationNames)
     signs: bool | None = None
+    waiting: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for table in self.tables:
+            for prerequisite in self.waiting & table.errors.keys():
+                table.wait(prerequisite, "asked when the repository has this cluster")
 
     @property
     def rows(self) -> list[Check]:
@@ -49,8 +56,10 @@ class Findings:
             if row.prerequisite in table.errors
         ]
 
-    def error(self, whom: object) -> EnablementError | None:
+    def error(self) -> EnablementError | None:
         """The one error that stands for all of them; None if every prerequisite is met.
+
+        What is said of the first stands first: people see the beginning of a state's message.
 
         It is transient, and so asked again by Prefect, only if all of them are: while a person has to do
         something, asking again does not help.
@@ -60,17 +69,18 @@ class Findings:
             return None
         # The longest time that one of the systems asks for.
         wait = max((error.retry_after or 0 for error in errors), default=0) or None
-        if len(errors) == 1:
-            (one,) = errors
-            return type(one)(
-                one.system, one.subject, one.answer, f"{one.remedy} {_NOTHING}", retry_after=wait
+        first, *others = errors
+        if not others:
+            return type(first)(
+                first.system, first.subject, first.answer, f"{first.remedy} {_NOTHING}", retry_after=wait
             )
         heals = all(isinstance(error, TransientError) for error in errors)
+        further = "; ".join(f"{error.system}, {error.subject}: {error.answer}" for error in others)
         return (TransientError if heals else PrerequisiteMissing)(
-            "Preflight",
-            str(whom),
-            f"{len(errors)} prerequisites are not met. "
-            + " ".join(f"({number}) {error}" for number, error in enumerate(errors, 1)),
-            f"{_NOTHING} The artifact with the table has all rows.",
+            first.system,
+            first.subject,
+            first.answer,
+            f"{first.remedy} Not met either ({len(others)}): {further}. {_NOTHING} The log and the table of "
+            "preflight say what to do about each.",
             retry_after=wait if heals else None,
         )

@@ -36,8 +36,14 @@ FURTHER_RIGHTS = "Rights that a run can do without"
 STORES = "API versions of SecretStore"
 
 
-def _identity(request: ClusterRequest) -> str:
+def identity(request: ClusterRequest) -> str:
+    """The row on which cluster the connection leads to."""
     return f"The connection is {request.cluster}"
+
+
+def namespace_row(namespace: str) -> str:
+    """The row on a namespace."""
+    return f"Namespace {namespace} is there or declared"
 
 
 @dataclass(slots=True)
@@ -60,7 +66,6 @@ def ask_cluster(
     connection: ClusterConnection | None, request: ClusterRequest, stack: ExitStack
 ) -> ClusterAnswers:
     """Ask the cluster about itself and about us; ``stack`` closes the client in the end."""
-    identity = _identity(request)
     table = Table(
         "OpenShift",
         (
@@ -71,7 +76,7 @@ def ask_cluster(
             ROUTER,
             RIGHTS,
             FURTHER_RIGHTS,
-            identity,
+            identity(request),
             STORES,
         ),
     )
@@ -98,7 +103,7 @@ def ask_cluster(
     table.rights_are_named_by(RIGHTS)
     table.check(ROUTER, lambda: _router(client))
     expected = connection.infrastructure_name or request.cluster
-    table.check(identity, lambda: _infrastructure(client, request, expected))
+    table.check(identity(request), lambda: _infrastructure(client, request, expected))
     served = table.get(STORES, lambda: client.served_versions(SECRET_STORE_CRD))
     if served is not None:
         answers.served_versions = served
@@ -116,7 +121,7 @@ def ask_namespaces(answers: ClusterAnswers, request: ClusterRequest, declared: f
     """
     table, client = answers.table, answers.client
     for namespace in request.namespaces:
-        prerequisite = f"Namespace {namespace} is there or declared"
+        prerequisite = namespace_row(namespace)
         if namespace in (declared or ()):
             table.ok(prerequisite, "in the cluster's overlay")
         elif client is None:
@@ -228,10 +233,10 @@ def _infrastructure(client: OpenShift, request: ClusterRequest, expected: str) -
         infrastructure = client.infrastructure()
     except AccessDenied:
         why = "we may not read infrastructures.config.openshift.io/cluster"
-        return Check(_identity(request), "not checked", why)
+        return Check(identity(request), "not checked", why)
     if infrastructure is None:
         why = "the cluster has no infrastructures.config.openshift.io"
-        return Check(_identity(request), "not checked", why)
+        return Check(identity(request), "not checked", why)
     found = f"{infrastructure.name}, {infrastructure.api_server_url}"
     if _is_called(infrastructure, expected):
         return found

@@ -69,6 +69,7 @@ class RepositoryAnswers:
         signs: whether its commit has to be signed; None where nobody was asked.
         declared: namespaces that the cluster's overlay declares; None where it could not be read.
         applications: what ArgoCD calls the Applications to sync.
+        is_known: False where the repository has no cluster of that name.
     """
 
     tables: tuple[Table, Table] = field(
@@ -78,6 +79,7 @@ class RepositoryAnswers:
     signs: bool | None = None
     declared: frozenset[str] | None = None
     applications: ApplicationNames = field(default_factory=ApplicationNames)
+    is_known: bool = True
 
 
 def ask_repository(
@@ -123,6 +125,7 @@ def _look_into(
     served_versions: tuple[str, ...],
 ) -> None:
     git, layout = answers.tables[1], connection.layout
+    answers.is_known = bool(base.tree.entries(layout.cluster_overlay_of(request.target)))
     rows = git.get(CONTENT, lambda: check_repository(base.tree, request, layout))
     if rows is None:
         return

@@ -24,9 +24,9 @@ from runbook.plan import Plan, PlannedFile, vault_section
 from runbook.request import ClusterRequest
 from tasks import connect
 from tasks.preflight.findings import Findings
-from tasks.preflight.openshift import ask_cluster, ask_namespaces
+from tasks.preflight.openshift import ask_cluster, ask_namespaces, identity, namespace_row
 from tasks.preflight.repository import ask_repository
-from tasks.preflight.vault import ask_vault
+from tasks.preflight.vault import CAPABILITIES, OTHER_MOUNTS, PINS, ask_vault
 from tasks.runbooks import ClusterRunbook
 
 _MARKS = {"ok": "✅ ok", "failed": "❌ failed", "warning": "⚠️ warning"}
@@ -77,6 +77,23 @@ def investigate(runbook: ClusterRunbook, connections: Connections, request: Clus
         cluster.served_versions,
         repository.applications,
         repository.signs,
+        frozenset() if repository.is_known else _of_the_name(request),
+    )
+
+
+def _of_the_name(request: ClusterRequest) -> frozenset[str]:
+    """The rows that fail, whatever is there, where the cluster's name is a mistake."""
+    return frozenset(
+        {
+            f"ClusterConnection {request.cluster}",
+            CAPABILITIES,
+            PINS,
+            OTHER_MOUNTS,
+            identity(request),
+            f"ArgoCD Applications of {request.target}",
+            *(one.row for one in request.objects),
+            *map(namespace_row, request.namespaces),
+        }
     )
 
 
@@ -119,9 +136,10 @@ def preflight(runbook: ClusterRunbook, request: ClusterRequest) -> Checked:
     rows = findings.rows
     publish_table(request, rows)
     for row in rows:
-        if row.status in {"warning", "failed"}:
+        # One that fails alone is what the run ends with.
+        if row.status == "warning" or (row.status == "failed" and len(findings.errors) > 1):
             logger.warning("%s: %s: %s. %s", row.prerequisite, row.status, row.found, row.remedy)
-    error = findings.error(request.subject)
+    error = findings.error()
     if error is not None:
         # No plan: what could not be read would be missing from it.
         raise error

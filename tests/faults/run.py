@@ -133,7 +133,7 @@ class _Steps:
     def preflight(self) -> Checked:
         connections = Connections(self.vault, self.repository, self.cluster)
         found = investigate(ENABLE_CLUSTER, connections, self.request)
-        error = found.error(self.request.target)
+        error = found.error()
         if error is not None:
             raise error
         files = tuple(PlannedFile(edit.path, edit.diff()) for edit in found.edits)

@@ -18,9 +18,17 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 from bench.traffic import Traffic
 from bench.world import REPOSITORY
-from change.step import RETRIES
+from change.ending import in_words
+from change.step import RETRIES, look
 from flows.enable_cluster import enable_cluster
-from runbook.errors import Conflict, InvalidInput, NotYetSynced, PrerequisiteMissing, TransientError
+from runbook.errors import (
+    Conflict,
+    InvalidInput,
+    NotYetSynced,
+    PrerequisiteMissing,
+    TransientError,
+    Unreachable,
+)
 from runbook.request import EnableRequest
 from sandbox.prefect_server import PrefectServer
 from tasks.preflight.step import preflight
@@ -120,11 +128,12 @@ async def test_all_that_is_wrong_stands_in_one_table_is_tried_once_and_nothing_i
     assert await run.go() == "Failed"
     assert isinstance(run.error, PrerequisiteMissing)
     message = str(run.error)
-    assert "Preflight, emea/ember: 4 prerequisites are not met. (1) input, vault=" in message
+    assert message.startswith("input, vault=")
     for words in (
         "is not a usable VaultConnection: give exactly one of token, approle_role_id and kubernetes_role",
         "cluster_connection='nowhere': there is no ClusterConnection of that name",
-        "`python -m deployments.connect FILE`",
+        "`python -m deployments.connect connections.yaml`",
+        "Not met either (3): input, cluster_connection='nowhere': there is no ClusterConnection",
         "GitHub, repository of sandbox/gitops: 401",
         "Git, branch main of ",
         "Nothing was changed.",
@@ -136,6 +145,12 @@ async def test_all_that_is_wrong_stands_in_one_table_is_tried_once_and_nothing_i
     table = json.loads(artifacts["preflight-emea-ember"])
     assert [row["status"] for row in table].count("❌ failed") == 4
     assert "Vault is reachable" in [row["prerequisite"] for row in table]
+    log = await run.logs()
+    assert "Traceback" not in log
+    assert log.count("there is no ClusterConnection of that name. Make it with") == 1
+    state = (await run.read()).state
+    assert state is not None
+    assert state.message == message
     said = await everything_said(run)
     assert [secret for secret in secrets if secret in said] == []
     assert traffic.writes() == []
@@ -184,7 +199,7 @@ async def test_systems_that_stay_silent_are_asked_again_each_time_and_then_named
         cluster__kubeconfig=kubeconfig.replace(address, NOBODY_LISTENS),
     )
     request = EnableRequest.model_validate(world.parameters)
-    assert preflight.retries == RETRIES == 4
+    assert (preflight.retries, RETRIES) == (5, 4)
     at_once = preflight.with_options(retries=2, retry_delay_seconds=0, retry_jitter_factor=0)
 
     @flow(name="only-preflight")
@@ -198,6 +213,27 @@ async def test_systems_that_stay_silent_are_asked_again_each_time_and_then_named
     assert f"OpenShift, https://{NOBODY_LISTENS}: no answer" in str(run.error)
     assert f"Git, branch main of http://{NOBODY_LISTENS}/{REPOSITORY}.git" in str(run.error)
     assert await attempts(run) == {"preflight": 3}
+
+
+async def test_the_last_try_is_logged_without_a_traceback(prefect_harness: PrefectServer) -> None:
+    @look("ask")
+    def ask() -> None:
+        raise Unreachable("Vault", "https://vault", "no answer", "Check it.")
+
+    at_once = ask.with_options(retry_delay_seconds=0, retry_jitter_factor=0)
+
+    @in_words
+    @flow(name="only-ask")
+    async def only_ask() -> None:
+        at_once()
+
+    run = await Run.create(only_ask, {})
+    assert await run.go() == "Failed"
+    assert isinstance(run.error, Unreachable)
+    assert await attempts(run) == {"ask": RETRIES + 1}
+    log = await run.logs()
+    assert "Traceback" not in log
+    assert "Failed('Vault, https://vault: no answer. Check it.')" in log
 
 
 def refuse_pushes(world: World, words: str) -> None:

@@ -45,3 +45,7 @@ def test_only_what_broke_off_may_have_been_done_where_nothing_else_is_said() -> 
 
 def test_who_is_not_known_is_also_denied() -> None:
     assert issubclass(NotAuthenticated, AccessDenied)
+
+
+def test_what_prefect_logs_of_a_try_reads_like_the_text() -> None:
+    assert repr(Busy("Vault", "sys/auth", "503", "Wait.")) == "Busy: Vault, sys/auth: 503. Wait."

@@ -11,7 +11,7 @@ import pytest
 from runbook.changes import Change, Difference
 from runbook.checks import Check
 from runbook.errors import Conflict
-from runbook.foreign_text import block, code, markdown, plain
+from runbook.foreign_text import block, code, markdown, plain, without_list
 from runbook.gitops import FileEdit
 from runbook.plan import Plan, PlannedFile, plan_sha256
 from runbook.pull_request import Purpose, words
@@ -89,3 +89,12 @@ def test_the_plan_and_the_pull_request_show_foreign_text_and_keep_the_plans_hash
     assert is_shown(body)
     outside = re.sub(r"(?ms)^(````*)\w*$.*?^\1$|(?<!\\)`[^`\n]+`|<!-- .* -->", "", body)
     assert not re.search(r"(?<!\\)!?\[|\]\(|<(?!!)", outside), outside
+
+
+def test_of_a_list_of_errors_in_go_the_errors_are_left() -> None:
+    assert without_list("1 error occurred:\n\t* permission denied\n\n") == "permission denied"
+    assert without_list("2 errors occurred:\n\t* no such role\n\t* no such mount\n\n") == (
+        "no such role; no such mount"
+    )
+    assert without_list("failed to write: 1 error occurred:\n\t* a * b\n\n") == "failed to write: a * b"
+    assert without_list("path is already in use at x/\n") == "path is already in use at x/"

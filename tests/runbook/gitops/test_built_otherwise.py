@@ -48,7 +48,7 @@ def test_an_overlay_that_gives_our_objects_other_names_is_refused(setting: str, 
 
 
 @pytest.mark.parametrize("how", ["patches", "replacements", "components"])
-def test_a_value_of_ours_that_is_built_otherwise_is_shown(how: str) -> None:
+def test_a_patch_that_leads_our_stores_elsewhere_is_refused(how: str) -> None:
     component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
     changes = {
         "patches": more(PATCH),
@@ -65,7 +65,7 @@ def test_a_value_of_ours_that_is_built_otherwise_is_shown(how: str) -> None:
         assert [row.status for row in outcome.noted] == ["failed", "not checked", "not checked"]
         return
     (row,) = outcome.noted
-    assert row.status == "warning"
+    assert row.status == "failed"
     assert row.found == "payments, web: mountPath is kubernetes/ember, not ember-k8s"
 
 
@@ -149,14 +149,15 @@ def test_a_token_of_another_account_is_shown() -> None:
         ("      caBundle: ", "      other: ", "caBundle is empty, not certificate, sha256"),
     ],
 )
-def test_a_store_of_ours_that_leads_elsewhere_is_shown_wherever_it_is(
+def test_a_store_of_ours_that_leads_elsewhere_is_refused_wherever_it_is(
     before: str, after: str, words: str
 ) -> None:
     text = OUR_STORE.replace(before, after)
     assert text != OUR_STORE
     (row,) = Outcome({f"{OVERLAY}/web.yaml": text, KUSTOMIZATION: with_members("web.yaml")}).noted
-    assert (row.prerequisite, row.status) == ("SecretStores opf-vault-store lead to our Vault", "warning")
+    assert (row.prerequisite, row.status) == ("SecretStores opf-vault-store lead to our Vault", "failed")
     assert row.found.startswith(f"web: {words}")
+    assert row.remedy.startswith(f"Correct it in {OVERLAY} or in what that builds upon")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from runbook.application_names import ApplicationNames
 from runbook.diagnosis.causes import Causes
 from runbook.errors import VerificationFailed
-from runbook.report import Proof
+from runbook.report import READY, Proof
 from sandbox.certificates import CertificateAuthority
 from tasks.diagnosis.store import ALIVE, Look, OperatorSeen, look_at_store
 from tasks.verify import await_stores
@@ -118,7 +118,7 @@ def test_stores_that_are_ready_are_proved_and_no_fault(scene: Scene) -> None:
     marks = {row.question: row.mark for row in examination.rows}
     assert marks[f"Is SecretStore {OURS} Ready?"] == "right"
     proof = awaited(scene, timeout=0)
-    assert (proof.claim, proof.proved) == (f"SecretStore {OURS} is Ready", True)
+    assert (proof.claim, proof.proved, proof.store) == (f"SecretStore {OURS} is Ready", True, READY)
     assert proof.seen.startswith("store validated")
 
 
@@ -216,6 +216,7 @@ def test_a_run_takes_a_store_that_leads_elsewhere_as_somebodys_decision_unless_i
         # At once: there is nothing to wait for.
         proof = awaited(scene, timeout=60)
         assert (proof.proved, proof.seen.startswith(f"not proved: {differs}")) == (None, True)
+        assert proof.store == f"SecretStore {OURS} leads elsewhere"
 
 
 @pytest.mark.parametrize(("condition", "is_said"), [(VALID, False), (NOT_VALID, True)])

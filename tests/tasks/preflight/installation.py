@@ -149,7 +149,7 @@ def failed(findings: Findings) -> list[str]:
 
 def the_error(findings: Findings) -> EnablementError:
     """What the step raises: it says system, object, answer and remedy."""
-    error = findings.error(request_for().target)
+    error = findings.error()
     assert error is not None
     assert error.system
     assert error.subject

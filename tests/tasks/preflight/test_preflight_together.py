@@ -18,7 +18,7 @@ from tests.tasks.preflight.installation import (
 def test_every_prerequisite_of_the_runbook_has_its_row(installation: Installation) -> None:
     found = installation.look(make())
     assert failed(found) == []
-    assert found.error(make().target) is None
+    assert found.error() is None
     assert [one.prerequisite for one in found.rows] == [
         "Vault is reachable",
         "Vault is unsealed",
@@ -93,9 +93,10 @@ def test_whatever_fails_in_one_system_the_others_are_asked(installation: Install
     ]
     error = the_error(found)
     assert isinstance(error, PrerequisiteMissing)
-    assert (error.system, error.subject) == ("Preflight", "emea/ember")
-    assert error.answer.startswith("4 prerequisites are not met. (1) Vault, auth/oidc/: is not enabled.")
-    assert all(str(one) in error.answer for one in found.errors)
+    assert str(error).startswith("Vault, auth/oidc/: is not enabled. Have Vault's operators set up the OIDC")
+    first, *others = found.errors
+    assert first.remedy in error.remedy
+    assert all(f"{one.system}, {one.subject}: {one.answer}" in error.remedy for one in others)
 
 
 def test_systems_that_do_not_answer_are_worth_another_try_only_if_nothing_else_is_wrong(
@@ -112,8 +113,22 @@ def test_systems_that_do_not_answer_are_worth_another_try_only_if_nothing_else_i
     error = the_error(installation.look(make(cluster="embre"), silent))
     assert isinstance(error, PrerequisiteMissing)
     assert not isinstance(error, TransientError)
-    assert NOBODY_LISTENS in error.answer
-    assert "no cluster 'embre'" in error.answer
+    assert NOBODY_LISTENS in str(error)
+    assert "no cluster 'embre'" in str(error)
+
+
+def test_a_mistake_in_the_clusters_name_is_the_only_cause(installation: Installation) -> None:
+    found = installation.look(make(cluster="embr"))
+    assert failed(found) == ["Overlay of emea/embr"]
+    assert str(the_error(found)).startswith(
+        "Git, Overlay of emea/embr: no cluster 'embr' in 'emea'; there are:"
+    )
+    waiting = [one.prerequisite for one in found.rows if "when the repository has this cluster" in one.found]
+    assert waiting == [
+        vault.CAPABILITIES,
+        "The connection is embr",
+        "ArgoCD Applications of emea/embr",
+    ]
 
 
 def test_without_connections_nothing_is_asked_and_no_row_is_missing(installation: Installation) -> None:

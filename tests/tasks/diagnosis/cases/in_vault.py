@@ -140,6 +140,8 @@ IN_VAULT = [
         change_role(bound_service_account_names=[STARTER]),
         role=ROLE,
         unlisted="bound_service_account_names=*",
+        command=f"`vault write {ROLE} bound_service_account_names={STARTER} "
+        "bound_service_account_namespaces=payments,web bound_service_account_namespace_selector=`",
     ),
     case(
         Causes.CONFIG_OF_OTHERS_DECIDES,

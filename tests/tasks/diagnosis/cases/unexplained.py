@@ -98,8 +98,8 @@ UNEXPLAINED = [
         dead_and_out_of_sight,
         login=_LOGIN,
         words="is refused with 403 permission denied",
-        not_known="; not known: Is auth/ember-k8s of type kubernetes? (sys/auth: may not read: 403 1 error "
-        "occurred: * permission denied); Is role emea-ops there? (auth/ember-k8s/role/emea-ops: may not "
-        "read: 403 1 error occurred: * permission denied)",
+        not_known="; not known: Is auth/ember-k8s of type kubernetes? (sys/auth: may not read: 403 "
+        "permission denied); Is role emea-ops there? (auth/ember-k8s/role/emea-ops: may not read: 403 "
+        "permission denied)",
     ),
 ]
