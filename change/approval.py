@@ -20,7 +20,7 @@ from pydantic import Field
 
 from change.asked import Asked
 from change.gate import record
-from change.gate.suspension import run_in_execution, suspended_until, used_keys
+from change.gate.suspension import first_suspended, run_in_execution, suspended_until, used_keys
 from change.plans import find_plan, plans_of_run
 from change.results import Checked, Landing, Proposed
 from change.runbook import Runbook
@@ -42,7 +42,7 @@ class PlanAnswer(RunInput):
     note: str = Field(default="", description="Anything that the run's log should keep.")
 
 
-@look("find the approved plan")
+@look("look for the approved plan")
 def find_approved_plan(
     runbook: Runbook,
     asked: Asked,
@@ -129,7 +129,7 @@ async def approved_plan(
             runbook, asked, proposal, landing, answered, waited_for_merge=waited_for_merge
         )
 
-    def show() -> tuple[str, str]:
+    def show() -> tuple[str, str, str]:
         description = f"""\
 The repository is as wanted, so that no pull request asks for approval. **This will be changed in Vault for \
 {asked.subject}:**
@@ -139,7 +139,9 @@ The repository is as wanted, so that no pull request asks for approval. **This w
 Plan: `{checked.plan_sha256}`
 
 Tick *approved* and resume to have exactly this carried out. To refuse, cancel this run."""
-        return f"-{checked.plan_sha256}", description
+        suffix = f"-{checked.plan_sha256}"
+        since = f"{first_suspended(suffix):%Y-%m-%d %H:%M} UTC"
+        return suffix, f"an approval of plan {checked.plan_sha256[:12]}, since {since}", description
 
     return await suspended_until(PlanAnswer, _KEY, heard, find, show)
 

@@ -40,8 +40,8 @@ class MergeAnswer(RunInput):
     note: str = Field(default="", description="Anything that the run's log should keep.")
 
 
-@look("check the merge")
-def check_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: Proposed) -> Landing | None:
+@look("look for the merge")
+def look_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: Proposed) -> Landing | None:
     """Look whether everything that the run wants is at the head of the base branch.
 
     Publishes what the run waits for, and leaves the record by which it is woken.
@@ -190,22 +190,21 @@ async def wait_for_merge(runbook: Runbook, asked: Asked, checked: Checked, propo
             logger.info("Resumed%s: %s", elsewhere, plain(answer.note))
 
     def find() -> Landing | None:
-        landing = check_merge(runbook, asked, checked, proposal)
+        landing = look_for_merge(runbook, asked, checked, proposal)
         if landing is None and resumed:
             logger.warning("Resumed, but the change is not on the base branch; the run waits again.")
         return landing
 
-    def show() -> tuple[str, str]:
-        what = (
-            f"**[pull request #{proposal.number}]({proposal.url})** to be merged"
-            if proposal.url
-            else "the change of the GitOps repository to land"
-        )
+    def show() -> tuple[str, str, str]:
+        what = "the change of the GitOps repository, in whatever way it comes"
+        if proposal.url:
+            end = "the change" if proposal.state == "merged" else "the merge"
+            what = f"{end} of pull request #{proposal.number} {proposal.url}"
         description = f"""\
-Waiting for {what}.
+This run waits for {what}.
 
 The run goes on by itself within minutes after the merge. Resume it here to look at once; if the change is \
 not on the base branch, it waits again. To refuse, close the pull request and cancel this run."""
-        return "", description
+        return "", what, description
 
     return await suspended_until(MergeAnswer, gate_record.KEY, heard, find, show)

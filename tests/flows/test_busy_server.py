@@ -63,7 +63,7 @@ async def test_a_step_is_tried_again_when_prefects_own_client_has_given_up(world
     assert {task.name: task.run_count for task in await run.tasks()} == {
         "preflight": 2,
         "open the pull request": 1,
-        "check the merge": 1,
+        "look for the merge": 1,
     }
 
 

@@ -103,8 +103,8 @@ def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(enabled: Ena
         for task in enabled.tasks
     }
     assert upstream["open the pull request"] == {"preflight"}
-    approved = "find the approved plan"
-    assert upstream[approved] == {"open the pull request", "check the merge"}
+    approved = "look for the approved plan"
+    assert upstream[approved] == {"open the pull request", "look for the merge"}
     # Preflight knows what the Applications are called; what it returns goes through the pull request step.
     assert {approved} < upstream["wait until synced"] <= {approved, "preflight", "open the pull request"}
     # The approved plan has the address of the pull request.
