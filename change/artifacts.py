@@ -20,6 +20,9 @@ from prefect.runtime import flow_run
 from runbook.errors import UnexpectedAnswer
 from runbook.names import Subject
 
+DATA = "result"
+"""Type of what only later steps read: Prefect's UI shows it on the page of no run."""
+
 PATIENCE = 300.0
 """Seconds that a step waits for Prefect's server to take the record of what the step has done."""
 

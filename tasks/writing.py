@@ -35,7 +35,7 @@ def permission(request: ClusterRequest, approved: ApprovedPlan, vault: Vault) ->
     def check_values(changes: Sequence[Change]) -> None:
         check_pins(vault, request, changes, pinned=connect.vault_connection(request).pinned_policy)
 
-    recorder = Recorder.of_this_run(request, approved.pull_request)
+    recorder = Recorder.of_this_run(request, approved.pull_request, approved.approver)
     cluster = f"ClusterConnection {request.cluster_connection}"
     return of_plan(approved, vault, recorder, check_values, cluster)
 

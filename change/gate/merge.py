@@ -9,12 +9,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from prefect.input import RunInput
 from pydantic import Field
 
 from change import connect
-from change.artifacts import artifact_key
+from change.artifacts import show
 from change.asked import Asked
 from change.gate import record as gate_record
 from change.gate.pages import landed_page, waiting_page
@@ -70,12 +69,12 @@ def look_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: P
     if not missing:
         return _landed(asked, repository, proposal, commit)
     record = _leave_record(asked, served_versions, proposal, commit, fingerprint(edits, lacking))
-    create_markdown_artifact(
-        markdown=waiting_page(
-            asked.subject, record, repository.base_branch, missing, proposal.troubles, checked
-        ),
-        key=artifact_key("merge", asked.subject),
-        description=f"What {asked.subject} waits for.",
+    show(
+        "pull-request",
+        asked.subject,
+        waiting_page(asked.subject, record, repository.base_branch, missing, proposal.troubles, checked),
+        f"What {asked.subject} waits for.",
+        on_top=True,
     )
     get_run_logger().info(
         "%s at %s lacks %d files of the change; pull request: %s",
@@ -138,11 +137,8 @@ def _landed(asked: Asked, repository: GitOpsRepository, proposal: Proposed, comm
         gate_record.keep(run, record.model_copy(update={"passed": True, "base": commit}))
     if landing.how:
         logger.info("It came by %s, by %s, as %s.", landing.how, plain(landing.by), landing.as_commit)
-        create_markdown_artifact(
-            markdown=landed_page(asked.subject, landing, repository.base_branch),
-            key=artifact_key("merge", asked.subject),
-            description=f"How the change of {asked.subject} landed.",
-        )
+        page = landed_page(asked.subject, landing, repository.base_branch)
+        show("pull-request", asked.subject, page, f"How the change of {asked.subject} landed.", on_top=True)
     return landing
 
 

@@ -94,9 +94,9 @@ async def test_what_a_run_wrote_while_prefect_was_away_is_recorded_and_reported_
     position = world.vault.audit_position()
     run = await enable(world)
     refused = {
-        (b"records-emea-ember", b"branch/enable-vault"): AWAY,
-        (b"records-emea-ember", b"policy/emea-kv-rw"): DATABASE_AWAY,
-        (b"records-emea-ember", b"auth/ember-k8s/config"): BUSY,
+        (b"records-data-emea-ember", b"branch/enable-vault"): AWAY,
+        (b"records-data-emea-ember", b"policy/emea-kv-rw"): DATABASE_AWAY,
+        (b"records-data-emea-ember", b"auth/ember-k8s/config"): BUSY,
         (b"reviewer-emea-ember",): AWAY,
     }
     for signs, answer in refused.items():

@@ -77,6 +77,8 @@ def test_a_cluster_is_enabled_and_a_second_run_writes_nothing_anywhere(enabled: 
     assert "is Ready: not proved: no operator has looked at it yet; waited" in enabled.report
     assert enabled.wrote, "the first run writes, so the count of the second can be believed"
     assert enabled.again_wrote == []
+    assert "No pull request was needed; seen on the base branch" in enabled.again_report
+    assert enabled.pull["html_url"] not in enabled.again_report
     assert enabled.again_asked > 20
     assert "Nothing; everything was as wanted." in enabled.again_report
     assert enabled.pulls == 1

@@ -34,7 +34,7 @@ async def test_what_authors_call_themselves_and_their_commits_is_shown_and_not_a
     assert await run.go() == "Suspended", run.error
 
     (comment,) = world.as_reviewer("GET", "/issues/1/comments").json()
-    log, page = await run.logs(), (await run.artifacts())["merge-emea-ember"]
+    log, page = await run.logs(), (await run.artifacts())["pull-request-emea-ember"]
     for text in (log, page, comment["body"]):
         assert "leak.png" in text
         assert not {sign for sign in text if unicodedata.category(sign) in {"Cc", "Cf"}} - {"\n"}

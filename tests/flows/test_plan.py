@@ -106,7 +106,7 @@ async def test_of_a_change_that_came_another_way_no_merge_is_said_to_have_approv
         f"[pull request #1]({pull['html_url']}), which is open."
     ) in log
     assert "approved by the merge" not in log
-    records = json.loads((await run.artifacts())["records-emea-ember"])
+    records = json.loads((await run.artifacts())["records-data-emea-ember"])
     assert {record["pull_request"] for record in records} == {None}
 
 
