@@ -167,7 +167,7 @@ def _parts(stage: Stage, run: str, merged: float) -> dict[str, float]:
         after["SCHEDULED"],
         after["PENDING"],
         after["RUNNING"],
-        ended["check the merge"],
+        ended["look for the merge"],
         ended["wait until synced"],
         ended["write role"],
         ended["verify the login"],

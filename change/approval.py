@@ -20,14 +20,14 @@ from pydantic import Field
 
 from change.asked import Asked
 from change.gate import record
-from change.gate.suspension import run_in_execution, suspended_until, used_keys
-from change.plans import find_plan, plans_of_run
+from change.gate.suspension import first_suspended, run_in_execution, suspended_until, used_keys
+from change.plans import find_plan, plans_of_run, show_carried_out
 from change.results import Checked, Landing, Proposed
 from change.runbook import Runbook
 from change.step import look
 from runbook.approval import ApprovedPlan
 from runbook.errors import PlanMoved, PrerequisiteMissing
-from runbook.foreign_text import plain
+from runbook.foreign_text import markdown, plain
 from runbook.plan import changes_of, plan_sha256, vault_section
 from runbook.pull_request import plan_of, shows, words
 
@@ -42,7 +42,7 @@ class PlanAnswer(RunInput):
     note: str = Field(default="", description="Anything that the run's log should keep.")
 
 
-@look("find the approved plan")
+@look("look for the approved plan")
 def find_approved_plan(
     runbook: Runbook,
     asked: Asked,
@@ -73,17 +73,18 @@ def find_approved_plan(
     if not own:
         raise _not_found("of this run")
     plan: dict[str, Any] | None
-    pull_request = None
+    pull_request, named, approver, at = None, "", "", ""
     # Not every pull request of the branch counts: one of an earlier run may have landed long ago. That this
     # run waited for it is known even if somebody has deleted the plans from before.
     needed = waited_for_merge or any(plan["files"] for plan in own)
     if needed and proposal.number is not None:
         sha256, plan = _named_by(runbook, asked, proposal)
+        named = f"pull request #{proposal.number}"
         if landing.by_pull_request:
-            pull_request = proposal.url
-            how = f"approved by the merge of pull request #{proposal.number}"
+            pull_request, approver, at = proposal.url, landing.by, landing.at
+            how = f"approved by the merge of {named}, by {markdown(landing.by or 'somebody')}"
         else:
-            how = f"shown by pull request #{proposal.number}, whose change came by {landing.how}"
+            how = f"shown by {named}, whose change came by {landing.how}"
     elif not asked.approve:
         plan = own[0]
         sha256 = plan_sha256(plan)
@@ -91,13 +92,16 @@ def find_approved_plan(
     elif answered is not None and _covers(asked, answered, own[-1]):
         sha256 = answered
         plan = find_plan(asked.subject, sha256)
-        how = "approved in the form of this run"
+        approver = "a person, in the form of the run"
+        how = f"approved by {approver}"
     else:
         return None
     if plan is None:
         raise _not_found(sha256)
     logger.info("Plan %s is carried out: %s.", sha256[:12], how)
-    return ApprovedPlan(sha256, plan["changes"], pull_request)
+    linked = how.replace(named, f"[{named}]({proposal.url})", 1) if named else how
+    show_carried_out(asked.subject, plan, linked, at)
+    return ApprovedPlan(sha256, plan["changes"], pull_request, approver)
 
 
 async def approved_plan(
@@ -129,7 +133,7 @@ async def approved_plan(
             runbook, asked, proposal, landing, answered, waited_for_merge=waited_for_merge
         )
 
-    def show() -> tuple[str, str]:
+    def show() -> tuple[str, str, str]:
         description = f"""\
 The repository is as wanted, so that no pull request asks for approval. **This will be changed in Vault for \
 {asked.subject}:**
@@ -139,7 +143,9 @@ The repository is as wanted, so that no pull request asks for approval. **This w
 Plan: `{checked.plan_sha256}`
 
 Tick *approved* and resume to have exactly this carried out. To refuse, cancel this run."""
-        return f"-{checked.plan_sha256}", description
+        suffix = f"-{checked.plan_sha256}"
+        since = f"{first_suspended(suffix):%Y-%m-%d %H:%M} UTC"
+        return suffix, f"an approval of plan {checked.plan_sha256[:12]}, since {since}", description
 
     return await suspended_until(PlanAnswer, _KEY, heard, find, show)
 
@@ -174,9 +180,9 @@ def _named_by(runbook: Runbook, asked: Asked, proposal: Proposed) -> tuple[str, 
             "the pipeline's part of its text is not what the pipeline wrote for the plan that it names, or "
             "readers may not see it, so that nobody can tell what was approved",
             "Find out who changed the text (GitHub shows its former versions under 'edited'). Put the part "
-            f"between the pipeline's marks back as it was reviewed (the artifacts `plan-{asked.subject.key}` "
-            "have the hash), leave no tag or code block above it, and retry this run; or start a new run, "
-            "which makes a new plan.",
+            "between the pipeline's marks back as it was reviewed (the artifacts "
+            f"`plan-data-{asked.subject.key}` have the hash), leave no "
+            "tag or code block above it, and retry this run; or start a new run, which makes a new plan.",
         )
     return sha256, plan
 

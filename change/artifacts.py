@@ -1,16 +1,27 @@
-"""The artifacts that a run publishes: their keys, and how one is kept that nobody could make later."""
+"""What a run publishes: cards for people, one of each kind, and what nobody could make later."""
 
 from __future__ import annotations
 
 import time
+from uuid import UUID
 
 import httpx
 from prefect import get_run_logger
 from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.filters import ArtifactFilter
+from prefect.client.schemas.objects import Artifact as Card
+from prefect.client.schemas.sorting import ArtifactSort
+from prefect.context import TaskRunContext
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.runtime import flow_run
 
 from runbook.errors import UnexpectedAnswer
 from runbook.names import Subject
+
+DATA = "result"
+"""Type of what only later steps read: Prefect's UI shows it on the page of no run."""
 
 PATIENCE = 300.0
 """Seconds that a step waits for Prefect's server to take the record of what the step has done."""
@@ -21,6 +32,54 @@ _PAUSE = 2.0
 def artifact_key(kind: str, subject: Subject) -> str:
     """For example ``plan-moc-smaug``. Keys are lower-case letters, digits and hyphens."""
     return f"{kind}-{subject.key}"
+
+
+def shown(kind: str, subject: Subject, type_: str = "markdown") -> Card | None:
+    """The card of this kind that this run has published; None if it has not yet."""
+    wanted = {
+        "key": {"any_": [artifact_key(kind, subject)]},
+        "flow_run_id": {"any_": [flow_run.id]},
+        "type": {"any_": [type_]},
+    }
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter.model_validate(wanted), sort=ArtifactSort.CREATED_DESC, limit=1
+        )
+    return found[0] if found else None
+
+
+def show(
+    kind: str,
+    subject: Subject,
+    data: str | float,
+    description: str,
+    type_: str = "markdown",
+    *,
+    on_top: bool = False,
+) -> None:
+    """Publish a card of this run, or bring up to date the one that it has.
+
+    Args:
+        kind, subject: see `artifact_key`.
+        data: as Prefect's UI reads it.
+        description: a line for people.
+        type_: one that Prefect's UI knows.
+        on_top: of the flow run and not of its task: the UI shows those first.
+    """
+    card, task = shown(kind, subject, type_), TaskRunContext.get()
+    with get_client(sync_client=True) as client:
+        if card:
+            client.update_artifact(card.id, ArtifactUpdate(data=data, description=description))
+            return
+        new = ArtifactCreate(
+            key=artifact_key(kind, subject),
+            type=type_,
+            data=data,
+            description=description,
+            flow_run_id=UUID(str(flow_run.id)),
+            task_run_id=task.task_run.id if task and not on_top else None,
+        )
+        client.create_artifact(new)
 
 
 def prefect_is_away(error: object) -> bool:

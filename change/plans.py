@@ -1,4 +1,4 @@
-"""Plans, kept through Prefect's API as artifacts: for people as markdown, for later steps as JSON.
+"""Plans, kept through Prefect's API as artifacts: a card for people, and for later steps JSON without one.
 
 A plan is found again by its hash, whichever run published it: two runs for one cluster share a pull request,
 and its text names one plan.
@@ -7,37 +7,59 @@ and its text names one plan.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from prefect.artifacts import Artifact, create_markdown_artifact
+from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter
 from prefect.client.schemas.sorting import ArtifactSort
+from prefect.runtime import flow_run
 
-from change.artifacts import artifact_key
+from change.artifacts import DATA, artifact_key, show, shown
+from runbook.moments import now_in_words
 from runbook.names import Subject
 from runbook.plan import Plan, plan_sha256
 
 _KIND = "plan-data"
+_CARRIED_OUT = "Carried out: plan "
 _PAGE = 50
 """Artifacts a request; a plan has some kilobytes."""
 
 
 def publish_plan(subject: Subject, plan: Plan) -> None:
-    """Publish a plan as artifacts of this run."""
-    create_markdown_artifact(
-        markdown=plan.markdown(),
-        key=artifact_key("plan", subject),
-        description=f"Everything that a run for {subject} will change.",
-    )
+    """Publish a plan of this run.
+
+    The card goes on to show a plan that is carried out, and one whose files have landed since: this one
+    says nothing of them any more.
+    """
+    card = shown("plan", subject)
+    carried_out = bool(card and (card.description or "").startswith(_CARRIED_OUT))
+    landed = not plan.files and any(one["files"] for one in plans_of_run(subject, UUID(flow_run.id)))
+    if not (card and (carried_out or landed)):
+        show(
+            "plan",
+            subject,
+            plan.markdown(),
+            f"Plan {plan.sha256[:12]}: everything that this run will change.",
+        )
     Artifact(
-        type="json",
+        type=DATA,
         key=artifact_key(_KIND, subject),
         description=f"Plan {plan.sha256}, as the steps compare with it.",
         data=plan.as_json(),
     ).create()
+
+
+def show_carried_out(subject: Subject, plan: Mapping[str, Any], how: str, at: str) -> None:
+    """Say on the card of the plan that it is carried out, in markdown how it was approved, and when."""
+    read = Plan.read(plan)
+    words = f"{_CARRIED_OUT}{read.sha256[:12]}: {how}"
+    card = shown("plan", subject)
+    if card is None or card.description != words:
+        mark = f"> ✅ **{how[0].upper()}{how[1:]}**, {at or now_in_words()}.\n\n"
+        show("plan", subject, mark + read.markdown(), words)
 
 
 def find_plan(subject: Subject, sha256: str) -> dict[str, Any] | None:

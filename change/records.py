@@ -1,4 +1,4 @@
-"""Keep a record of each change that a step makes, at once: a line of JSON in the log, and an artifact.
+"""Keep a record of each change that a step makes, at once: a line of JSON in a log, and an artifact.
 
 The step goes on when Prefect has the record. A process that is killed between a write and its record leaves
 Vault's audit log, which has the flow run's id.
@@ -7,33 +7,41 @@ Vault's audit log, which has the flow run's id.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
+import httpx
 from prefect import get_run_logger
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.context import FlowRunContext
-from prefect.runtime import flow_run
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.runtime import deployment, flow_run
 
-from change.artifacts import artifact_key, keep
+from change.artifacts import DATA, artifact_key, keep, show
 from change.asked import Asked
 from connections import GitOpsRepository
 from runbook import records
 from runbook.changes import Change
 from runbook.errors import EnablementError
+from runbook.names import Subject
 from runbook.records import Context, Record, Written
 from systems.git_branch import Proposal
 from systems.github import PullRequest
 from systems.vault import Vault
 
 NOT_KNOWN = "not known"
+_KIND = "records-data"
+_LOG = logging.getLogger("enablement.records")
+"""The log of the run's process has these lines, and the run's own log has a sentence instead."""
+_LOG.setLevel(logging.INFO)
 
 
 class Recorder:
@@ -51,19 +59,26 @@ class Recorder:
         self._publish = publish
 
     @classmethod
-    def of_this_run(cls, asked: Asked, pull_request: str | None) -> Self:
-        """For a step of the run that is executed here; publishes each record as an artifact of the run."""
+    def of_this_run(cls, asked: Asked, pull_request: str | None = None, approver: str = "") -> Self:
+        """For a step of the run that is executed here; publishes each record as an artifact of the run.
+
+        Args:
+            asked: the run's parameters.
+            pull_request, approver: see `ApprovedPlan`; not given for what nobody has to approve.
+        """
 
         def publish(record: Record) -> None:
             artifact = Artifact(
-                type="json",
-                key=artifact_key("records", asked.subject),
+                type=DATA,
+                key=artifact_key(_KIND, asked.subject),
                 description=f"A change made for {asked.subject}: {record.change.object}.",
                 data=[record.as_json()],
             )
             keep(artifact, record.change.object)
+            with suppress(httpx.TransportError, PrefectHTTPStatusError):
+                show_records(asked)  # what is missed is shown with the next, and before the report
 
-        context = Context(str(flow_run.id), pull_request, _triggered_by())
+        context = Context(str(flow_run.id), pull_request, _triggered_by(), approver)
         return cls(context, asked.gitops, publish)
 
     def keep(
@@ -78,7 +93,8 @@ class Recorder:
         """Keep a change that the system has just confirmed, or that it may have made."""
         now = datetime.now(UTC)
         record = Record(system, change, self._context, acted_as, now, secrets, confirmed)
-        get_run_logger().info("%s", json.dumps(record.as_json()))
+        _LOG.info("%s", json.dumps(record.as_json()))
+        get_run_logger().info("%s", record)
         self._publish(record)
 
     def pushed(
@@ -108,17 +124,39 @@ class Recorder:
             raise
 
 
+def show_records(asked: Asked) -> None:
+    """Show the records of this run on its page."""
+    if records_so_far := _records(asked, UUID(flow_run.id)):
+        words = f"Every change that this run has made: {len(records_so_far)}."
+        show("records", asked.subject, records.records_page(records_so_far), words)
+
+
 def written_to_vault(asked: Asked, run: UUID) -> tuple[Written, ...]:
     """What a run wrote to Vault, in all its attempts, oldest first, by its published records."""
-    wanted = {"key": {"any_": [artifact_key("records", asked.subject)]}, "flow_run_id": {"any_": [run]}}
+    return tuple(Written.read(one) for one in _records(asked, run) if one["system"] == "Vault")
+
+
+def record_keys(subject: Subject) -> list[str]:
+    """Keys of the artifacts that hold records; an older version had another one."""
+    return [artifact_key(_KIND, subject), artifact_key("records", subject)]
+
+
+def _records(asked: Asked, run: UUID) -> list[dict[str, Any]]:
+    wanted = {
+        "key": {"any_": record_keys(asked.subject)},
+        "flow_run_id": {"any_": [run]},
+        "type": {"any_": [DATA, "json"]},
+    }
+    found: list[dict[str, Any]] = []
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(
+        artifacts = client.read_artifacts(
             artifact_filter=ArtifactFilter.model_validate(wanted), sort=ArtifactSort.CREATED_DESC
         )
-    kept = [json.loads(one.data) if isinstance(one.data, str) else one.data for one in reversed(found)]
-    everything = [Written.read(record) for records in kept if isinstance(records, list) for record in records]
-    # An artifact whose answer was lost may have been published twice.
-    return tuple(dict.fromkeys(one for one in everything if one.system == "Vault"))
+    for artifact in reversed(artifacts):
+        kept: Any = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
+        # An artifact whose answer was lost may have been published twice.
+        found += [record for record in kept if record not in found]
+    return found
 
 
 def identity_in_vault(vault: Vault) -> Callable[[], str]:
@@ -138,8 +176,18 @@ def _identity(vault: Vault) -> str:
 
 
 def _triggered_by() -> str:
+    """Who or what made this run, as far as Prefect knows; its open-source server knows no people."""
     context = FlowRunContext.get()
-    maker = context.flow_run.created_by if context and context.flow_run else None
-    if maker is None:
+    run = context.flow_run if context else None
+    if run is None:
         return NOT_KNOWN
-    return " ".join(filter(None, (maker.type, maker.display_value))) or NOT_KNOWN
+    if run.created_by and (
+        known := " ".join(filter(None, (run.created_by.type, run.created_by.display_value)))
+    ):
+        return known
+    if parent := flow_run.parent_flow_run_id:
+        return f"the run {parent}"
+    if run.deployment_id is None:
+        return "a process that called the flow"
+    how = "the schedule" if run.auto_scheduled else "somebody, by Prefect's UI or API,"
+    return f"{how} of the deployment {deployment.name}"

@@ -194,7 +194,7 @@ def outcome(changes: Sequence[Change]) -> Outcome:
 
 
 def log_changes(changes: Sequence[Change]) -> None:
-    """One line for each object, so that the run's log says what was done."""
-    logger = get_run_logger()
+    """One line for each object that was as wanted; a change has its line with its record."""
     for change in changes:
-        logger.info("%s", change)
+        if change.action == "none":
+            get_run_logger().info("%s", change)

@@ -119,4 +119,4 @@ async def enable_cluster(
     config = configure_auth_method(request, approved, wait_for=[mount, synced])
     role = write_role(request, approved, wait_for=[config])
     proofs = verify_login(request, checked.applications, wait_for=[role])
-    publish_report(request, proposal, landing, synced, [policies, group, mount, config, role], proofs)
+    publish_report(request, landing, synced, [policies, group, mount, config, role], proofs)

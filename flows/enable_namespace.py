@@ -93,4 +93,4 @@ async def enable_namespace(
     synced = wait_until_synced(request, checked.applications, wait_for=[approved])
     role = write_role(request, approved, wait_for=[synced])
     proofs = verify_login(request, checked.applications, wait_for=[role])
-    publish_report(request, proposal, landing, synced, [role], proofs)
+    publish_report(request, landing, synced, [role], proofs)

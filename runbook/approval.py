@@ -25,11 +25,13 @@ class ApprovedPlan:
         sha256: hash of the whole plan, as it stands in the pull request.
         changes: `Change.as_json` of each object.
         pull_request: address of the one whose merge approved it; None where its change came another way.
+        approver: who merged it, or a person in the run's form; empty if nobody was asked.
     """
 
     sha256: str
     changes: Sequence[Mapping[str, Any]]
     pull_request: str | None
+    approver: str = ""
 
     def check(self, changes: Iterable[Change]) -> None:
         """Go on if these changes are a part of the plan.

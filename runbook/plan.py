@@ -34,6 +34,11 @@ class Plan:
     files: tuple[PlannedFile, ...]
     changes: tuple[Change, ...]
 
+    @classmethod
+    def read(cls, plan: Mapping[str, Any]) -> Plan:
+        """A plan that was stored as JSON; see `changes_of`."""
+        return cls(plan["cluster"], tuple(PlannedFile(**file) for file in plan["files"]), changes_of(plan))
+
     @property
     def writes_nothing(self) -> bool:
         """Whether everything is as wanted already."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from runbook.changes import Action, Change, Difference
+from runbook.changes import Action, Change, Difference, shown
+from runbook.foreign_text import code, markdown, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,13 @@ class Context:
         flow_run: id of the flow run; Vault's audit log has it as ``X-Correlation-Id``.
         pull_request: address of the one that the change was approved with; None where none was needed.
         triggered_by: who or what made the flow run, as far as Prefect knows.
+        approved_by: who approved the plan; empty where nobody was asked, or before anybody was.
     """
 
     flow_run: str
     pull_request: str | None
     triggered_by: str
+    approved_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,16 @@ class Record:
             ],
             "flow_run": self.context.flow_run,
             "pull_request": self.context.pull_request,
-            "actor": {"triggered_by": self.context.triggered_by, "acted_as": self.acted_as},
+            "actor": {
+                "triggered_by": self.context.triggered_by,
+                "approved_by": self.context.approved_by or None,
+                "acted_as": self.acted_as,
+            },
         }
+
+    def __str__(self) -> str:
+        unclear = "" if self.confirmed else "; no answer came, so that nobody knows whether it was made"
+        return f"{self.system}: {self.change}{unclear}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,40 @@ class Written:
             record.get("found", ""),
             record.get("note", ""),
         )
+
+
+def records_page(records: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown of records, of this or of an older version, for people."""
+    rows = (
+        (
+            f"{one['at'][:19].replace('T', ' ')}",
+            f"{one['system']}: {code(one['object'])} {_WORDS[one['action']]}"
+            + ("" if one.get("confirmed", True) else ", or not: no answer came"),
+            "; ".join(_field(part) for part in one["fields"]),
+        )
+        for one in records
+    )
+    actors = dict.fromkeys(_in_whose_name(one) for one in records)
+    return "\n".join(
+        [*(f"- {markdown(actor)}" for actor in actors), "", *table(("at (UTC)", "change", "fields"), rows)]
+    )
+
+
+_WORDS = {"none": "left as it was", "create": "created", "update": "updated"}
+_LONG = 80
+
+
+def _field(part: Mapping[str, Any]) -> str:
+    before, after = shown(part["before"]), shown(part["after"])
+    if max(len(before), len(after)) > _LONG:
+        return str(part["field"])
+    return f"{part['field']}: {'' if part['before'] is None else f'{markdown(before)} → '}{markdown(after)}"
+
+
+def _in_whose_name(record: Mapping[str, Any]) -> str:
+    actor = record["actor"]
+    by = f", approved by {actor['approved_by']}" if actor.get("approved_by") else ""
+    return f"{record['system']} took us for {actor['acted_as']}{by}; run started by {actor['triggered_by']}"
 
 
 def pushed(branch: str, before: str | None, commit: str, files: Sequence[str]) -> Change:

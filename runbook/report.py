@@ -35,7 +35,7 @@ _ASK_AUDIT = "what is there now is as wanted, and Vault's audit log tells whethe
 
 def report(
     request: ClusterRequest,
-    pull_request: str,
+    came_by: str,
     commit: str,
     changes: Sequence[Change],
     proofs: Sequence[Proof],
@@ -49,7 +49,7 @@ def report(
 
     Args:
         request: the run's parameters.
-        pull_request: link to it, in markdown; empty if there is none.
+        came_by: how the change came to the base branch, in markdown; empty where none was needed.
         commit: of the base branch, on which the content was seen.
         changes: what the steps found, in their order.
         proofs: what was tried.
@@ -62,9 +62,8 @@ def report(
     target = request.target
     ours = {one.object for one in written}
     parts = [f"# {headline(request, proofs)}", ""]
-    if pull_request:
-        parts.append(f"Pull request: {pull_request}, ")
-    parts += [f"content seen on the base branch at `{commit[:12]}`.", "", "## Changed in Vault", ""]
+    parts.append(f"{came_by or 'No pull request was needed'}; seen on the base branch at `{commit[:12]}`.")
+    parts += ["", "## Changed in Vault", ""]
     parts += dict.fromkeys(_written(one) for one in written) or ["Nothing; everything was as wanted."]
     if reviewer:
         ends = reviewer.expires.isoformat() if reviewer.expires else "with its Secret"
@@ -132,7 +131,7 @@ def _traced(request: ClusterRequest, audit_devices: Sequence[str] | None, flow_r
     else:
         audit = markdown(", ".join(audit_devices))
     return [
-        f"- Each change has a record: artifacts `{records}`, and a line of JSON in this run's log.",
+        f"- Each change has a record: artifact `{records}`, and a line of JSON in the log of its process.",
         f"- Our requests to Vault carry `X-Correlation-Id: {flow_run}`.",
         f"- Vault's audit devices: {audit}.",
     ]

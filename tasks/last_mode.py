@@ -13,7 +13,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 from pydantic import ValidationError
 
-from change.artifacts import artifact_key
+from change.artifacts import DATA
+from change.records import record_keys
 from runbook.errors import EnablementError
 from runbook.request import EnableRequest
 from tasks.runbooks import ENABLE_CLUSTER
@@ -62,7 +63,7 @@ def _writers(client: SyncPrefectClient, request: EnableRequest) -> list[UUID]:
     """Runs of which a record says that they wrote to the cluster's mount."""
     records = client.read_artifacts(
         artifact_filter=ArtifactFilter.model_validate(
-            {"key": {"any_": [artifact_key("records", request.target)]}}
+            {"key": {"any_": record_keys(request.target)}, "type": {"any_": [DATA, "json"]}}
         ),
         sort=ArtifactSort.CREATED_DESC,
         limit=_RECENT,

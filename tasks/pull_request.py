@@ -12,13 +12,13 @@ from dataclasses import replace
 from functools import partial
 
 from prefect import get_run_logger
-from prefect.artifacts import create_link_artifact
 from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
 
-from change.artifacts import artifact_key
+from change.artifacts import show, shown
 from change.gate import record as gate_record
 from change.gate.siblings import refuse_to_fight
+from change.plans import plans_of_run
 from change.records import Recorder
 from change.results import Checked, Proposed
 from change.step import look
@@ -78,7 +78,7 @@ def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked:
         decided = bool(edits or lacking) and _is_decided(run, record, found)
         if edits and not decided:
             _refuse_to_fight(run, record, runbook, request)
-            recorder = Recorder.of_this_run(request, found.url if found else None)
+            recorder = Recorder.of_this_run(request)
             text = words(
                 runbook.purpose(request),
                 [edit.path for edit in edits],
@@ -93,8 +93,9 @@ def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked:
             met = {path: meaning for path, meaning in wanted.items() if path not in lacking}
             wanted = met | meaning_of(edits)
         else:
-            if found and found.state != "merged" and found.number != own:
-                # One of another run that nobody approved: the change came without it.
+            proposed_before = record or any(plan["files"] for plan in plans_of_run(request.subject, run.id))
+            if found and found.number != own and (found.state != "merged" or not proposed_before):
+                # One of another run: nobody approved it, or this run needs none.
                 found = None
             proposed = _as_found(request, found, shared=bool(record and record.shared))
     proposed = replace(
@@ -272,9 +273,7 @@ def _publish(request: ClusterRequest, proposed: Proposed) -> None:
         return
     state = "awaits its merge" if proposed.files else "has landed"
     logger.info("Pull request #%s %s: %s", proposed.number, state, proposed.url)
-    create_link_artifact(
-        link=proposed.url,
-        link_text=f"Pull request #{proposed.number}",
-        key=artifact_key("pull-request", request.subject),
-        description=f"The change of the GitOps repository for {request.subject}; it {state}.",
-    )
+    if shown("pull-request", request.subject) is None:
+        # The look for the merge says more, and is not reached if anything fails before.
+        named = f"Pull request #{proposed.number}"
+        show("pull-request", request.subject, f"[{named}]({proposed.url})", f"{named} {state}.", on_top=True)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
-from change.artifacts import artifact_key
-from change.records import written_to_vault
-from change.results import Landing, Proposed
+from change.artifacts import show
+from change.records import show_records, written_to_vault
+from change.results import Landing
 from change.step import Outcome, look
+from runbook.foreign_text import markdown
 from runbook.plan import changes_of
 from runbook.report import Proof, headline, report
 from runbook.request import ClusterRequest
@@ -23,7 +23,6 @@ from tasks.reviewer_record import find_record
 @look("publish the report")
 def publish_report(
     request: ClusterRequest,
-    proposal: Proposed,
     landing: Landing,
     served_versions: tuple[str, ...],
     steps: Sequence[Outcome],
@@ -33,8 +32,7 @@ def publish_report(
 
     Args:
         request: the run's parameters.
-        proposal: what was proposed.
-        landing: how it came to the base branch.
+        landing: how the change came to the base branch.
         served_versions: of the SecretStore on the cluster.
         steps: results of the steps that write to Vault, in their order.
         proofs: what was tried.
@@ -46,7 +44,7 @@ def publish_report(
     reviewer = find_record(request)
     text = report(
         request,
-        f"[#{proposal.number}]({proposal.url})" if proposal.url else "",
+        f"The change came by {landing.how}, by {markdown(landing.by or 'somebody')}" if landing.how else "",
         landing.commit,
         [change for step in steps for change in changes_of(step)],
         proofs,
@@ -56,10 +54,8 @@ def publish_report(
         reviewer if reviewer and reviewer.flow_run == flow_run.id else None,
         str(flow_run.id),
     )
-    create_markdown_artifact(
-        markdown=text,
-        key=artifact_key("report", request.subject),
-        description=f"What enabling {request.subject} found, changed and proved.",
-    )
+    show_records(request)
+    words = f"What enabling {request.subject} found, changed and proved."
+    show("report", request.subject, text, words, on_top=True)
     get_run_logger().info("%s. See the report.", headline(request, proofs))
     return text

@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from prefect.artifacts import TableArtifact
+from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
-from prefect.client.schemas.objects import Artifact
+from prefect.client.schemas.objects import Artifact as Kept
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run
 
-from change.artifacts import artifact_key, keep
+from change.artifacts import DATA, artifact_key, keep
 from runbook.diagnosis.record import ReviewerRecord
 from runbook.hosts import same_api_server
 from runbook.request import ClusterRequest
@@ -36,8 +36,9 @@ def keep_record(request: ClusterRequest, record: Mapping[str, str], place: str) 
         "cluster": str(request.target),
         "flow_run": str(flow_run.id or ""),
     }
-    artifact = TableArtifact(
-        table=[kept],
+    artifact = Artifact(
+        type=DATA,
+        data=[kept],
         key=artifact_key("reviewer", request.target),
         description=f"What was kept of the reviewer's token when it was written for {request.target}.",
     )
@@ -63,7 +64,7 @@ def find_record(request: ClusterRequest) -> ReviewerRecord | None:
     return None
 
 
-def _is_proved(request: ClusterRequest, kept: Artifact) -> bool:
+def _is_proved(request: ClusterRequest, kept: Kept) -> bool:
     """Whether a run for this Vault has come to its report, after a proved login, since a record was kept."""
     key = artifact_key("report", request.target)
     with get_client(sync_client=True) as client:
@@ -72,7 +73,8 @@ def _is_proved(request: ClusterRequest, kept: Artifact) -> bool:
             sort=ArtifactSort.CREATED_DESC,
             limit=_RECENT,
         )
-        since = [one for one in reports if one.created and kept.created and one.created > kept.created]
+        # Of several attempts of a run, the last has brought the report up to date.
+        since = [one for one in reports if one.updated and kept.created and one.updated > kept.created]
         whose = {"id": {"any_": [one.flow_run_id for one in since if one.flow_run_id]}}
         runs = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(whose)) if since else []
     return any(run.parameters.get("vault", request.vault) == request.vault for run in runs)

@@ -9,11 +9,12 @@ reviewer's binding, the one of external-secrets brings the reviewer's ServiceAcc
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from prefect import get_run_logger
 
+from change.artifacts import show
 from change.step import look
 from runbook.application_names import ApplicationNames
 from runbook.cluster_rights import REVIEW_TOKENS
@@ -35,20 +36,20 @@ _POLL = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """Something that is not on the cluster yet, and the Application that brings it."""
+class Wanted:
+    """Something that Vault needs on the cluster, the Application that brings it, and whether it is there."""
 
     what: str
     application: str
+    there: bool
 
 
-def missing(
-    openshift: OpenShift,
-    request: ClusterRequest,
-    applications: ApplicationNames,
-    versions: tuple[str, ...],
-) -> Iterator[Missing]:
-    """What the cluster still lacks, in the order in which it has to be synced.
+def wanted(
+    openshift: OpenShift, request: ClusterRequest, applications: ApplicationNames, versions: tuple[str, ...]
+) -> Iterator[Wanted]:
+    """What the cluster needs, in the order in which it has to be synced.
+
+    Nothing is asked of a namespace that is not there, in which we may have no rights yet.
 
     Args:
         openshift: the cluster.
@@ -59,30 +60,28 @@ def missing(
     resources = applications.resources
     app_of_apps = f"{applications.app_of_apps}, then {resources}"
     external = f"{applications.operator} ({applications.app_of_apps} makes it)"
-    if not openshift.namespace_exists(ESO_NAMESPACE):
-        yield Missing(f"namespace {ESO_NAMESPACE}", app_of_apps)
-        return
-    if not versions:
-        yield Missing(
-            f"CRD {SECRET_STORE_CRD} (the operator brings it; its install plan may wait for approval)",
-            resources,
-        )
+    reached = openshift.namespace_exists(ESO_NAMESPACE)
+    yield Wanted(f"namespace {ESO_NAMESPACE}", app_of_apps, reached)
+    crd = f"CRD {SECRET_STORE_CRD} (the operator brings it; its install plan may wait for approval)"
+    yield Wanted(crd, resources, reached and bool(versions))
     for namespace in request.namespaces:
-        if not openshift.namespace_exists(namespace):
-            yield Missing(f"namespace {namespace}", resources)
-        elif openshift.service_account_uid(namespace, request.service_account) is None:
-            yield Missing(f"ServiceAccount {namespace}/{request.service_account}", resources)
+        if not (reached and openshift.namespace_exists(namespace)):
+            yield Wanted(f"namespace {namespace}", resources, False)
+        else:
+            uid = openshift.service_account_uid(namespace, request.service_account)
+            yield Wanted(f"ServiceAccount {namespace}/{request.service_account}", resources, uid is not None)
     reviewer = f"{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
     # Answered by name: the binding may be there before the ServiceAccount is.
-    if openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEW_TOKENS) is False:
-        yield Missing(f"ClusterRoleBinding of {reviewer} to {AUTH_DELEGATOR}", resources)
-    if openshift.service_account_uid(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT) is None:
-        yield Missing(f"ServiceAccount {reviewer}", external)
-        return
+    bound = reached and (
+        openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEW_TOKENS) is not False
+    )
+    yield Wanted(f"ClusterRoleBinding of {reviewer} to {AUTH_DELEGATOR}", resources, bound)
+    reached = reached and (openshift.service_account_uid(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT) is not None)
+    yield Wanted(f"ServiceAccount {reviewer}", external, reached)
     if request.reviewer_token == "secret":  # noqa: S105 - a mode, not a token
-        secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
-        if secret is None or secret.token is None:
-            yield Missing(f"token in Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}", external)
+        secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET) if reached else None
+        there = secret is not None and secret.token is not None
+        yield Wanted(f"token in Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}", external, there)
 
 
 @look("wait until synced")
@@ -99,24 +98,38 @@ def wait_until_synced(request: ClusterRequest, applications: ApplicationNames) -
     Raises:
         NotYetSynced: naming what is missing and the Application to sync next.
     """
+
+    def show_progress(there: int, of: int, what: str) -> None:
+        words = f"{there} of {of} objects are on {request.cluster}; {what}"
+        show("sync", request.subject, round(100 * there / of), words, "progress")
+
     with connect.openshift(request) as openshift:
-        return _wait(openshift, request, applications)
+        return _wait(openshift, request, applications, show_progress)
 
 
-def _wait(openshift: OpenShift, request: ClusterRequest, applications: ApplicationNames) -> tuple[str, ...]:
+def _wait(
+    openshift: OpenShift,
+    request: ClusterRequest,
+    applications: ApplicationNames,
+    show_progress: Callable[[int, int, str], None] = lambda *_: None,
+) -> tuple[str, ...]:
     logger = get_run_logger()
     deadline = time.monotonic() + seconds("sync_timeout", request.sync_timeout)
-    said = ""
+    said: tuple[int, int, str] | None = None
     while True:
         versions = openshift.served_versions(SECRET_STORE_CRD)
-        lacking = list(missing(openshift, request, applications, versions))
-        if not lacking:
+        everything = list(wanted(openshift, request, applications, versions))
+        lacking = [one for one in everything if not one.there]
+        first = next(iter(lacking), None)
+        words = f"waiting for {first.what}; sync {first.application} in ArgoCD" if first else "all are there"
+        seen = (len(everything) - len(lacking), len(everything), words)
+        # What is there at the first look was never waited for.
+        if seen != said and (first or said):
+            show_progress(*seen)
+            logger.info("%s: %s of %s objects are there; %s", request.cluster, *seen)
+            said = seen
+        if first is None:
             break
-        first = lacking[0]
-        words = f"waiting for {first.what}; sync {first.application} in ArgoCD"
-        if words != said:
-            logger.info("%s: %s", request.cluster, words)
-            said = words
         left = deadline - time.monotonic()
         if left <= 0:
             raise NotYetSynced(

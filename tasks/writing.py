@@ -39,7 +39,7 @@ def permission(request: ClusterRequest, approved: ApprovedPlan, vault: Vault) ->
         if any(beyond_pins(request.objects, change) for change in changes):
             check_rights(changes)
 
-    recorder = Recorder.of_this_run(request, approved.pull_request)
+    recorder = Recorder.of_this_run(request, approved.pull_request, approved.approver)
     cluster = f"ClusterConnection {request.cluster_connection}"
     return of_plan(approved, vault, recorder, check_values, check_rights, cluster)
 

@@ -120,7 +120,7 @@ class AtTheGate:
         return True
 
     def artifact(self, kind: str) -> str:
-        """The newest version of one of its artifacts: ``merge``, ``report``, ``plan``."""
+        """The newest version of one of its artifacts: ``pull-request``, ``report``, ``plan``."""
         return self.engineer.artifact(self.id, f"{kind}-emea-ember")
 
     def form(self) -> tuple[str, dict[str, Any]]:

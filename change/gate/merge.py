@@ -9,12 +9,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from prefect.input import RunInput
 from pydantic import Field
 
 from change import connect
-from change.artifacts import artifact_key
+from change.artifacts import show
 from change.asked import Asked
 from change.gate import record as gate_record
 from change.gate.pages import landed_page, waiting_page
@@ -40,8 +39,8 @@ class MergeAnswer(RunInput):
     note: str = Field(default="", description="Anything that the run's log should keep.")
 
 
-@look("check the merge")
-def check_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: Proposed) -> Landing | None:
+@look("look for the merge")
+def look_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: Proposed) -> Landing | None:
     """Look whether everything that the run wants is at the head of the base branch.
 
     Publishes what the run waits for, and leaves the record by which it is woken.
@@ -70,12 +69,12 @@ def check_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: Prop
     if not missing:
         return _landed(asked, repository, proposal, commit)
     record = _leave_record(asked, served_versions, proposal, commit, fingerprint(edits, lacking))
-    create_markdown_artifact(
-        markdown=waiting_page(
-            asked.subject, record, repository.base_branch, missing, proposal.troubles, checked
-        ),
-        key=artifact_key("merge", asked.subject),
-        description=f"What {asked.subject} waits for.",
+    show(
+        "pull-request",
+        asked.subject,
+        waiting_page(asked.subject, record, repository.base_branch, missing, proposal.troubles, checked),
+        f"What {asked.subject} waits for.",
+        on_top=True,
     )
     get_run_logger().info(
         "%s at %s lacks %d files of the change; pull request: %s",
@@ -138,11 +137,8 @@ def _landed(asked: Asked, repository: GitOpsRepository, proposal: Proposed, comm
         gate_record.keep(run, record.model_copy(update={"passed": True, "base": commit}))
     if landing.how:
         logger.info("It came by %s, by %s, as %s.", landing.how, plain(landing.by), landing.as_commit)
-        create_markdown_artifact(
-            markdown=landed_page(asked.subject, landing, repository.base_branch),
-            key=artifact_key("merge", asked.subject),
-            description=f"How the change of {asked.subject} landed.",
-        )
+        page = landed_page(asked.subject, landing, repository.base_branch)
+        show("pull-request", asked.subject, page, f"How the change of {asked.subject} landed.", on_top=True)
     return landing
 
 
@@ -190,22 +186,21 @@ async def wait_for_merge(runbook: Runbook, asked: Asked, checked: Checked, propo
             logger.info("Resumed%s: %s", elsewhere, plain(answer.note))
 
     def find() -> Landing | None:
-        landing = check_merge(runbook, asked, checked, proposal)
+        landing = look_for_merge(runbook, asked, checked, proposal)
         if landing is None and resumed:
             logger.warning("Resumed, but the change is not on the base branch; the run waits again.")
         return landing
 
-    def show() -> tuple[str, str]:
-        what = (
-            f"**[pull request #{proposal.number}]({proposal.url})** to be merged"
-            if proposal.url
-            else "the change of the GitOps repository to land"
-        )
+    def show() -> tuple[str, str, str]:
+        what = "the change of the GitOps repository, in whatever way it comes"
+        if proposal.url:
+            end = "the change" if proposal.state == "merged" else "the merge"
+            what = f"{end} of pull request #{proposal.number} {proposal.url}"
         description = f"""\
-Waiting for {what}.
+This run waits for {what}.
 
 The run goes on by itself within minutes after the merge. Resume it here to look at once; if the change is \
 not on the base branch, it waits again. To refuse, close the pull request and cancel this run."""
-        return "", description
+        return "", what, description
 
     return await suspended_until(MergeAnswer, gate_record.KEY, heard, find, show)

@@ -6,13 +6,20 @@ Waiting costs nothing: the run's process ends, and whoever resumes the run only 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
+from uuid import UUID
 
-from prefect.client.schemas.objects import FlowRun
+from prefect import get_run_logger
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.flow_runs import asuspend_flow_run
-from prefect.input import RunInput, keyset_from_base_key
+from prefect.exceptions import Abort, Pause
+from prefect.input import RunInput, keyset_from_base_key, keyset_from_paused_state
+from prefect.runtime import flow_run
+from prefect.states import Suspended
+from prefect.utilities.engine import propose_state
 
 Found = TypeVar("Found")
 Form = TypeVar("Form", bound=RunInput)
@@ -33,12 +40,20 @@ def run_in_execution() -> FlowRun | None:
     return context.flow_run if context else None
 
 
+def first_suspended(ending: str) -> datetime:
+    """Since when the run waits under a key that ends so; now if it has not waited yet."""
+    with get_client(sync_client=True) as client:
+        states = client.read_flow_run_states(UUID(str(flow_run.id)))
+    waits = (one.timestamp for one in states if (one.state_details.pause_key or "").endswith(ending))
+    return min(waits, default=datetime.now(UTC))
+
+
 async def suspended_until(
     form: type[Form],
     prefix: str,
     heard: Callable[[Form, str], None],
     find: Callable[[], Found | None],
-    show: Callable[[], tuple[str, str]],
+    show: Callable[[], tuple[str, str, str]],
 ) -> Found:
     """What ``find`` finds; the run is suspended while that is None.
 
@@ -51,7 +66,8 @@ async def suspended_until(
         prefix: of the keys.
         heard: takes what was filled in last, and the key with which it was asked for.
         find: looks.
-        show: what follows the number in the next key, and the description above the form.
+        show: what follows the number in the next key, what the run waits for in words, and the description
+            above the form.
     """
     keys = used_keys(run_in_execution(), prefix)
     if keys:
@@ -61,7 +77,34 @@ async def suspended_until(
         found = find()
         if found is not None:
             return found
-        suffix, description = show()
-        asked = form.with_initial_data(description=description)
-        await asuspend_flow_run(wait_for_input=asked, key=f"{prefix}{number}{suffix}", timeout=None)
+        suffix, what, description = show()
+        await _suspend(form.with_initial_data(description=description), f"{prefix}{number}{suffix}", what)
     raise AssertionError  # count() does not end
+
+
+async def _suspend(form: type[RunInput], key: str, what: str) -> None:
+    """As Prefect's own `suspend_flow_run`, whose state cannot say what the run waits for.
+
+    Returns only where the key was answered before.
+
+    Raises:
+        Pause: ends the process of the run, which is suspended.
+    """
+    run = run_in_execution()
+    if run is None:
+        raise RuntimeError("only a flow run can be suspended")
+    get_run_logger().info("This run waits for %s.", what)
+    state: State[Any] = Suspended(pause_key=key, message=f"waits for {what}")
+    keyset = keyset_from_paused_state(state)
+    state.state_details.run_input_keyset = {str(name): each for name, each in keyset.items()}
+    async with get_client() as client:
+        try:
+            state = await propose_state(client, state, run.id)
+        except Abort as refused:
+            raise RuntimeError(f"the run cannot be suspended: {refused}") from refused
+        if state.is_running():
+            return
+        if not state.is_paused():
+            raise RuntimeError(f"the run cannot be suspended: it is {state.name}")
+        await form.asave(keyset)
+    raise Pause(state=state)

@@ -5,14 +5,14 @@ All failures are reported at once: whoever sets up a cluster should not learn of
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from prefect import get_run_logger
-from prefect.artifacts import create_table_artifact
 
-from change.artifacts import artifact_key
+from change.artifacts import show
 from change.plans import publish_plan
 from change.results import Checked
 from change.step import look
@@ -105,20 +105,18 @@ def _cell(remedy: str) -> str:
 
 def publish_table(request: ClusterRequest, rows: Sequence[Check]) -> None:
     """Publish all rows as an artifact of the run."""
-    create_table_artifact(
-        table=[
-            {
-                "system": row.system,
-                "prerequisite": row.prerequisite,
-                "status": _MARKS.get(row.status, row.status),
-                "found": markdown(row.found),
-                "what to do": _cell(row.remedy),
-            }
-            for row in rows
-        ],
-        key=artifact_key("preflight", request.subject),
-        description=f"What has to be there before {request.subject} is enabled.",
-    )
+    table = [
+        {
+            "system": row.system,
+            "prerequisite": row.prerequisite,
+            "status": _MARKS.get(row.status, row.status),
+            "found": markdown(row.found),
+            "what to do": _cell(row.remedy),
+        }
+        for row in rows
+    ]
+    words = f"What has to be there before {request.subject} is enabled."
+    show("preflight", request.subject, json.dumps(table), words, "table")
 
 
 @look("preflight")

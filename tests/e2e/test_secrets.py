@@ -296,11 +296,11 @@ async def test_a_failure_of_each_step_leaves_no_secret(
 
         await run.fails("preflight", lambda: policy_of_the_pipeline(vault, without_mounts))
         await run.fails("open the pull request", lambda: pushes_refused(world))
-        await run.fails("check the merge", lambda: base_branch_gone_once_it_is_proposed(world, script))
+        await run.fails("look for the merge", lambda: base_branch_gone_once_it_is_proposed(world, script))
         await run.comes_to("Suspended")
         world.merge()
         await run.is_woken(searched.service)
-        await run.fails("find the approved plan", lambda: plan_not_named(world))
+        await run.fails("look for the approved plan", lambda: plan_not_named(world))
         await run.fails("wait until synced", ExitStack)
         world.sync()
         config, role = f"auth/{EMBER.mount}/config", f"auth/{EMBER.mount}/role/{EMBER.role}"

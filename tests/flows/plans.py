@@ -51,6 +51,12 @@ async def form(run: Run) -> str:
         return str(await client.read_flow_run_input(run.id, keyset["description"]))
 
 
+async def waits_for(run: Run) -> str:
+    """What the state of a suspended run says, as lists of runs show it."""
+    state = (await run.read()).state
+    return str(state and state.message)
+
+
 def of_the_commit(world: World) -> str:
     """The plan that the one commit of the pull request names."""
     message = world.git("log", "--format=%B", "main..enable-vault/emea/ember")

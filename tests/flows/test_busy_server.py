@@ -63,7 +63,7 @@ async def test_a_step_is_tried_again_when_prefects_own_client_has_given_up(world
     assert {task.name: task.run_count for task in await run.tasks()} == {
         "preflight": 2,
         "open the pull request": 1,
-        "check the merge": 1,
+        "look for the merge": 1,
     }
 
 
@@ -94,9 +94,9 @@ async def test_what_a_run_wrote_while_prefect_was_away_is_recorded_and_reported_
     position = world.vault.audit_position()
     run = await enable(world)
     refused = {
-        (b"records-emea-ember", b"branch/enable-vault"): AWAY,
-        (b"records-emea-ember", b"policy/emea-kv-rw"): DATABASE_AWAY,
-        (b"records-emea-ember", b"auth/ember-k8s/config"): BUSY,
+        (b"records-data-emea-ember", b"branch/enable-vault"): AWAY,
+        (b"records-data-emea-ember", b"policy/emea-kv-rw"): DATABASE_AWAY,
+        (b"records-data-emea-ember", b"auth/ember-k8s/config"): BUSY,
         (b"reviewer-emea-ember",): AWAY,
     }
     for signs, answer in refused.items():

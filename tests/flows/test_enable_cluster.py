@@ -85,6 +85,8 @@ def test_a_cluster_is_enabled_and_a_second_run_writes_nothing_anywhere(enabled: 
     assert enabled.report.startswith("# Vault accepts logins of emea/ember; the operator was not seen\n")
     assert enabled.wrote, "the first run writes, so the count of the second can be believed"
     assert enabled.again_wrote == []
+    assert "No pull request was needed; seen on the base branch" in enabled.again_report
+    assert enabled.pull["html_url"] not in enabled.again_report
     assert enabled.again_asked > 20
     assert "Nothing; everything was as wanted." in enabled.again_report
     assert enabled.pulls == 1
@@ -120,8 +122,8 @@ def test_the_steps_depend_on_each_other_in_the_order_of_the_runbook(enabled: Ena
         for task in enabled.tasks
     }
     assert upstream["open the pull request"] == {"preflight"}
-    approved = "find the approved plan"
-    assert upstream[approved] == {"open the pull request", "check the merge"}
+    approved = "look for the approved plan"
+    assert upstream[approved] == {"open the pull request", "look for the merge"}
     # Preflight knows what the Applications are called; what it returns goes through the pull request step.
     assert {approved} < upstream["wait until synced"] <= {approved, "preflight", "open the pull request"}
     # The approved plan has the address of the pull request.

@@ -51,7 +51,7 @@ async def test_a_namespace_gets_its_store_by_pull_request_and_its_login_is_prove
     report = str((await run.artifacts())["report-namespace-emea-ember-web"])
     assert "web/vault-secret-fetcher logs in at ember-k8s with role emea-ops" in report
     assert f"`{ROLE}`: updated (bound_service_account_namespaces)" in report
-    assert "artifacts `records-namespace-emea-ember-web`" in report
+    assert "artifact `records-namespace-emea-ember-web`" in report
     assert "records-namespace-emea-ember-web" in await run.artifacts()
 
     traffic = Traffic(world)

@@ -280,4 +280,5 @@ async def test_a_cluster_that_is_not_synced_in_time_is_told_what_to_sync_next_an
     assert "ember: after 1s still lacks ClusterRoleBinding of external-secrets-operator/eso" in str(run.error)
     assert "Sync next in ArgoCD: cluster-resources-ember. Then retry this run." in str(run.error)
     assert (await attempts(run))["wait until synced"] == 1
+    assert (await run.artifacts())["sync-emea-ember"] == 86, "6 of 7 objects are there"
     assert traffic.writes() == []

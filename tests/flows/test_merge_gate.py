@@ -34,7 +34,7 @@ async def test_what_authors_call_themselves_and_their_commits_is_shown_and_not_a
     assert await run.go() == "Suspended", run.error
 
     (comment,) = world.as_reviewer("GET", "/issues/1/comments").json()
-    log, page = await run.logs(), (await run.artifacts())["merge-emea-ember"]
+    log, page = await run.logs(), (await run.artifacts())["pull-request-emea-ember"]
     for text in (log, page, comment["body"]):
         assert "leak.png" in text
         assert not {sign for sign in text if unicodedata.category(sign) in {"Cc", "Cf"}} - {"\n"}
@@ -122,6 +122,9 @@ async def test_the_watcher_wakes_the_runs_whose_change_has_landed_and_no_other(w
     state = (await run.read()).state
     assert state is not None
     assert state.name == "Suspended"
+    awaited = f"the merge of pull request #1 {world.pulls()[0]['html_url']}"
+    assert state.message == f"waits for {awaited}", "the list of runs says it"
+    assert f"This run waits for {awaited}." in (await run.logs()).splitlines()[-2:], "Prefect adds one"
     world.merge()
     assert await watcher.again() == "Completed", watcher.error
     state = (await run.read()).state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tasks.auth_method import enable_auth_method
 from tasks.group import write_group
 from tasks.policies import write_policies
 from tasks.role import write_role
-from tests.flows.plans import PLAN, ROLE, form, landed, of_the_commit, published, retry
+from tests.flows.plans import PLAN, ROLE, form, landed, of_the_commit, published, retry, waits_for
 from tests.run import Run, at_the_gate, enable, land
 from tests.world import World
 
@@ -105,7 +106,7 @@ async def test_of_a_change_that_came_another_way_no_merge_is_said_to_have_approv
         f"[pull request #1]({pull['html_url']}), which is open."
     ) in log
     assert "approved by the merge" not in log
-    records = json.loads((await run.artifacts())["records-emea-ember"])
+    records = json.loads((await run.artifacts())["records-data-emea-ember"])
     assert {record["pull_request"] for record in records} == {None}
 
 
@@ -180,6 +181,10 @@ async def test_with_approve_only_a_person_who_ticks_it_lets_the_shown_plan_throu
     run = await at_the_gate(world, approve=True, token_ttl="2h")
     assert f"| `{ROLE}` | **is created** |" in await form(run)
     assert "token_ttl: 7200" in await form(run)
+    assert re.fullmatch(
+        rf"waits for an approval of plan {(await published(run))[:12]}, since \d{{4}}-.* UTC",
+        await waits_for(run),
+    )
 
     watcher = await Run.create(watch_merges, {})
     assert await watcher.go() == "Completed", watcher.error

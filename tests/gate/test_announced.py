@@ -45,7 +45,7 @@ def test_whatever_else_happens_to_its_change_is_delivered_and_wakes_the_run(
     moved = partial(waiting.push_to_base, lambda text: f"{text}# said by somebody else\n")
     assert waiting.rest(moved) == "Suspended", waiting.log()
     assert "enable emea/ember was woken: the base branch moved below its change" in service.log
-    assert "it conflicts with main" in waiting.artifact("merge")
+    assert "it conflicts with main" in waiting.artifact("pull-request")
     assert waiting.rest(partial(close, waiting.world)) == "Failed"
     assert "enable emea/ember was woken: pull request #1 is not open any more" in service.log
     assert waiting.said("pull request #1: was closed without a merge by reviewer"), waiting.log()

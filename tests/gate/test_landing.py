@@ -20,7 +20,7 @@ def add_metrics(text: str) -> str:
 def test_a_merge_of_any_kind_opens_it_and_the_page_says_who_merged_what(
     waiting: AtTheGate, method: str
 ) -> None:
-    page = waiting.artifact("merge")
+    page = waiting.artifact("pull-request")
     url = waiting.pull()["html_url"]
     assert f"waits for [pull request #1]({url})" in page
     assert "| since | 20" in page
@@ -30,7 +30,7 @@ def test_a_merge_of_any_kind_opens_it_and_the_page_says_who_merged_what(
     waiting.world.merge(method)
     waiting.go_on()
     merged = waiting.pull()
-    page = waiting.artifact("merge")
+    page = waiting.artifact("pull-request")
     assert "The change of emea/ember has landed" in page
     assert "| by | reviewer |" in page
     assert f"| as | `{merged['merge_commit_sha']}` |" in page
@@ -45,7 +45,7 @@ def test_another_pull_request_with_the_same_content_opens_it(waiting: AtTheGate)
     number = waiting.world.as_reviewer("POST", "/pulls", json=other).json()["number"]
     waiting.world.as_reviewer("PUT", f"/pulls/{number}/merge", json={"merge_method": "squash"})
     waiting.go_on()
-    page = waiting.artifact("merge")
+    page = waiting.artifact("pull-request")
     assert "another way than [pull request #1]" in page
     assert "which is open" in page
     head = waiting.checkout().git("rev-parse", "HEAD")
@@ -63,7 +63,7 @@ def test_a_pull_request_closed_because_its_content_landed_by_hand_does_not_end_i
     if is_branch_gone:
         checkout.git("push", "--quiet", "origin", "--delete", BRANCH)
     waiting.go_on()
-    page = waiting.artifact("merge")
+    page = waiting.artifact("pull-request")
     assert "another way than [pull request #1]" in page
     assert "which is closed" in page
     assert f"| as | `{checkout.git('rev-parse', 'HEAD')}` |" in page
@@ -74,13 +74,13 @@ def test_a_merge_that_was_reverted_does_not_open_it_until_it_lands_again(waiting
     waiting.world.merge()
     waiting.world.revert()
     assert waiting.woken() == "Suspended"
-    assert "It was merged, but what it brought is not there" in waiting.artifact("merge")
+    assert "It was merged, but what it brought is not there" in waiting.artifact("pull-request")
     assert waiting.look().woken == (), "it has seen that"
     reviewer = waiting.checkout()
     reviewer.git("revert", "--no-edit", "HEAD")
     reviewer.git("push", "--quiet", "origin", "main")
     waiting.go_on()
-    page = waiting.artifact("merge")
+    page = waiting.artifact("pull-request")
     assert "another way, after [pull request #1]" in page
     assert f"| as | `{reviewer.git('rev-parse', 'HEAD')}` |" in page
     assert len(waiting.world.pulls()) == 1, "somebody took it back; the run did not propose it again"
@@ -93,7 +93,7 @@ def test_a_change_that_was_edited_before_its_merge_does_not_open_it_and_a_new_ru
     assert waiting.woken() == "Suspended"
     waiting.world.merge()
     assert waiting.woken() == "Suspended"
-    assert f"`{STORE}`: says something else than was proposed" in waiting.artifact("merge")
+    assert f"`{STORE}`: says something else than was proposed" in waiting.artifact("pull-request")
     # Whoever edited it meant it: a new run finds nothing left to propose, and asks for no merge.
     waiting.world.sync()
     again = begin()
@@ -158,7 +158,7 @@ def test_commits_of_a_person_are_never_overwritten_and_a_conflict_is_said_once(w
     assert waiting.woken() == "Suspended"
     assert waiting.pull()["head"]["sha"] == theirs
     assert waiting.pull()["mergeable"] is False
-    assert "it conflicts with main" in waiting.artifact("merge")
+    assert "it conflicts with main" in waiting.artifact("pull-request")
     waiting.push_to_base(lambda text: f"{text}# and once more\n")
     assert waiting.woken() == "Suspended"
     assert waiting.pull()["head"]["sha"] == theirs

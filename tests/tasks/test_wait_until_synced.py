@@ -18,7 +18,7 @@ from sandbox.gitops_agent.manifests import Identity
 from sandbox.gitops_agent.operator_lifecycle import definitions
 from sandbox.kubernetes_api import KubernetesApi
 from systems.openshift import OpenShift
-from tasks.wait_until_synced import Missing, missing
+from tasks.wait_until_synced import Wanted, wanted
 from tests.kubernetes_objects import DELEGATION, ESO, TOKEN_SECRET
 from tests.tasks.conftest import request as make
 
@@ -47,11 +47,12 @@ class Site:
     def take(self, one: dict[str, Any]) -> None:
         self._argocd.delete(Identity.of(one))
 
-    def lacks(self, request: EnableRequest) -> list[Missing]:
+    def lacks(self, request: EnableRequest) -> list[Wanted]:
         versions = self._openshift.served_versions(SECRET_STORE_CRD)
-        return list(missing(self._openshift, request, APPLICATIONS, versions))
+        every = wanted(self._openshift, request, APPLICATIONS, versions)
+        return [one for one in every if not one.there]
 
-    def lacks_once(self, request: EnableRequest, done: Callable[[list[Missing]], bool]) -> list[Missing]:
+    def lacks_once(self, request: EnableRequest, done: Callable[[list[Wanted]], bool]) -> list[Wanted]:
         """The same, as soon as the cluster's controllers have done their part."""
         deadline = time.monotonic() + 20
         while not done(found := self.lacks(request)):
@@ -70,7 +71,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield Site(argocd, openshift)
 
 
-def next_to_sync(found: list[Missing]) -> tuple[str, str]:
+def next_to_sync(found: list[Wanted]) -> tuple[str, str]:
     return found[0].what, found[0].application
 
 
@@ -82,7 +83,7 @@ def test_the_next_application_is_named_in_order_at_each_stage(site: Site) -> Non
     site.bring(manifest("Namespace", ESO))
     found = site.lacks(request)
     assert found[0].what.startswith("CRD secretstores.external-secrets.io")
-    assert [one.application for one in found] == [RESOURCES, RESOURCES, RESOURCES, EXTERNAL]
+    assert [one.application for one in found] == [RESOURCES, RESOURCES, RESOURCES, EXTERNAL, EXTERNAL]
 
     site.bring(*definitions(("v1",)))
     found = site.lacks_once(request, lambda found: not found[0].what.startswith("CRD"))
@@ -96,10 +97,14 @@ def test_the_next_application_is_named_in_order_at_each_stage(site: Site) -> Non
     assert next_to_sync(site.lacks(request)) == (delegation, RESOURCES)
 
     site.bring(DELEGATION)
-    assert site.lacks(request) == [Missing(f"ServiceAccount {ESO}/eso-vault-auth", EXTERNAL)]
+    token = Wanted(f"token in Secret {ESO}/eso-vault-auth-token", EXTERNAL, there=False)
+    assert site.lacks(request) == [
+        Wanted(f"ServiceAccount {ESO}/eso-vault-auth", EXTERNAL, there=False),
+        token,
+    ]
 
     site.bring(manifest("ServiceAccount", "eso-vault-auth", ESO))
-    assert site.lacks(request) == [Missing(f"token in Secret {ESO}/eso-vault-auth-token", EXTERNAL)]
+    assert site.lacks(request) == [token]
     assert site.lacks(make(namespaces=("payments",), reviewer_token="token-request")) == []
 
     site.bring(TOKEN_SECRET)
@@ -107,7 +112,7 @@ def test_the_next_application_is_named_in_order_at_each_stage(site: Site) -> Non
 
     # A reviewer that may not review: everything is there, and every login would be refused.
     site.take(DELEGATION)
-    assert site.lacks(request) == [Missing(delegation, RESOURCES)]
+    assert site.lacks(request) == [Wanted(delegation, RESOURCES, there=False)]
 
 
 def test_each_namespace_without_its_service_account_is_named(site: Site) -> None:
