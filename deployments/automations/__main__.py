@@ -1,14 +1,15 @@
 """Create or update the automations: ``python -m deployments.automations``.
 
 They are known by their names. Running it again changes nothing that is as it should be; one that a person has
-paused stays paused.
+paused stays paused. Those that notify people are made with ``--notify``, which names a Block of Prefect: it
+knows the address, and no automation does.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -25,21 +26,30 @@ CRASH, STUCK = "crash-runs-without-heartbeat", "schedule-stuck-runs-again"
 """Files of the automations whose time can be chosen."""
 FLOWS = (*(runbook.flow for runbook in RUNBOOKS), "watch-merges")
 """Those whose runs wait, or wake others."""
+KINDS = (
+    "slack-webhook, ms-teams-webhook, sendgrid-email (e-mail), custom-webhook, mattermost-webhook and others"
+)
 LEAST_SECONDS = 10.0
 """Prefect takes no shorter window for what has not happened."""
 
 
 def read_automations(
-    deployment_id: Callable[[str], UUID], within: Mapping[str, float]
+    deployment_id: Callable[[str], UUID], within: Mapping[str, float], notify: Sequence[UUID] = ()
 ) -> Iterator[AutomationCore]:
-    """The automations of this folder, in the order of their files' names.
+    """The automations of this folder, in the order of their files' names; last those that notify.
 
     Args:
         deployment_id: looks up the id of a ``<flow>/<deployment>``; what it raises comes out of here.
         within: seconds until an automation acts, by the name of its file, where they are not the file's own.
+        notify: ids of the Blocks through which people are told.
     """
-    for file in sorted(Path(__file__).parent.glob("*.yaml")):
+    folder = Path(__file__).parent
+    notifying = sorted(folder.glob("notifications/*.yaml")) if notify else []
+    for file in (*sorted(folder.glob("*.yaml")), *notifying):
         automation = yaml.safe_load(file.read_text("utf-8"))
+        if file in notifying:
+            (action,) = automation["actions"]
+            automation["actions"] = [{**action, "block_document_id": str(block)} for block in notify]
         for action in automation["actions"]:
             if "deployment_id" in action:
                 action["deployment_id"] = str(deployment_id(action["deployment_id"]))
@@ -84,6 +94,22 @@ def _deployment_id(client: SyncPrefectClient, name: str) -> UUID:
         raise CommandError(msg) from None
 
 
+def _block_id(client: SyncPrefectClient, text: str) -> UUID:
+    kind, _, name = text.partition("/")
+    try:
+        block = client.read_block_document_by_name(name, kind, include_secrets=False)
+    except ObjectNotFound:
+        msg = (
+            f"There is no Block {text!r}. `prefect block create {kind or 'TYPE'}` links to its form; "
+            f"save it as {name or 'NAME'!r}. Types that can notify: {KINDS}."
+        )
+        raise CommandError(msg) from None
+    if block.block_schema is None or "notify" not in block.block_schema.capabilities:
+        msg = f"The Block {text!r} cannot notify anybody. Types that can: {KINDS}."
+        raise CommandError(msg)
+    return block.id
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not seconds >= LEAST_SECONDS:
@@ -109,13 +135,22 @@ def main(arguments: list[str] | None = None) -> None:
         help="how long a run may be in Pending; 120 by default, more where starting a run takes minutes "
         "(images to pull)",
     )
+    parser.add_argument(
+        "--notify",
+        action="append",
+        default=[],
+        metavar="TYPE/NAME",
+        help="a Block through which people are told that a run waits, has failed or has crashed, for example "
+        "slack-webhook/platform; may be given several times",
+    )
     options = parser.parse_args(arguments)
     given = {CRASH: options.silence, STUCK: options.pending}
     within = {file: seconds for file, seconds in given.items() if seconds is not None}
     try:
         prefect_server()
         with get_client(sync_client=True) as client:
-            wanted = list(read_automations(lambda name: _deployment_id(client, name), within))
+            notify = [_block_id(client, text) for text in options.notify]
+            wanted = list(read_automations(lambda name: _deployment_id(client, name), within, notify))
             for automation in wanted:
                 print(f"{apply(client, automation)} {automation.name!r}")
     except (CommandError, httpx.HTTPError) as error:

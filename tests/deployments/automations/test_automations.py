@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from prefect import Flow
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.events.schemas.automations import Automation
+from prefect.states import Crashed, Failed, Suspended
 
 from deployments.automations.__main__ import main, read_automations
 from flows.watch_merges import watch_merges
@@ -88,6 +96,91 @@ def test_a_window_that_prefect_does_not_take_is_refused(
     with pytest.raises(SystemExit):
         main(["--silence", "9"])
     assert "give 10 seconds or more" in capsys.readouterr().err
+    assert automations() == {}
+
+
+class Listener(ThreadingHTTPServer):
+    """What a Block posts to: the messages that came."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, str]] = []
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                listener.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its base class calls it so
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with Listener() as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield made
+        made.shutdown()
+
+
+def test_people_are_told_of_runs_that_wait_fail_or_crash_through_a_block(
+    automations: Any, listener: Listener, capsys: pytest.CaptureFixture[str]
+) -> None:
+    CustomWebhookNotificationBlock(
+        name="people",
+        url=f"http://127.0.0.1:{listener.server_port}/secret-of-the-hook",
+        json_data={"subject": "{{subject}}", "body": "{{body}}"},
+    ).save("people", overwrite=True)
+    told = {"Tell that a run waits", "Tell that a run failed", "Tell that a run crashed"}
+    for _ in range(2):
+        main(["--notify", "custom-webhook/people"])
+    assert capsys.readouterr().out.count("unchanged 'Tell that a run ") == 3
+    assert told < set(automations())
+    assert "secret-of-the-hook" not in repr(automations())
+    with get_client(sync_client=True) as client:
+        states: list[State[Any]] = [
+            Suspended(message="Waits for its merge."),
+            Failed(message="Sealed."),
+            Crashed(),
+        ]
+        for name in ("a-flow-of-somebody-else", "enable-cluster"):
+            flow: Flow[[], None] = Flow(lambda: None, name=name)
+            for state in states:
+                run = client.create_flow_run(flow, name=f"{name} is {state.name}")
+                client.set_flow_run_state(run.id, state, force=True)
+    deadline = time.monotonic() + 60
+    while len(listener.heard) < 3 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    heard = {one["subject"]: one["body"] for one in listener.heard}
+    assert set(heard) == {
+        "enable-cluster is Suspended waits for you",
+        "enable-cluster is Failed failed",
+        "enable-cluster is Crashed crashed",
+    }
+    assert heard["enable-cluster is Failed failed"].startswith("Sealed.\nhttp")
+    assert heard["enable-cluster is Suspended waits for you"].startswith("Waits for its merge.\nhttp")
+    assert heard["enable-cluster is Crashed crashed"].startswith("Press Retry")
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ("slack-webhook/nobody", "`prefect block create slack-webhook` links to its form"),
+        ("pigeon/nobody", "There is no Block 'pigeon/nobody'"),
+        ("slack-webhook", "There is no Block 'slack-webhook'"),
+        ("secret/no-hook", "cannot notify anybody"),
+    ],
+)
+def test_a_block_that_cannot_notify_is_an_error_that_says_what_to_do(
+    automations: Any, block: str, words: str
+) -> None:
+    Secret(value="x").save("no-hook", overwrite=True)
+    with pytest.raises(SystemExit) as ended:
+        main(["--notify", block])
+    assert words in str(ended.value)
     assert automations() == {}
 
 
