@@ -69,7 +69,7 @@ def investigate(runbook: ClusterRunbook, connections: Connections, request: Clus
             runbook, connections.repository, connections.vault, request, cluster.served_versions
         )
         ask_namespaces(cluster, request, repository.declared)
-    vault, changes = ask_vault(connections.vault, request, cluster.api)
+    vault, changes = ask_vault(connections.vault, request, cluster.api, repository.stores)
     return Findings(
         (vault, cluster.table, *repository.tables),
         repository.edits,
