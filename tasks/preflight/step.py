@@ -20,7 +20,7 @@ from change.table import Table
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.checks import Check
 from runbook.foreign_text import block, markdown
-from runbook.plan import Plan, PlannedFile, vault_section
+from runbook.plan import Plan, PlannedFile, to_approve
 from runbook.request import ClusterRequest
 from tasks import connect
 from tasks.preflight.findings import Findings
@@ -146,4 +146,4 @@ def preflight(runbook: ClusterRunbook, request: ClusterRequest) -> Checked:
     plan = Plan(str(request.subject), files, findings.changes)
     publish_plan(request.subject, plan)
     logger.info("%d prerequisites checked; plan %s", len(rows), plan.sha256[:12])
-    return Checked(plan.sha256, vault_section(plan.changes), findings.served_versions, findings.applications)
+    return Checked(plan.sha256, to_approve(plan.changes), findings.served_versions, findings.applications)
