@@ -28,8 +28,8 @@ from change.step import look
 from runbook.approval import ApprovedPlan
 from runbook.errors import PlanMoved, PrerequisiteMissing
 from runbook.foreign_text import markdown, plain
-from runbook.plan import changes_of, plan_sha256, vault_section
-from runbook.pull_request import plan_of, shows, words
+from runbook.plan import changes_of, plan_sha256
+from runbook.pull_request import plan_of, shows, texts
 
 _KEY = "plan-approval-"
 """Followed by a number and the hash of the plan that the form shows: ``plan-approval-1-<64 hex digits>``."""
@@ -173,7 +173,7 @@ def _named_by(runbook: Runbook, asked: Asked, proposal: Proposed) -> tuple[str, 
     plan = find_plan(asked.subject, sha256) if sha256 else None
     if sha256 and plan is None:
         raise _not_found(sha256)
-    if not (sha256 and plan and shows(proposal.text, _text(runbook, asked, plan, sha256))):
+    if not (sha256 and plan and _is_shown(runbook, asked, plan, sha256, proposal.text)):
         raise PrerequisiteMissing(
             "GitHub",
             f"pull request #{proposal.number}",
@@ -187,10 +187,10 @@ def _named_by(runbook: Runbook, asked: Asked, proposal: Proposed) -> tuple[str, 
     return sha256, plan
 
 
-def _text(runbook: Runbook, asked: Asked, plan: Mapping[str, Any], sha256: str) -> str:
-    """What the pipeline writes into the pull request of a plan."""
-    files = [file["path"] for file in plan["files"]]
-    return words(runbook.purpose(asked), files, vault_section(changes_of(plan)), sha256, None).body
+def _is_shown(runbook: Runbook, asked: Asked, plan: Mapping[str, Any], sha256: str, body: str) -> bool:
+    """Whether a pull request has the text that the pipeline writes for a plan."""
+    purpose = runbook.purpose(asked, {file["path"]: file["diff"] for file in plan["files"]})
+    return any(shows(body, text) for text in texts(purpose, plan, sha256))
 
 
 def _not_found(which: str) -> PrerequisiteMissing:

@@ -22,14 +22,14 @@ class Runbook(ABC):
         title: name of a flow run, with ``{}`` for whom it is.
         branches: folder of the branches on which its changes are proposed, with a slash at its end.
         read: the checked parameters of a flow run. Raises `EnablementError` or `pydantic.ValidationError`.
-        purpose: what its pull request says of the change, by the checked parameters.
+        purpose: what its pull request says of the change, by the checked parameters and each file's diff.
     """
 
     flow: str
     title: str
     branches: str
     read: Callable[[Mapping[str, Any]], Asked]
-    purpose: Callable[[Any], Purpose]
+    purpose: Callable[[Any, Mapping[str, str]], Purpose]
 
     @abstractmethod
     def missing(

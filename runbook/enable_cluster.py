@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+from runbook.enable_namespace import with_scope, words_for
 from runbook.gitops import BuildFolders, FileEdit, StoreSettings, Tree, present_in, wanted_edits
 from runbook.layout import Layout
 from runbook.pull_request import Purpose
@@ -20,9 +24,9 @@ def edits(
     return wanted_edits(tree, request, layout, settings, present_in(tree, overlay, bundle, build))
 
 
-def purpose(request: ClusterRequest) -> Purpose:
-    """The words that are this runbook's own. Runs that wait compare them: see `Purpose`."""
-    return Purpose(
+def purpose(request: ClusterRequest, files: Mapping[str, str]) -> Purpose:
+    """The words that are this runbook's own, of a change with these diffs. Runs that wait compare them."""
+    whole = Purpose(
         title=f"Enable Vault secrets on {request.target}",
         what=f"Installs the External Secrets Operator on `{request.target}` and lets the cluster read its "
         "secrets from Vault.",
@@ -32,3 +36,20 @@ def purpose(request: ClusterRequest) -> Purpose:
         commit="Install the External Secrets Operator, with the SecretStore and the ServiceAccounts through "
         "which\nthe cluster reads its secrets from Vault.",
     )
+    namespaces = _only_namespaces(request, files)
+    now = words_for(request, namespaces) if namespaces else whole
+    return replace(with_scope(now, request), former=whole)
+
+
+def _only_namespaces(request: ClusterRequest, files: Mapping[str, str]) -> list[str]:
+    """The namespaces that get a folder, where nothing but that and the lines that lead to it is changed."""
+    names = set(request.namespaces) - {request.cluster}
+    folders = {folder for path in files if (folder := path.rpartition("/")[0]).rpartition("/")[2] in names}
+    leading = {"resources:", *(name for folder in folders for name in folder.split("/"))}
+    for path, diff in files.items():
+        added = [line[1:].strip(" -'\"/") for line in diff.splitlines()[2:] if line.startswith("+")]
+        if path.rpartition("/")[0] not in folders and not leading.issuperset(
+            line.rpartition("/")[2] for line in added if line
+        ):
+            return []
+    return sorted(folder.rpartition("/")[2] for folder in folders)

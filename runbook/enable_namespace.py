@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +10,10 @@ from pydantic import model_validator
 
 from runbook.changes import Change
 from runbook.errors import PrerequisiteMissing
+from runbook.foreign_text import code
 from runbook.gitops import BuildFolders, FileEdit, Present, StoreSettings, Tree, namespace_edits
 from runbook.layout import Layout
-from runbook.names import Cluster
+from runbook.names import SECRETS_MOUNT, Cluster
 from runbook.objects import Role, VaultObject
 from runbook.pull_request import Purpose
 from runbook.request import ClusterRequest
@@ -93,14 +94,33 @@ def edits(
     )
 
 
-def purpose(request: NamespaceRequest) -> Purpose:
+def purpose(request: NamespaceRequest, _files: Mapping[str, str]) -> Purpose:
     """The words of its pull request."""
-    namespace = request.namespaces[0]
+    return with_scope(words_for(request, request.namespaces), request)
+
+
+def words_for(request: ClusterRequest, namespaces: Sequence[str]) -> Purpose:
+    """The words of a change that gives namespaces of an enabled cluster what they need, and no more."""
+    several, names = len(namespaces) > 1, ", ".join(namespaces)
+    kind, their = ("namespaces", "their") if several else ("namespace", "its")
     return Purpose(
-        title=f"Enable External Secrets to the namespace {namespace} of {request.target}",
-        what=f"Gives the namespace `{namespace}` of `{request.target}` its `SecretStore` and the "
-        "ServiceAccount with which that logs in to Vault.",
-        why="Workloads of the namespace get their secrets through `ExternalSecret` objects, as those of the "
+        title=f"Enable External Secrets to the {kind} {names} of {request.target}",
+        what=f"Gives the {kind} {', '.join(map(code, namespaces))} of `{request.target}` {their} "
+        "`SecretStore` and the ServiceAccount with which that logs in to Vault.",
+        why=f"Workloads of the {kind} get their secrets through `ExternalSecret` objects, as those of the "
         "cluster's other namespaces do.",
-        commit=f"Give {namespace} the SecretStore through which its workloads read their secrets from Vault.",
+        commit=f"Give {names} the SecretStore through which workloads read their secrets from Vault.",
     )
+
+
+def with_scope(purpose: Purpose, request: ClusterRequest) -> Purpose:
+    """The same, and what it lets workloads read; a text without that counts as well."""
+    if request.policy_scope == "cluster":
+        path, whose = request.target.secrets_path, "this cluster alone"
+    else:
+        path, whose = f"{request.env}/", f"all clusters of `{request.env}`"
+    reads = (
+        f"With `policy_scope={request.policy_scope}`, workloads with that ServiceAccount can read the "
+        f"secrets of {whose}: everything below `{SECRETS_MOUNT}/{path}`."
+    )
+    return replace(purpose, what=f"{purpose.what} {reads}", former=purpose)

@@ -116,6 +116,12 @@ def vault_section(changes: Sequence[Change]) -> str:
     return "\n".join([*rows, *texts])
 
 
+def to_approve(changes: Sequence[Change]) -> str:
+    """The same for whoever approves it: of what is or may be written, and of what is foreign."""
+    shown = [one for one in changes if one.action != "none" or one.conditional or one.found == "foreign"]
+    return vault_section(shown) if shown else "Nothing: everything is as wanted."
+
+
 def _field(change: Change, part: Difference) -> str:
     before = "" if change.action == "create" else f"{_cell(part.before)} → "
     return f"{part.field}: {before}{_cell(part.after)}"

@@ -80,11 +80,12 @@ def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked:
             _refuse_to_fight(run, record, runbook, request)
             recorder = Recorder.of_this_run(request)
             text = words(
-                runbook.purpose(request),
+                runbook.purpose(request, {edit.path: edit.diff() for edit in edits}),
                 [edit.path for edit in edits],
                 checked.vault_changes,
                 checked.plan_sha256,
                 flow_run.ui_url,
+                (run.created_by and run.created_by.display_value) or "",
             )
             proposed = _propose(
                 request, repository, github, base, edits, missing, text, checked, found, recorder

@@ -3,7 +3,14 @@
 from runbook.gitops.built import BuildFolders, Built, Present, present_in
 from runbook.gitops.checks import check_repository, declared_namespaces, interesting_folders
 from runbook.gitops.edits import namespace_edits, wanted_edits
-from runbook.gitops.judgement import Builds, Rebuilt, application_names, built_namespaces, judge
+from runbook.gitops.judgement import (
+    Builds,
+    Rebuilt,
+    application_names,
+    built_namespaces,
+    judge,
+    store_namespaces,
+)
 from runbook.gitops.landing import Meaning, fingerprint, meaning_of, unmet
 from runbook.gitops.sources import sources_of
 from runbook.gitops.tree import EditedTree, FileEdit, FileTree, Tree, check_way
@@ -33,6 +40,7 @@ __all__ = [
     "namespace_edits",
     "present_in",
     "sources_of",
+    "store_namespaces",
     "unmet",
     "wanted_edits",
 ]

@@ -120,6 +120,12 @@ def built_namespaces(overlay: Built, request: ClusterRequest) -> frozenset[str]:
     return frozenset(namespace for namespace in request.namespaces if namespace in names)
 
 
+def store_namespaces(overlay: Built) -> frozenset[str]:
+    """The namespaces for which an overlay builds a SecretStore of our name."""
+    stores = [item for item in overlay.objects("SecretStore") if name_of(item) == SECRET_STORE]
+    return frozenset(key_of(item).namespace for item in stores)
+
+
 def _deploying(built: Built, folder: str) -> list[Manifest]:
     found = built.objects("Application", "ApplicationSet")
     return [item for item in found if deploy_folder([item], folder)]

@@ -23,6 +23,7 @@ from runbook.gitops import (
     check_repository,
     declared_namespaces,
     judge,
+    store_namespaces,
 )
 from runbook.layout import Layout
 from runbook.request import ClusterRequest
@@ -70,6 +71,7 @@ class RepositoryAnswers:
         declared: namespaces that the cluster's overlay declares; None where it could not be read.
         applications: what ArgoCD calls the Applications to sync.
         is_known: False where the repository has no cluster of that name.
+        stores: namespaces for which the overlay builds our SecretStore; None where it cannot be built.
     """
 
     tables: tuple[Table, Table] = field(
@@ -80,6 +82,7 @@ class RepositoryAnswers:
     declared: frozenset[str] | None = None
     applications: ApplicationNames = field(default_factory=ApplicationNames)
     is_known: bool = True
+    stores: frozenset[str] | None = None
 
 
 def ask_repository(
@@ -166,6 +169,7 @@ def _build(
     git.add(*judge(builds, request, layout, settings))
     if not overlay.after.failure:
         answers.declared = built_namespaces(overlay.after, request)
+        answers.stores = store_namespaces(overlay.after)
     answers.applications = application_names(builds, app_of_apps, request, layout)
 
 

@@ -20,7 +20,7 @@ from change.table import Table
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.checks import Check
 from runbook.foreign_text import block, markdown
-from runbook.plan import Plan, PlannedFile, vault_section
+from runbook.plan import Plan, PlannedFile, to_approve
 from runbook.request import ClusterRequest
 from tasks import connect
 from tasks.preflight.findings import Findings
@@ -69,7 +69,7 @@ def investigate(runbook: ClusterRunbook, connections: Connections, request: Clus
             runbook, connections.repository, connections.vault, request, cluster.served_versions
         )
         ask_namespaces(cluster, request, repository.declared)
-    vault, changes = ask_vault(connections.vault, request, cluster.api)
+    vault, changes = ask_vault(connections.vault, request, cluster.api, repository.stores)
     return Findings(
         (vault, cluster.table, *repository.tables),
         repository.edits or (),
@@ -147,7 +147,7 @@ def preflight(runbook: ClusterRunbook, request: ClusterRequest) -> Checked:
     logger.info("%d prerequisites checked; plan %s", len(rows), plan.sha256[:12])
     return Checked(
         plan.sha256,
-        vault_section(plan.changes),
+        to_approve(plan.changes),
         findings.served_versions,
         findings.applications,
         findings.signs,

@@ -19,6 +19,7 @@ from runbook.request import ClusterRequest
 from runbook.rights import vault_rights
 from runbook.vault_answers import MountInVault
 from systems.vault import Health, Vault
+from tasks.preflight.bound_namespaces import NAMESPACES, bound_namespaces
 from tasks.preflight.other_mounts import other_mounts
 from tasks.reviewer_record import configured_before
 from tasks.writing import check_pins
@@ -40,7 +41,10 @@ _HAVE_IT_ENABLED = {
 
 
 def ask_vault(
-    connection: VaultConnection | None, request: ClusterRequest, api: ApiServer | None
+    connection: VaultConnection | None,
+    request: ClusterRequest,
+    api: ApiServer | None,
+    stores: frozenset[str] | None = None,
 ) -> tuple[Table, tuple[Change, ...]]:
     """Ask Vault everything; write nothing.
 
@@ -48,6 +52,7 @@ def ask_vault(
         connection: None where it could not be loaded.
         request: the run's parameters.
         api: the cluster's API as Vault reaches it; None where it is not known.
+        stores: namespaces with our SecretStore in Git; None where they are not known.
 
     Returns:
         The rows, and the Vault part of the plan, in the order of the steps.
@@ -55,7 +60,8 @@ def ask_vault(
     namespace = connection.namespace_for_clusters if connection else None
     objects = (one.row for one in request.objects)
     table = Table(
-        "Vault", (REACHABLE, UNSEALED, TOKEN, CAPABILITIES, SECRETS, OIDC, *objects, PINS, OTHER_MOUNTS)
+        "Vault",
+        (REACHABLE, UNSEALED, TOKEN, CAPABILITIES, SECRETS, OIDC, *objects, PINS, OTHER_MOUNTS, NAMESPACES),
     )
     changes: list[Change] = []
     if connection is None:
@@ -69,7 +75,7 @@ def ask_vault(
 
         def logged_in() -> None:
             with connection.client(granting(request, namespace)) as vault:
-                _ask_logged_in(table, vault, request, api, changes, namespace)
+                _ask_logged_in(table, vault, request, api, changes, namespace, stores)
                 if pending(changes):
                     pinned = connection.pinned_policy
                     table.check(PINS, lambda: _pins(vault, request, pending(changes), pinned=pinned))
@@ -87,6 +93,7 @@ def _ask_logged_in(
     api: ApiServer | None,
     changes: list[Change],
     namespace: str | None,
+    stores: frozenset[str] | None,
 ) -> None:
     if not table.check(TOKEN, lambda: _own_token(vault, request, namespace)):
         return
@@ -101,6 +108,7 @@ def _ask_logged_in(
         return
     table.check(OIDC, lambda: _oidc_mount(auth_mounts.get(OIDC_MOUNT)))
     changes += _planned_changes(table, request.objects, seen)
+    table.check(NAMESPACES, lambda: bound_namespaces(seen, request, stores))
     if api is None:
         table.skip(OTHER_MOUNTS, "the cluster's address is not known")
     else:

@@ -31,7 +31,7 @@ from runbook.approval import ApprovedPlan
 from runbook.errors import PrerequisiteMissing, VerificationFailed
 from runbook.gitops import FileEdit, Tree, meaning_of, unmet
 from runbook.hosts import ApiServer
-from runbook.plan import Plan, PlannedFile, plan_sha256, vault_section
+from runbook.plan import Plan, PlannedFile, plan_sha256, to_approve
 from runbook.pull_request import plan_of, words
 from runbook.records import Context
 from runbook.request import EnableRequest
@@ -139,7 +139,7 @@ class _Steps:
         files = tuple(PlannedFile(edit.path, edit.diff()) for edit in found.edits)
         plan = Plan(str(self.request.target), files, found.changes)
         (self.plans / plan.sha256).write_text(json.dumps(plan.as_json()))
-        vault_changes = vault_section(plan.changes)
+        vault_changes = to_approve(plan.changes)
         return Checked(plan.sha256, vault_changes, found.served_versions, found.applications, found.signs)
 
     def open_pull_request(self, checked: Checked) -> Proposed:
@@ -154,7 +154,8 @@ class _Steps:
             found = github.find_pull_request(repository.owner, request.target.branch, repository.base_branch)
             if edits:
                 paths, sha256 = [edit.path for edit in edits], checked.plan_sha256
-                text = words(ENABLE_CLUSTER.purpose(request), paths, checked.vault_changes, sha256, None)
+                purpose = ENABLE_CLUSTER.purpose(request, {edit.path: edit.diff() for edit in edits})
+                text = words(purpose, paths, checked.vault_changes, sha256, None)
                 recorder = self._recorder()
                 proposed = _propose(
                     request, repository, github, base, edits, missing, text, checked, found, recorder

@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
+from runbook import enable_namespace
 from runbook.approval import ApprovedPlan
 from runbook.changes import Change
 from runbook.enable_cluster import purpose
+from runbook.enable_namespace import NamespaceRequest
 from runbook.errors import PlanMoved
 from runbook.hosts import ApiServer
 from runbook.names import Cluster
 from runbook.objects import Alias, Group, Mount, Role
 from runbook.objects.policy import read_policy
-from runbook.plan import Plan, changes_of, plan_sha256, vault_section
-from runbook.pull_request import plan_of, shows, updated, words
+from runbook.plan import Plan, changes_of, plan_sha256, to_approve
+from runbook.pull_request import plan_of, shows, texts, updated, words
 from runbook.request import EnableRequest
 from runbook.vault_answers import AliasInVault, GroupInVault
 from tests.tables import table
@@ -72,7 +74,7 @@ OURS: dict[str, Any] = {
     "token_policies": ["emea-kv-r"],
     "token_ttl": 3600,
 }
-PURPOSE = purpose(request())
+PURPOSE = purpose(request(), {})
 NEW_MOUNT = Mount(EMBER).compare_with(None)
 NEW_GROUP = Group(EMBER).compare_with(None)
 ALIAS = Alias(EMBER).compare_with(None, None, "oidc_1")
@@ -289,9 +291,75 @@ def test_the_text_of_a_run_that_waits_since_an_older_version_counts() -> None:
     kept = json.loads((Path(__file__).parent / "pull_request_of_a_waiting_run.json").read_text())
     plan, body = kept["plan"], kept["body"]
     sha256 = plan_sha256(plan)
-    files = [file["path"] for file in plan["files"]]
     assert plan_of(body) == sha256
-    assert shows(body, words(PURPOSE, files, vault_section(changes_of(plan)), sha256, None).body)
+    now, then = texts(PURPOSE, plan, sha256)
+    assert (shows(body, now), shows(body, then)) == (False, True)
+
+
+def test_of_what_a_plan_leaves_alone_only_what_is_foreign_or_may_be_written_is_shown() -> None:
+    same, maybe, theirs = (
+        Change("a", "same or more", "none", "a", note="also bound: argocd; kept"),
+        Change("b", "same", "none", "b", conditional=("token_reviewer_jwt",)),
+        Change("c", "foreign", "none", "c", note="adopted as it stands"),
+    )
+    lines = to_approve([same, NEW_MOUNT, maybe, theirs]).splitlines()[2:]
+    assert [line.split("`")[1] for line in lines] == ["auth/ember-k8s", "b", "c"]
+    assert to_approve([same]) == "Nothing: everything is as wanted."
+
+
+def test_who_started_the_run_may_be_another_and_hides_nothing() -> None:
+    body = words(PURPOSE, ["a.yaml"], TABLE, SHOWN, None, "ann <a@example.com> `x`").body
+    assert "\nAsked for by `ann ?a@example.com? 'x'`.\nPlan: `" in body
+    assert shown(body) == SHOWN
+    for hidden in ("Asked for by `ann`. <!--", "Asked for by ann.", "Asked for by `ann`.\nAsked for by `b`."):
+        assert shown(re.sub("Asked for by .*", hidden, body)) is None
+    asked = "Asked for by `ann`.\n"
+    assert shown(text_of(SHOWN).replace("**Files**", f"{asked}**Files**")) is None
+
+
+SECRETS_OF = "workloads with that ServiceAccount can read the secrets of"
+FOLDER = "clusters/emea/ember"
+LINE_TO = "--- a\n+++ b\n@@ -1 +1,2 @@\n resources:\n+- {}\n"
+OF_WEB = {
+    f"{FOLDER}/secret-mgmt/web/kustomization.yaml": "--- /dev/null\n+++ b\n+namespace: web\n",
+    f"{FOLDER}/secret-mgmt/kustomization.yaml": LINE_TO.format("web"),
+    f"{FOLDER}/kustomization.yaml": LINE_TO.format("secret-mgmt/"),
+}
+
+
+@table(
+    "files, installs",
+    {
+        "a namespace": (OF_WEB, False),
+        "the bundle, too": (OF_WEB | {f"{FOLDER}/kustomization.yaml": LINE_TO.format("../../eso")}, True),
+        "the Application, too": (OF_WEB | {"apps/eso.yaml": "--- a\n+++ b\n+kind: Application\n"}, True),
+        "the base": ({f"{FOLDER}/secret-mgmt/base/store.yaml": "--- a\n+++ b\n+kind: SecretStore\n"}, True),
+        "nothing that is known": ({}, True),
+    },
+)
+def test_a_change_that_adds_a_namespace_does_not_say_that_it_installs_the_operator(
+    files: dict[str, str], installs: bool
+) -> None:
+    words_now = purpose(request(), files)
+    assert words_now.former == purpose(request(), {}).former
+    assert ("operator" in f"{words_now.title}{words_now.what}{words_now.why}".lower()) is installs
+    expected = "Enable Vault secrets on" if installs else "Enable External Secrets to the namespace web of"
+    assert words_now.title == f"{expected} emea/ember"
+    assert (
+        f"`policy_scope=env`, {SECRETS_OF} all clusters of `emea`: everything below `k8s_secrets/emea/`."
+        in (words_now.what)
+    )
+
+
+def test_the_text_of_a_namespace_says_what_it_may_read_and_one_without_that_counts() -> None:
+    wanted = NamespaceRequest(cluster="ember", env="emea", namespaces=("web",), policy_scope="cluster")
+    now = enable_namespace.purpose(wanted, OF_WEB)
+    assert now.what.endswith(f"{SECRETS_OF} this cluster alone: everything below `k8s_secrets/emea/ember/`.")
+    assert now.former is not None
+    assert now.former.what == (
+        "Gives the namespace `web` of `emea/ember` its `SecretStore` and the ServiceAccount with which that "
+        "logs in to Vault."
+    )
 
 
 @pytest.mark.parametrize("body", ["Somebody's own words", LINE, "".join([MARKS[1], LINE, MARKS[0]])])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import pytest
 import yaml
 
+from runbook.enable_cluster import purpose
 from runbook.errors import Conflict, InvalidInput, PrerequisiteMissing
 from runbook.gitops import EditedTree, FileEdit, FileTree, StoreSettings
 from runbook.layout import Layout
-from tests.runbook.gitops.conftest import Changed, EditsOf
+from tests.runbook.gitops.conftest import Changed, EditsOf, Request
 from tests.runbook.gitops.edited import APPLICATIONS, OPERATOR, OVERLAY, STORE, added_lines
 
 
@@ -49,6 +51,25 @@ def test_nothing_is_left_to_do_once_the_edits_are_in(
 
     enabled = StoreSettings("https://elsewhere.example.com", None, ("v1",))
     assert edits_of(EditedTree(repository, edits.values()), store=enabled, **parameters) == {}
+
+
+@pytest.mark.parametrize(
+    ("further", "whom"),
+    [(("new",), "namespace new"), (("new", "shop"), "namespaces new, shop")],
+)
+def test_the_pull_request_of_what_an_enabled_cluster_lacks_is_about_its_new_namespaces(
+    repository: FileTree, edits_of: EditsOf, request_for: Request, further: tuple[str, ...], whom: str
+) -> None:
+    def title(edits: Mapping[str, FileEdit], **parameters: object) -> str:
+        return purpose(request_for(**parameters), {path: edit.diff() for path, edit in edits.items()}).title
+
+    first = edits_of()
+    assert title(first) == "Enable Vault secrets on emea/ember"
+    enabled = EditedTree(repository, first.values())
+    namespaces = ("payments", "web", *further)
+    then = edits_of(enabled, namespaces=namespaces)
+    assert title(then, namespaces=namespaces) == f"Enable External Secrets to the {whom} of emea/ember"
+    assert title({**first, **then}, namespaces=namespaces) == "Enable Vault secrets on emea/ember"
 
 
 def test_the_secret_store_names_vault_its_ca_and_the_names_of_the_request(

@@ -34,6 +34,7 @@ def test_every_prerequisite_of_the_runbook_has_its_row(installation: Installatio
         "auth/ember-k8s/role/emea-ops is free or ours",
         "Our token may write these values",
         "No other mount has this API server",
+        "Git and Vault have the same namespaces",
         "The kubeconfig can be used",
         "The cluster's API is reachable",
         "The cluster accepts our credentials",
