@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from prefect import flow
+from prefect.runtime import flow_run
 from pydantic import Field
 
 from change.approval import approved_plan
@@ -31,7 +33,17 @@ Names = Annotated[list[Name], Field(json_schema_extra={"minItems": 1})]
 Duration = Annotated[str, Field(json_schema_extra={"pattern": DURATION_PATTERN})]
 
 
-@flow(name="enable-cluster", flow_run_name="enable {env}/{cluster}", result_serializer="json")
+def run_name(whom: str) -> Callable[[], str]:
+    """What a run is called: ``enable``, or ``plan``, and for whom by its parameters."""
+
+    def name() -> str:
+        given = flow_run.parameters
+        return f"{'plan' if given.get('plan_only') else 'enable'} {whom.format(**given)}"
+
+    return name
+
+
+@flow(name="enable-cluster", flow_run_name=run_name("{env}/{cluster}"), result_serializer="json")
 async def enable_cluster(
     cluster: Name,
     env: Name,

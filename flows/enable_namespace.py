@@ -6,7 +6,7 @@ from prefect import flow
 
 from change.approval import approved_plan
 from change.gate.merge import wait_for_merge
-from flows.enable_cluster import Duration, Name
+from flows.enable_cluster import Duration, Name, run_name
 from runbook.enable_namespace import NamespaceRequest
 from runbook.request import PolicyScope, ReviewerToken
 from tasks.preflight.step import preflight
@@ -20,7 +20,7 @@ from tasks.wait_until_synced import wait_until_synced
 
 @flow(
     name="enable-namespace",
-    flow_run_name="enable namespace {env}/{cluster}/{namespace}",
+    flow_run_name=run_name("namespace {env}/{cluster}/{namespace}"),
     result_serializer="json",
 )
 async def enable_namespace(
