@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prefect import flow
+from prefect.runtime import flow_run
 
 from change.approval import approved_plan
 from change.ending import in_words
@@ -22,8 +25,18 @@ from tasks.verify import verify_login
 from tasks.wait_until_synced import wait_until_synced
 
 
+def run_name(whom: str) -> Callable[[], str]:
+    """What a run is called: ``enable``, or ``plan``, and for whom by its parameters."""
+
+    def name() -> str:
+        given = flow_run.parameters
+        return f"{'plan' if given.get('plan_only') else 'enable'} {whom.format(**given)}"
+
+    return name
+
+
 @in_words
-@flow(name="enable-cluster", flow_run_name="enable {env}/{cluster}", result_serializer="json")
+@flow(name="enable-cluster", flow_run_name=run_name("{env}/{cluster}"), result_serializer="json")
 async def enable_cluster(
     cluster: form.Cluster,
     env: form.Env,

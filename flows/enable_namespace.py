@@ -8,6 +8,7 @@ from change.approval import approved_plan
 from change.ending import in_words
 from change.gate.merge import wait_for_merge
 from flows import form
+from flows.enable_cluster import run_name
 from runbook.enable_namespace import NamespaceRequest
 from tasks.preflight.step import preflight
 from tasks.pull_request import open_pull_request
@@ -21,7 +22,7 @@ from tasks.wait_until_synced import wait_until_synced
 @in_words
 @flow(
     name="enable-namespace",
-    flow_run_name="enable namespace {env}/{cluster}/{namespace}",
+    flow_run_name=run_name("namespace {env}/{cluster}/{namespace}"),
     result_serializer="json",
 )
 async def enable_namespace(

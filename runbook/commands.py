@@ -21,6 +21,8 @@ def policy_command(request: ClusterRequest, *allow: str, namespace: str | None =
         words += ["--policy-scope", request.policy_scope]
     for extra in allow:
         words += ["--allow", extra]
+    if request.plan_only:
+        words += ["--read-only"]
     if namespace:
         words += ["--namespace", namespace]
     # The shell that it is pasted into may have another VAULT_NAMESPACE, or none.
@@ -32,7 +34,8 @@ def policy_command(request: ClusterRequest, *allow: str, namespace: str | None =
 def the_policy(request: ClusterRequest, *allow: str, namespace: str | None = None) -> str:
     """The policy of the pipeline's token in words, with the command; arguments as of `policy_command`."""
     command = policy_command(request, *allow, namespace=namespace)
-    return f"the policy that `{command}` prints (with the token's other clusters)"
+    writing = "; without --read-only for runs that are no plan" if request.plan_only else ""
+    return f"the policy that `{command}` prints (with the token's other clusters{writing})"
 
 
 def granting(request: ClusterRequest, namespace: str | None) -> str:

@@ -25,12 +25,29 @@ def vault_rules(request: ClusterRequest) -> tuple[VaultRule, ...]:
     """What the pipeline's token has to be allowed for one run, values pinned to what the run writes."""
     return (
         VaultRule("auth/token/lookup-self", ("read",), "whether the token is good, and for how long"),
-        VaultRule("auth/token/revoke-self", ("update",), "to end a session that was opened by a login"),
-        VaultRule("sys/capabilities-self", ("update",), "to name before the first change what is lacking"),
+        VaultRule(
+            "auth/token/revoke-self", ("update",), "to end a session that was opened by a login", asks=True
+        ),
+        VaultRule(
+            "sys/capabilities-self", ("update",), "to name before the first change what is lacking", asks=True
+        ),
         VaultRule("sys/mounts", ("read",), "whether the mount of the secrets is there"),
         VaultRule("sys/auth", ("read",), "which auth mounts there are; the accessor of the people's one"),
         *(rule for one in request.objects for rule in one.rules),
     )
+
+
+def reading(rules: Iterable[VaultRule]) -> tuple[VaultRule, ...]:
+    """What of these a run needs that only plans; nothing in Vault can be changed with it."""
+    kept = []
+    for rule in rules:
+        looks = tuple(one for one in rule.capabilities if one not in {"create", "update"})
+        if rule.asks or looks == rule.capabilities:
+            kept.append(rule)
+        elif "read" in looks:
+            # Pins are for what is written.
+            kept.append(VaultRule(rule.path, looks, "what is there, to compare it with what is wanted"))
+    return tuple(kept)
 
 
 def extra_rules(extra: Extra) -> tuple[VaultRule, ...]:
@@ -113,6 +130,7 @@ def _united(one: VaultRule, other: VaultRule) -> VaultRule:
         one.why,
         allowed if one.allowed and other.allowed else {},
         tuple(name for name in one.required if name in other.required),
+        one.asks,
     )
 
 

@@ -41,6 +41,8 @@ def account_manifests(
     namespaces: Sequence[str],
     service_account: str = "vault-secret-fetcher",
     reviewer_tokens: Sequence[ReviewerToken] = ("secret",),
+    *,
+    read_only: bool = False,
 ) -> list[dict[str, Any]]:
     """The objects, in the order in which they are applied.
 
@@ -48,6 +50,7 @@ def account_manifests(
         namespaces: those that runs may name.
         service_account: the starter ServiceAccount in them.
         reviewer_tokens: the values of ``reviewer_token`` that runs may have.
+        read_only: for runs that only plan: without tokens, which the account could become somebody else with.
 
     Raises:
         InvalidInput: a name is none.
@@ -63,6 +66,8 @@ def account_manifests(
             reviewer_token=mode,
         )
         for right in cluster_rights(request):
+            if read_only and (right.verb == "create" or right.resource == "secrets"):
+                continue
             # The operator's namespace comes with the pull request; a Role in it could not be made before.
             namespace = "" if right.namespace == ESO_NAMESPACE else right.namespace
             rights.setdefault(namespace, []).append(right)
@@ -133,11 +138,17 @@ def main(arguments: list[str] | None = None) -> int:
         choices=get_args(ReviewerToken),
         help="of the runs; may be given twice (default: secret)",
     )
+    parser.add_argument(
+        "--read-only", action="store_true", help="for runs that only plan: no tokens, no Secret"
+    )
     given = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(given)
     try:
         manifests = account_manifests(
-            options.namespaces, options.service_account, tuple(options.reviewer_token or ("secret",))
+            options.namespaces,
+            options.service_account,
+            tuple(options.reviewer_token or ("secret",)),
+            read_only=options.read_only,
         )
     except InvalidInput as error:
         print(error, file=sys.stderr)

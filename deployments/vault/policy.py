@@ -27,7 +27,7 @@ from runbook.objects import Alias, Group
 from runbook.objects.alias import write_rules
 from runbook.objects.vault_object import VaultRule
 from runbook.request import EnableRequest, PolicyScope
-from runbook.rights import Extra, check_apart, extra_rules, merged, vault_rules
+from runbook.rights import Extra, check_apart, extra_rules, merged, reading, vault_rules
 
 _ANY_NAMESPACE = ("any",)
 """A run's namespaces and ServiceAccount are bound in the role, where any name is allowed."""
@@ -44,6 +44,8 @@ def pipeline_policy(
     extras: Sequence[Extra] = (),
     groups: Mapping[str, str] | None = None,
     namespace: str = "",
+    *,
+    read_only: bool = False,
 ) -> str:
     """The policy's text.
 
@@ -55,6 +57,7 @@ def pipeline_policy(
         extras: rights that a run can do without.
         groups: id of the administrators' group by environment, of the one whose alias runs may write.
         namespace: Vault's, in which the policy is to be written; the text says so.
+        read_only: for runs that only plan: nothing in Vault can be changed with it.
 
     Raises:
         InvalidInput: a value is not what it should be, two clusters share a name in Vault, or there are
@@ -66,7 +69,7 @@ def pipeline_policy(
         raise InvalidInput(
             "input", f"--namespace {namespace!r}", "is not a namespace", "For example team or parent/team."
         )
-    _check_pins(targets, oidc_accessor, extras, groups)
+    _check_pins(targets, oidc_accessor, extras, groups, read_only=read_only)
     rules: list[VaultRule] = []
     for target in targets:
         for scope in scopes:
@@ -82,17 +85,20 @@ def pipeline_policy(
         rules += write_rules(env, oidc_accessor, group_id, move="move-alias" in extras)
     for extra in extras:
         rules += extra_rules(extra)
+    purpose = "plan what enabling them changes" if read_only else "enable them"
     head = [
-        f"The pipeline's own token, to enable {', '.join(map(str, targets))}. Made by:",
-        command_line(targets, oidc_accessor, scopes, extras, groups, namespace),
+        f"The pipeline's own token, to {purpose}: {', '.join(map(str, targets))}. Made by:",
+        command_line(targets, oidc_accessor, scopes, extras, groups, namespace, read_only=read_only),
         *(
             [f"To be written in the namespace {namespace}: export VAULT_NAMESPACE={namespace}"]
             if namespace
             else []
         ),
-        "What an administrator writes before, once for an environment:",
-        *_by_an_administrator(targets, oidc_accessor, groups),
     ]
+    if read_only:
+        return policy_text(merged(reading(rules)), "\n".join(head))
+    head += ["What an administrator writes before, once for an environment:"]
+    head += _by_an_administrator(targets, oidc_accessor, groups)
     return policy_text(merged(rules), "\n".join(head))
 
 
@@ -103,6 +109,8 @@ def command_line(
     extras: Sequence[Extra],
     groups: Mapping[str, str],
     namespace: str,
+    *,
+    read_only: bool,
 ) -> str:
     """The command that prints this very policy."""
     words = ["python -m deployments.vault.policy", *map(str, targets), f"--oidc-accessor {oidc_accessor}"]
@@ -110,6 +118,7 @@ def command_line(
     words += [f"--policy-scope {scope}" for scope in scopes if tuple(scopes) != ("env",)]
     words += [f"--allow {extra}" for extra in extras]
     words += [f"--namespace {namespace}"] if namespace else []
+    words += ["--read-only"] if read_only else []
     return " ".join(words)
 
 
@@ -125,7 +134,12 @@ def _by_an_administrator(targets: Sequence[Cluster], accessor: str, groups: Mapp
 
 
 def _check_pins(
-    targets: Sequence[Cluster], accessor: str, extras: Sequence[Extra], groups: Mapping[str, str]
+    targets: Sequence[Cluster],
+    accessor: str,
+    extras: Sequence[Extra],
+    groups: Mapping[str, str],
+    *,
+    read_only: bool,
 ) -> None:
     if not re.fullmatch(_ACCESSOR, accessor):
         raise InvalidInput(
@@ -149,6 +163,10 @@ def _check_pins(
             "would let the token give the alias of one environment to the group of another",
             "Name one group, of the environment whose alias is not there yet. The aliases of the others an "
             "administrator writes, with the commands at the head of the policy.",
+        )
+    if groups and read_only:
+        raise InvalidInput(
+            "input", "--group with --read-only", "would let the token write an alias", "Give one of them."
         )
     if "move-alias" in extras and not groups:
         raise InvalidInput(
@@ -216,6 +234,9 @@ def main(arguments: list[str] | None = None) -> int:
         default=[],
         help="a right that a run can do without; may be given several times",
     )
+    parser.add_argument(
+        "--read-only", action="store_true", help="for runs that only plan; nothing can be changed with it"
+    )
     parser.add_argument("--namespace", default="", help="Vault's, in which the policy is to be written")
     options = parser.parse_args(arguments)
     try:
@@ -226,6 +247,7 @@ def main(arguments: list[str] | None = None) -> int:
             tuple(dict.fromkeys(options.allow)),
             dict(options.group),
             options.namespace,
+            read_only=options.read_only,
         )
     except InvalidInput as error:
         parser.error(str(error))

@@ -50,7 +50,7 @@ class Alias(VaultObject):
     def rules(self) -> tuple[VaultRule, ...]:
         pins = {"alias_name": (self.cluster.admin_group,), "alias_mount_accessor": ()}
         why = "which group has the alias; changes nothing"
-        return (VaultRule("identity/lookup/group", ("update",), why, pins),)
+        return (VaultRule("identity/lookup/group", ("update",), why, pins, asks=True),)
 
     def unknown(self, seen: Seen) -> str:
         return "" if OIDC_MOUNT in seen.auth_mounts else f"there is no auth/{OIDC_MOUNT}/"

@@ -34,6 +34,7 @@ class VaultRule:
         allowed: the values that a parameter may have, by parameter; any value where there are none. Other
             parameters are refused, unless there is ``*``. No entry at all: anything may be written.
         required: parameters that a request must have, a read too.
+        asks: an update there is a question, and changes nothing.
     """
 
     path: str
@@ -41,6 +42,7 @@ class VaultRule:
     why: str
     allowed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    asks: bool = False
 
 
 class Reads(Protocol):

@@ -25,6 +25,7 @@ from runbook.names import SECRET_STORE_CRD
 from runbook.request import ClusterRequest
 from systems.openshift import Infrastructure, OpenShift
 from systems.tls import check_certificate
+from tasks.preflight.later import to_write
 
 KUBECONFIG = "The kubeconfig can be used"
 REACHABLE = "The cluster's API is reachable"
@@ -98,7 +99,7 @@ def ask_cluster(
     denied = table.get(RIGHTS, lambda: client.denied(rights))
     if denied is not None:
         needed = sum(not right.without for right in rights)
-        table.check(RIGHTS, lambda: _rights(needed, denied, request))
+        table.check(RIGHTS, to_write(request, RIGHTS, lambda: _rights(needed, denied, request)))
         table.check(FURTHER_RIGHTS, lambda: _further_rights(len(rights) - needed, denied, request))
     table.rights_are_named_by(RIGHTS)
     table.check(ROUTER, lambda: _router(client))

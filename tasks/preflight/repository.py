@@ -28,8 +28,10 @@ from runbook.gitops import (
 from runbook.layout import Layout
 from runbook.request import ClusterRequest
 from systems.github import GitHub
+from systems.github_answers import RepositoryAccess
 from systems.gitops import GitOpsClone
 from systems.kustomize import Kustomize
+from tasks.preflight.later import to_write
 from tasks.runbooks import ClusterRunbook, complete, store_settings
 
 PROPOSE = "We may propose a change"
@@ -112,7 +114,7 @@ def ask_repository(
                 _look_into(runbook, answers, base, connection, vault, request, served_versions)
 
         git.get(READ, look)
-        _ask_github(github, connection, request.subject.branch, answers)
+        _ask_github(github, connection, request, answers)
     if answers.declared is None and CONTENT not in git.errors:
         git.skip(CONTENT, "the repository could not be read")
     return answers
@@ -190,10 +192,15 @@ def _branch(base: GitOpsClone, connection: GitOpsRepository, branch: str) -> str
     return f"{branch} {'is there' if there else 'will be made'} in {fork.full_name}"
 
 
-def _ask_github(table: Table, connection: GitOpsRepository, branch: str, answers: RepositoryAnswers) -> None:
+def _ask_github(
+    table: Table, connection: GitOpsRepository, request: ClusterRequest, answers: RepositoryAnswers
+) -> None:
+    branch = request.subject.branch
+
     def ask() -> str | Check:
         with connection.github() as github:
-            answer = _may_propose(github, connection)
+            access = github.access()
+            answer = to_write(request, PROPOSE, lambda: _may_propose(github, access, connection))()
             table.add(_end_of_token(github.token_ends_at, datetime.now(UTC)))
             if answers.edits == ():
                 table.skip(RULES, "nothing is to be pushed")
@@ -240,8 +247,7 @@ def _end_of_token(end: datetime | None, now: datetime) -> Check:
     )
 
 
-def _may_propose(github: GitHub, connection: GitOpsRepository) -> str | Check:
-    access = github.access()
+def _may_propose(github: GitHub, access: RepositoryAccess, connection: GitOpsRepository) -> str | Check:
     if access.archived:
         raise PrerequisiteMissing(
             "GitHub", access.full_name, "is archived: nothing can be proposed", "Name another repository."

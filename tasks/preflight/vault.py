@@ -20,6 +20,7 @@ from runbook.rights import vault_rights
 from runbook.vault_answers import MountInVault
 from systems.vault import Health, Vault
 from tasks.preflight.bound_namespaces import NAMESPACES, bound_namespaces
+from tasks.preflight.later import carried_out, to_write
 from tasks.preflight.other_mounts import other_mounts
 from tasks.reviewer_record import configured_before
 from tasks.writing import check_pins
@@ -78,7 +79,12 @@ def ask_vault(
                 _ask_logged_in(table, vault, request, api, changes, namespace, stores)
                 if pending(changes):
                     pinned = connection.pinned_policy
-                    table.check(PINS, lambda: _pins(vault, request, pending(changes), pinned=pinned))
+                    table.check(
+                        PINS,
+                        to_write(
+                            request, PINS, lambda: _pins(vault, request, pending(changes), pinned=pinned)
+                        ),
+                    )
                 else:
                     table.skip(PINS, "nothing is known that has to be written")
 
@@ -98,7 +104,8 @@ def _ask_logged_in(
     if not table.check(TOKEN, lambda: _own_token(vault, request, namespace)):
         return
     needed = vault_rights(request)
-    table.check(CAPABILITIES, lambda: _capabilities(vault, request, needed, namespace))
+    capabilities = partial(_capabilities, vault, request, needed, namespace)
+    table.check(CAPABILITIES, to_write(request, CAPABILITIES, capabilities))
     table.rights_are_named_by(CAPABILITIES)
     table.check(SECRETS, lambda: _secrets_mount(vault.secret_mounts().get(SECRETS_MOUNT)))
     # Whether the reviewer's token that Vault holds works, a login finds out when its step comes.
@@ -170,13 +177,23 @@ def _capabilities(
             "Vault",
             "our token",
             f"lacks {'; '.join(gaps)}",
-            f"Give the pipeline's token {the_policy(request, namespace=namespace)}.",
+            f"Give the pipeline's token {the_policy(carried_out(request), namespace=namespace)}.",
         )
     return f"{len(needed)} paths"
 
 
-def _pins(vault: Vault, request: ClusterRequest, changes: Sequence[Change], *, pinned: bool) -> str:
-    check_pins(vault, request, changes, pinned=pinned)
+def _pins(vault: Vault, request: ClusterRequest, changes: Sequence[Change], *, pinned: bool) -> str | Check:
+    have, rights = vault.capabilities([change.path for change in changes]), vault_rights(request)
+    named = [
+        one
+        for one in changes
+        if "update" in rights.get(one.path, ()) and not have[one.path] & {"root", "update"}
+    ]
+    # Of a plan, the row of the capabilities names those; what is left is an administrator's.
+    ours = [one for one in changes if one not in named] if request.plan_only else changes
+    check_pins(vault, request, ours, pinned=pinned)
+    if named:
+        return Check(PINS, "not checked", f"our token may not write; see: {CAPABILITIES}")
     return "it may write all of the plan"
 
 

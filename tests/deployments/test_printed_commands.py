@@ -20,6 +20,7 @@ MODES = [
     request(policy_scope="cluster"),
     request(reviewer_token="token-request", service_account="fetcher"),
 ]
+PLAN = request(plan_only=True)
 
 
 @pytest.mark.parametrize("wanted", MODES, ids=str)
@@ -27,6 +28,12 @@ def test_the_policys_command_has_the_modes_of_the_run(wanted: EnableRequest) -> 
     policy = printed_policy(f"`{policy_command(wanted, 'other-mounts')}`")
     assert 'path "auth/+/config"' in policy
     assert missing(policy, wanted) == []
+
+
+def test_of_a_plan_the_policys_command_prints_what_plans_need() -> None:
+    policy = printed_policy(f"`{policy_command(PLAN)}`")
+    assert '"create"' not in policy
+    assert 'path "sys/policies/acl/emea-kv-r"' in policy
 
 
 @pytest.mark.parametrize("namespace", [None, "team", "parent/team"])

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+import yaml
+
+from bench.traffic import Traffic
+from deployments.openshift.account import account_manifests
+from deployments.vault.policy import pipeline_policy
 from runbook.request import PolicyScope, ReviewerToken
-from tests.rights import cluster_account, printed_policy, token_with
+from sandbox.cluster_account import ClusterAccount
+from tests.flows.plans import PLAN
+from tests.rights import EMBER, cluster_account, printed_policy, token_with
 from tests.run import Run, enable, enabled
 from tests.world import World
 
@@ -37,6 +46,46 @@ async def test_a_run_passes_with_the_printed_rights_alone(
     again = await enable(world, **parameters)
     assert await again.go() == "Completed", again.error
     assert "Nothing; everything was as wanted." in await report_of(again)
+
+
+async def test_a_plan_passes_with_rights_that_change_nothing(world: World) -> None:
+    accessor = world.vault.request("GET", "sys/auth")["data"]["oidc/"]["accessor"]
+    manifests = yaml.safe_dump_all(account_manifests(["payments", "web"], read_only=True))
+    account = ClusterAccount(Path(world.kubernetes.admin_kubeconfig), manifests)
+    account.create()
+    world.vault.request("DELETE", "identity/group/name/vault-admins-emea")
+    world.connect(
+        vault__token=token_with(world.vault, pipeline_policy([EMBER], accessor, read_only=True)),
+        cluster__kubeconfig=account.kubeconfig("ember"),
+        gitops__token=world.github.token_of("read-only"),
+    )
+    traffic = Traffic(world)
+    run = await enable(world, plan_only=True)
+    assert await run.go() == "Completed", run.error
+    assert traffic.writes() == []
+    assert (await run.read()).name == "plan emea/ember"
+    artifacts = await run.artifacts()
+    assert PLAN in artifacts
+    rows = {row["prerequisite"]: row for row in json.loads(artifacts["preflight-emea-ember"])}
+    later = {
+        name: row["what to do"] for name, row in rows.items() if "carry the plan out" in row["what to do"]
+    }
+    assert sorted(later) == [
+        "Our rights on the cluster",
+        "Our token may write these values",
+        "Our token's capabilities",
+        "We may propose a change",
+    ]
+    assert {rows[name]["status"] for name in later} == {"⚠️ warning"}
+    assert "--read-only" not in later["Our token's capabilities"]
+    assert "vault write identity/group/name/vault-admins-emea" in later["Our token may write these values"]
+    assert "sys/policies" not in later["Our token may write these values"], "that is the pipeline's own to do"
+
+    writes = await enable(world)
+    assert await writes.go() == "Failed"
+    assert (await writes.read()).name == "enable emea/ember"
+    assert traffic.writes() == []
+    assert "3 prerequisites are not met" in str(writes.error)
 
 
 @pytest.mark.long

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from deployments.vault.policy import pipeline_policy
 from runbook.errors import InvalidInput
 from runbook.names import Cluster
+from runbook.rights import vault_rules
 from sandbox.vault_server import VaultServer
 from tests.deployments.vault.conftest import Ask
 from tests.rights import EMBER, printed_policy, token_with
@@ -334,3 +335,18 @@ def test_what_the_run_itself_writes_is_allowed(stolen: str, ask: Ask) -> None:
     assert ask(stolen, "POST", ROLE_PATH, role()) == 204
     # As the command line sends a list of one.
     assert ask(stolen, "POST", ROLE_PATH, role(token_policies="emea-kv-r")) == 204
+
+
+def test_with_the_read_only_policy_nothing_of_a_run_can_be_written(
+    stolen: str, vault: VaultServer, ask: Ask
+) -> None:
+    accessor = vault.request("GET", "sys/auth")["data"]["oidc/"]["accessor"]
+    written = [rule for rule in vault_rules(request()) if "create" in rule.capabilities and not rule.asks]
+    bodies: list[dict[str, Any]] = [
+        {name: values[0] if values else "1" for name, values in rule.allowed.items()} for rule in written
+    ]
+    token = token_with(vault, pipeline_policy([EMBER], accessor, read_only=True))
+    paths = [rule.path for rule in written]
+    assert [ask(token, "POST", *asked) for asked in zip(paths, bodies, strict=True)] == [403] * 5
+    read = [path for path in paths if not path.startswith("sys/auth/")]
+    assert {ask(token, "GET", path) for path in read} == {200, 404}

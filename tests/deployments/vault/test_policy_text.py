@@ -83,6 +83,7 @@ def test_the_command_prints_what_vault_takes_and_how_it_was_made(vault: VaultSer
             "the alias of one environment to the group of another",
         ),
         ([*CLUSTERS, "--allow", "move-alias"], "needs the group"),
+        ([*CLUSTERS, "--read-only", "--group", f"emea={GROUP_ID}"], "would let the token write an alias"),
         (
             ["emea/ember", "apac/ember", "--oidc-accessor", ACCESSOR],
             "emea/ember and apac/ember: share the mount auth/ember-k8s",
