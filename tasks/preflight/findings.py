@@ -69,6 +69,6 @@ class Findings:
             str(whom),
             f"{len(errors)} prerequisites are not met. "
             + " ".join(f"({number}) {error}" for number, error in enumerate(errors, 1)),
-            f"{_NOTHING} The artifact with the table has all rows.",
+            f"{_NOTHING} The preflight artifact has all rows.",
             retry_after=wait if heals else None,
         )
