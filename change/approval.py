@@ -28,7 +28,7 @@ from change.step import look
 from runbook.approval import ApprovedPlan
 from runbook.errors import PlanMoved, PrerequisiteMissing
 from runbook.foreign_text import markdown, plain
-from runbook.plan import changes_of, plan_sha256
+from runbook.plan import changes_of, plan_sha256, what_changes
 from runbook.pull_request import plan_of, shows, texts
 
 _KEY = "plan-approval-"
@@ -134,13 +134,16 @@ async def approved_plan(
         )
 
     def show() -> tuple[str, str, str]:
+        plan = find_plan(asked.subject, checked.plan_sha256)
+        if plan is None:
+            raise _not_found(checked.plan_sha256)
         description = f"""\
 The repository is as wanted, so that no pull request asks for approval. **This will be changed in Vault for \
 {asked.subject}:**
 
-{checked.vault_changes}
+{what_changes(changes_of(plan))}
 
-Plan: `{checked.plan_sha256}`
+Plan: `{checked.plan_sha256[:12]}`
 
 Tick *approved* and resume to have exactly this carried out. To refuse, cancel this run."""
         suffix = f"-{checked.plan_sha256}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
 
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of control and format characters, surrogates, line and paragraph separators."""
@@ -61,12 +60,6 @@ def block(text: str, language: str) -> str:
     lines = plain(text.rstrip(), keep="\n\t")
     fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", lines))])
     return f"{fence}{language}\n{lines}\n{fence}"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a table, of cells in markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return [" | ".join(["", *(cell.replace("|", "\\|") for cell in line), ""]).strip() for line in lines]
 
 
 def _harmless(found: re.Match[str]) -> str:

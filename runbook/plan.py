@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.changes import Change, Difference, pending, shown
+from runbook.changes import Action, Change, Difference, pending, shown
 from runbook.foreign_text import block, code, markdown
 
 
@@ -64,7 +64,9 @@ class Plan:
             parts += ["## Git", ""]
             for file in self.files:
                 parts += [code(file.path), "", block(file.diff, "diff"), ""]
-        parts += ["## Vault", "", vault_section(self.changes), ""]
+        parts += ["## Vault", "", what_changes(self.changes), ""]
+        if stay := [code(change.object) for change in self.changes if change.action == "none"]:
+            parts += [f"As wanted already: {', '.join(stay)}.", ""]
         parts.append(f"Plan hash: `{self.sha256}`")
         return "\n".join(parts)
 
@@ -102,17 +104,11 @@ def vault_section(changes: Sequence[Change]) -> str:
     rows = ["| object | what happens | found | fields |", "|---|---|---|---|"]
     texts = []
     for change in changes:
-        words = {"none": "stays", "create": "**is created**", "update": "**is updated**"}[change.action]
-        text = next((part.after for part in change.differences if part.field == "policy"), None)
-        if text is not None:
-            fields = "rules below"
-            texts += ["", code(change.object), "", block(text, "hcl")]
-        else:
-            fields = "; ".join(_field(change, part) for part in change.differences)
-        if not change.differences and change.conditional:
-            fields = f"{', '.join(change.conditional)}: replaced only if no login works with the one in Vault"
+        fields, text = _fields(change)
+        texts += text
         note = f" ({_cell(change.note)})" if change.note else ""
-        rows.append(f"| {_in_table(code(change.object))} | {words} | {change.found}{note} | {fields} |")
+        object_ = _in_table(code(change.object))
+        rows.append(f"| {object_} | {_HAPPENS[change.action]} | {change.found}{note} | {fields} |")
     return "\n".join([*rows, *texts])
 
 
@@ -120,6 +116,34 @@ def to_approve(changes: Sequence[Change]) -> str:
     """The same for whoever approves it: of what is or may be written, and of what is foreign."""
     shown = [one for one in changes if one.action != "none" or one.conditional or one.found == "foreign"]
     return vault_section(shown) if shown else "Nothing: everything is as wanted."
+
+
+def what_changes(changes: Sequence[Change]) -> str:
+    """Markdown of what is written and nothing else: a line for each object, then the texts of policies."""
+    lines, texts = [], []
+    for change in changes:
+        if change.action == "none" and not change.conditional:
+            continue
+        fields, text = _fields(change)
+        texts += text
+        note = f" ({markdown(change.note)})" if change.note else ""
+        found = f", was {change.found}" if change.found not in {"absent", "same", "different"} else ""
+        lines.append(f"- {code(change.object)} {_HAPPENS[change.action]}{found}{note}: {fields}")
+    return "\n".join([*lines, *texts]) or "Nothing."
+
+
+_HAPPENS: dict[Action, str] = {"none": "stays", "create": "**is created**", "update": "**is updated**"}
+
+
+def _fields(change: Change) -> tuple[str, list[str]]:
+    """What becomes of the fields, and lines with the text of a policy."""
+    text = next((part.after for part in change.differences if part.field == "policy"), None)
+    if text is not None:
+        return "rules below", ["", code(change.object), "", block(text, "hcl")]
+    if not change.differences and change.conditional:
+        words = f"{', '.join(change.conditional)}: replaced only if no login works with the one in Vault"
+        return words, []
+    return "; ".join(_field(change, part) for part in change.differences), []
 
 
 def _field(change: Change, part: Difference) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from runbook.changes import Action, Change, Difference, shown
-from runbook.foreign_text import code, markdown, table
+from runbook.foreign_text import code, markdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +122,16 @@ class Written:
 
 
 def records_page(records: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown of records, of this or of an older version, for people."""
-    rows = (
-        (
-            f"{one['at'][:19].replace('T', ' ')}",
-            f"{one['system']}: {code(one['object'])} {_WORDS[one['action']]}"
-            + ("" if one.get("confirmed", True) else ", or not: no answer came"),
-            "; ".join(_field(part) for part in one["fields"]),
-        )
-        for one in records
-    )
-    actors = dict.fromkeys(_in_whose_name(one) for one in records)
-    return "\n".join(
-        [*(f"- {markdown(actor)}" for actor in actors), "", *table(("at (UTC)", "change", "fields"), rows)]
-    )
+    """Markdown of records, of this or of an older version, for people: in whose name, and a line for each."""
+    lines = []
+    for one in records:
+        at = one["at"][:19].replace("T", " ")
+        unclear = "" if one.get("confirmed", True) else ", or not: no answer came"
+        change = f"{one['system']}: {code(one['object'])} {_WORDS[one['action']]}{unclear}"
+        lines.append(f"- {at}: {change} ({'; '.join(map(_field, one['fields']))})")
+    started = (f"- The run was started by {markdown(one['actor']['triggered_by'])}" for one in records)
+    names = map(_in_whose_name, records)
+    return "\n".join([*dict.fromkeys((*started, *names)), "", "In UTC:", "", *lines])
 
 
 _WORDS = {"none": "left as it was", "create": "created", "update": "updated"}
@@ -151,8 +147,8 @@ def _field(part: Mapping[str, Any]) -> str:
 
 def _in_whose_name(record: Mapping[str, Any]) -> str:
     actor = record["actor"]
-    by = f", approved by {actor['approved_by']}" if actor.get("approved_by") else ""
-    return f"{record['system']} took us for {actor['acted_as']}{by}; run started by {actor['triggered_by']}"
+    by = f", approved by {code(actor['approved_by'])}" if actor.get("approved_by") else ""
+    return f"- {record['system']} took us for {code(actor['acted_as'])}{by}"
 
 
 def pushed(branch: str, before: str | None, commit: str, files: Sequence[str]) -> Change:

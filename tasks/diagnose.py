@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prefect import get_run_logger
-from prefect.artifacts import create_table_artifact
 
-from change.artifacts import artifact_key
+from change.artifacts import show
 from change.step import look
 from runbook.application_names import IN_WORDS, ApplicationNames
-from runbook.diagnosis.examination import Examination, Findings
+from runbook.diagnosis.examination import Examination, Findings, Mark
 from runbook.diagnosis.record import ReviewerRecord
 from runbook.errors import VerificationFailed
 from runbook.foreign_text import markdown, plain
@@ -29,7 +28,8 @@ from tasks.diagnosis.way import ask_the_way
 from tasks.last_mode import as_enabled
 from tasks.reviewer_record import find_record
 
-_MARKS = {"right": "✅", "wrong": "❌", "not known": "❔ not known"}
+_MARKS: dict[Mark, str] = {"wrong": "❌ wrong", "not known": "❔ not known", "right": "✅ right"}
+"""In the order in which people need them."""
 
 
 @contextmanager
@@ -85,23 +85,25 @@ def look_into(systems: Asked, *, mode: str = "") -> Examination:
     """Ask everything, publish it as a table, and log the one line; ``mode`` as of `examine`."""
     request = systems.request
     examination = examine(systems, find_record(request), mode)
-    create_table_artifact(
-        table=[
-            {
-                "question": row.question,
-                "system": row.system,
-                "": _MARKS[row.mark],
-                "answer": markdown(row.answer),
-            }
-            for row in examination.rows
-        ],
-        key=artifact_key("diagnosis", request.target),
-        description=f"{request.target}: {markdown(examination.line)}",
-    )
+    show("diagnosis", request.target, _page(examination), f"{request.target}: {markdown(examination.line)}")
     logger = get_run_logger()
     for cause in examination.causes:
         logger.warning("%s. %s", cause.line, plain(examination.remedy(cause)))
     return examination
+
+
+def _page(examination: Examination) -> str:
+    """Markdown: the causes and what to do, then each question, of those alike in the order of a login."""
+    marks, order = [row.mark for row in examination.rows], list(_MARKS)
+    count = ", ".join(f"{marks.count(mark)} {mark}" for mark in order if mark in marks)
+    causes = (
+        f"- {markdown(cause.line)}. {markdown(examination.remedy(cause))}" for cause in examination.causes
+    )
+    rows = (
+        f"- {_MARKS[row.mark]}: **{row.system}: {markdown(row.question)}** {markdown(row.answer)}"
+        for row in sorted(examination.rows, key=lambda row: order.index(row.mark))
+    )
+    return "\n".join([f"**{count}**", "", *causes, "", *rows])
 
 
 def failure(examination: Examination) -> VerificationFailed | None:

@@ -16,3 +16,8 @@ def table(names: str, rows: Mapping[str, Any]) -> pytest.MarkDecorator:
         rows: a value for each case; a tuple where there are several parameters.
     """
     return pytest.mark.parametrize(names, list(rows.values()), ids=list(rows))
+
+
+def rows_of(page: str) -> list[str]:
+    """The rows of a list in markdown."""
+    return [line.removeprefix("- ") for line in page.splitlines() if line.startswith("- ")]

@@ -72,8 +72,10 @@ def look_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: P
     show(
         "pull-request",
         asked.subject,
-        waiting_page(asked.subject, record, repository.base_branch, missing, proposal.troubles, checked),
-        f"What {asked.subject} waits for.",
+        waiting_page(
+            asked.subject, record, repository.base_branch, missing, proposal.troubles, checked.plan_sha256
+        ),
+        f"{_named(proposal)}: what {asked.subject} waits for.",
         on_top=True,
     )
     get_run_logger().info(
@@ -138,8 +140,13 @@ def _landed(asked: Asked, repository: GitOpsRepository, proposal: Proposed, comm
     if landing.how:
         logger.info("It came by %s, by %s, as %s.", landing.how, plain(landing.by), landing.as_commit)
         page = landed_page(asked.subject, landing, repository.base_branch)
-        show("pull-request", asked.subject, page, f"How the change of {asked.subject} landed.", on_top=True)
+        words = f"{_named(proposal)}: how the change of {asked.subject} landed."
+        show("pull-request", asked.subject, page, words, on_top=True)
     return landing
+
+
+def _named(proposal: Proposed) -> str:
+    return f"Pull request #{proposal.number}" if proposal.number else "No pull request"
 
 
 def _who(

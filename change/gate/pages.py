@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from change.results import Checked, Landing
+from change.results import Landing
 from runbook.foreign_text import code, markdown
 from runbook.gate import GateRecord
 from runbook.names import Subject
@@ -16,7 +16,7 @@ def waiting_page(
     base_branch: str,
     missing: Mapping[str, str],
     troubles: Sequence[str],
-    checked: Checked,
+    plan_sha256: str,
 ) -> str:
     """Markdown: which pull request, since when, for what, and what happens then.
 
@@ -26,10 +26,10 @@ def waiting_page(
         base_branch: where the change has to land.
         missing: what is not there yet: path, and why where there is more to say.
         troubles: what keeps the pull request from being merged as it is.
-        checked: what preflight found, with the plan.
+        plan_sha256: hash of the plan.
     """
     what = f"[pull request #{record.number}]({record.url})" if record.url else "the change of the repository"
-    until = f"{record.until:%Y-%m-%d %H:%M} UTC, then it fails" if record.until else "for ever"
+    until = f"{record.until:%Y-%m-%d %H:%M} UTC, then it fails" if record.until else "it comes"
     decided = {
         "merged": "It was merged, but what it brought is not there: reverted, or changed before the merge. "
         "A new run proposes it again, or takes what is there as it is.",
@@ -38,20 +38,16 @@ def waiting_page(
     parts = [
         f"# {subject} waits for {what}",
         "",
-        "| | |",
-        "|---|---|",
-        f"| since | {record.since:%Y-%m-%d %H:%M} UTC |",
-        f"| for | everything below to be on `{base_branch}`, whatever way it comes |",
-        f"| until | {until} |",
-        f"| last look | `{base_branch}` at `{record.base[:12]}` |",
+        f"- since {record.since:%Y-%m-%d %H:%M} UTC, until {until}",
+        f"- for everything below to be on `{base_branch}`, whatever way it comes",
+        f"- last look: `{base_branch}` at `{record.base[:12]}`",
         "",
     ]
     parts += [f"**{line}**\n" for line in [decided.get(record.pull_request, "")] if line]
     parts += [f"⚠️ {markdown(trouble)}.\n" for trouble in troubles]
     lines = [f"- {code(path)}{f': {markdown(why)}' if why else ''}" for path, why in missing.items()]
     parts += ["## Not there yet", "", *lines, ""]
-    parts += ["## After the merge", "", checked.vault_changes, ""]
-    parts.append(f"Plan: `{checked.plan_sha256}`; the whole of it is in the artifact `plan-{subject.key}`.")
+    parts.append(f"What is written to Vault then: artifact `plan-{subject.key}`, plan `{plan_sha256}`.")
     return "\n".join(parts)
 
 
@@ -63,16 +59,13 @@ def landed_page(subject: Subject, landed: Landing, base_branch: str) -> str:
         landed: how it came.
         base_branch: where it landed.
     """
-    by = markdown(landed.by or "not known").replace("|", "\\|")
     parts = [
         f"# The change of {subject} has landed",
         "",
-        "| | |",
-        "|---|---|",
-        f"| how | {landed.how} |",
-        f"| by | {by} |",
-        f"| as | `{landed.as_commit or 'not known'}` |",
-        f"| at | {landed.at or 'not known'} |",
-        f"| seen | `{base_branch}` at `{landed.commit[:12]}` |",
+        f"- how: {landed.how}",
+        f"- by: {markdown(landed.by or 'not known')}",
+        f"- as: `{landed.as_commit or 'not known'}`",
+        f"- at: {landed.at or 'not known'}",
+        f"- seen: `{base_branch}` at `{landed.commit[:12]}`",
     ]
     return "\n".join(parts)

@@ -80,7 +80,7 @@ class Findings:
             first.system,
             first.subject,
             first.answer,
-            f"{first.remedy} Not met either ({len(others)}): {further}. {_NOTHING} The log and the table of "
-            "preflight say what to do about each.",
+            f"{first.remedy} Not met either ({len(others)}): {further}. {_NOTHING} The log and the "
+            "preflight artifact say what to do about each.",
             retry_after=wait if heals else None,
         )

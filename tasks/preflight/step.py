@@ -5,8 +5,6 @@ All failures are reported at once: whoever sets up a cluster should not learn of
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -18,8 +16,7 @@ from change.results import Checked
 from change.step import look
 from change.table import Table
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
-from runbook.checks import Check
-from runbook.foreign_text import block, markdown
+from runbook.checks import counted, page
 from runbook.plan import Plan, PlannedFile, to_approve
 from runbook.request import ClusterRequest
 from tasks import connect
@@ -28,8 +25,6 @@ from tasks.preflight.openshift import ask_cluster, ask_namespaces, identity, nam
 from tasks.preflight.repository import ask_repository
 from tasks.preflight.vault import CAPABILITIES, OTHER_MOUNTS, PINS, ask_vault
 from tasks.runbooks import ClusterRunbook
-
-_MARKS = {"ok": "✅ ok", "failed": "❌ failed", "warning": "⚠️ warning"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +92,6 @@ def _of_the_name(request: ClusterRequest) -> frozenset[str]:
     )
 
 
-def _cell(remedy: str) -> str:
-    """A remedy in markdown; a manifest to add stands below the sentence."""
-    sentence, _, manifest = remedy.partition("\n")
-    return markdown(sentence) + (f"\n\n{block(manifest, 'yaml')}" if manifest else "")
-
-
-def publish_table(request: ClusterRequest, rows: Sequence[Check]) -> None:
-    """Publish all rows as an artifact of the run."""
-    table = [
-        {
-            "system": row.system,
-            "prerequisite": row.prerequisite,
-            "status": _MARKS.get(row.status, row.status),
-            "found": markdown(row.found),
-            "what to do": _cell(row.remedy),
-        }
-        for row in rows
-    ]
-    words = f"What has to be there before {request.subject} is enabled."
-    show("preflight", request.subject, json.dumps(table), words, "table")
-
-
 @look("preflight")
 def preflight(runbook: ClusterRunbook, request: ClusterRequest) -> Checked:
     """Ask everything, publish table and plan, and stop here if a prerequisite is missing.
@@ -132,7 +105,8 @@ def preflight(runbook: ClusterRunbook, request: ClusterRequest) -> Checked:
     found = investigate(runbook, connections, request)
     findings = replace(found, tables=(loaded, *found.tables))
     rows = findings.rows
-    publish_table(request, rows)
+    words = f"{counted(rows)}: what has to be there before {request.subject} is enabled."
+    show("preflight", request.subject, page(rows), words)
     for row in rows:
         # One that fails alone is what the run ends with.
         if row.status == "warning" or (row.status == "failed" and len(findings.errors) > 1):

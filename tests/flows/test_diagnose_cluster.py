@@ -17,6 +17,7 @@ from runbook.request import EnableRequest
 from tasks.verify import verify_login
 from tests.run import Run, enable, enabled, land
 from tests.secrets.faults import everybody_reads_everything
+from tests.tables import rows_of
 from tests.world import World
 
 CONFIG = "auth/ember-k8s/config"
@@ -41,9 +42,9 @@ async def test_a_diagnosis_proves_the_login_or_says_the_cause_and_writes_nothing
     assert await run.go() == "Completed", run.error
     assert (await run.read()).name == "diagnose emea/ember"
     assert "emea/ember: the login works" in await run.logs()
-    table = json.loads((await run.artifacts())["diagnosis-emea-ember"])
-    assert {row["system"] for row in table} == {"Prefect", "Vault", "OpenShift"}
-    assert not [row for row in table if "❌" in row[""]]
+    table = rows_of((await run.artifacts())["diagnosis-emea-ember"])
+    assert {row.split("**")[1].split(":")[0] for row in table} == {"Prefect", "Vault", "OpenShift"}
+    assert not [row for row in table if "❌" in row]
     assert traffic.seen() > 20
     assert traffic.writes() == []
 
@@ -115,9 +116,9 @@ async def test_the_mode_is_that_of_the_last_run_whatever_the_parameters_say(
         assert await run.go() == end, run.error
         diagnosis = await diagnose(world)
         assert await diagnosis.go() == end, diagnosis.error
-    table = json.loads((await diagnosis.artifacts())["diagnosis-emea-ember"])
-    assert table[0]["question"] == "In which mode was the cluster enabled?"
-    assert table[0]["answer"] == (
+    table = rows_of((await diagnosis.artifacts())["diagnosis-emea-ember"])
+    (mode,) = [row for row in table if "**Prefect: In which mode was the cluster enabled?**" in row]
+    assert mode.endswith(
         "policy_scope=cluster, reviewer_token=token-request, service_account=fetcher, by run "
         f"{run.id}; the parameters say policy_scope=env, reviewer_token=secret"
     )
@@ -145,14 +146,14 @@ async def test_a_run_that_cannot_prove_the_login_ends_with_the_diagnosed_cause_a
     assert str(run.error) == f"{line}. {remedy}"
     failed = [task.name for task in await run.tasks() if task.state and task.state.is_failed()]
     assert failed == ["verify the login"]
-    table = json.loads((await run.artifacts())["diagnosis-emea-ember"])
-    wrong = [row for row in table if "❌" in row[""]]
-    assert [row["question"] for row in wrong] == [
-        "Does the role accept logins from our address?",
-        "Does payments/vault-secret-fetcher log in?",
-        "Does web/vault-secret-fetcher log in?",
+    cause, *wrong = rows_of((await run.artifacts())["diagnosis-emea-ember"])[:4]
+    assert cause.startswith("Vault, ")
+    assert [row.split("**")[:2] for row in wrong] == [
+        ["❌ wrong: ", "Vault: Does the role accept logins from our address?"],
+        ["❌ wrong: ", "Vault: Does payments/vault-secret-fetcher log in?"],
+        ["❌ wrong: ", "Vault: Does web/vault-secret-fetcher log in?"],
     ]
-    assert f"{ROLE}: accepts logins only from 10.0.0.0/8" in wrong[0]["answer"]
+    assert f"{ROLE}: accepts logins only from 10.0.0.0/8" in wrong[0]
     assert f"{line}. {remedy}" in await run.logs()
     assert "report-emea-ember" not in await run.artifacts()
 

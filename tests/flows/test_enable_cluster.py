@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
@@ -24,6 +23,7 @@ from tests.github_checkout import Checkout
 from tests.kubernetes_objects import Cluster
 from tests.operator_by_hand import VALID, Operator
 from tests.run import at_the_gate, enable, land
+from tests.tables import rows_of
 from tests.world import World
 
 
@@ -193,8 +193,8 @@ async def test_a_build_that_is_not_as_we_mean_it_ends_the_run_before_anything_is
     assert "Our objects in the overlay of emea/ember" in str(run.error)
     assert "SecretStore payments/ember-opf-vault-store" in str(run.error)
     artifacts = await run.artifacts()
-    (row,) = [each for each in json.loads(artifacts["preflight-emea-ember"]) if "failed" in each["status"]]
-    assert row["prerequisite"] == "Our objects in the overlay of emea/ember"
+    (row,) = [each for each in rows_of(artifacts["preflight-emea-ember"]) if "❌" in each]
+    assert ": Our objects in the overlay of emea/ember**" in row
     assert traffic.writes() == []
     assert world.pulls() == []
     checkout.git("fetch", "--quiet", "origin")

@@ -19,7 +19,7 @@ from runbook.request import EnableRequest
 from tests.flows.plans import published
 from tests.flows.test_records import records
 from tests.run import Run, at_the_gate, land
-from tests.tables import table
+from tests.tables import rows_of, table
 from tests.world import World
 
 
@@ -53,7 +53,7 @@ async def test_a_run_has_one_card_of_each_kind_however_often_it_is_woken(world: 
     assert kinds([card for card in found if card.task_run_id is None]) == {"pull-request": 1, "report": 1}
     assert {card.type for card in found} <= {"markdown", "table", "progress"}, "the UI knows no other"
     pages = await run.artifacts()
-    assert f"| how | merge of {link} |" in pages["pull-request-emea-ember"]
+    assert f"- how: merge of {link}\n" in pages["pull-request-emea-ember"]
     plan = pages["plan-emea-ember"]
     assert plan.startswith(f"> ✅ **Approved by the merge of {link}, by reviewer**, 20")
     assert "files in a pull request" in plan, "what landed is not shown as nothing to do"
@@ -67,8 +67,8 @@ async def test_a_run_has_one_card_of_each_kind_however_often_it_is_woken(world: 
     assert {one["pull_request"] for one in in_vault} == {pull["html_url"]}
     assert {one["actor"]["approved_by"] for one in in_vault} == {"reviewer"}
     page = pages["records-emea-ember"]
-    assert len([line for line in page.splitlines() if line.startswith("| 20")]) == len(kept)
-    assert "Vault took us for token-pipeline, approved by reviewer; run started by" in page
+    assert len([row for row in rows_of(page) if row.startswith("20")]) == len(kept)
+    assert "Vault took us for `token-pipeline`, approved by `reviewer`\n" in page
 
     # A run that waited under an older version left records of another key and type.
     older = {**in_vault[0], "object": "policy/older"}

@@ -44,7 +44,7 @@ async def test_plan_only_publishes_the_plan_and_writes_nothing_anywhere(world: W
     ]
     assert plan["files"]
     assert f"Plan hash: `{plan_sha256(plan)}`" in artifacts["plan-emea-ember"]
-    assert "| `auth/ember-k8s` | **is created** | absent |" in artifacts["plan-emea-ember"]
+    assert "\n- `auth/ember-k8s` **is created**: " in artifacts["plan-emea-ember"]
 
 
 async def test_no_step_writes_what_the_approved_plan_does_not_have(world: World) -> None:
@@ -187,7 +187,8 @@ async def test_with_approve_only_a_person_who_ticks_it_lets_the_shown_plan_throu
     await landed(world)
     traffic = Traffic(world)
     run = await at_the_gate(world, approve=True, token_ttl="2h")
-    assert f"| `{ROLE}` | **is created** |" in await form(run)
+    assert f"- `{ROLE}` **is created**: " in await form(run)
+    assert "group/vault-admins-emea`" not in await form(run), "it stays as it is"
     assert "token_ttl: 7200" in await form(run)
     assert re.fullmatch(
         rf"waits for an approval of plan {(await published(run))[:12]}, since \d{{4}}-.* UTC",

@@ -23,17 +23,17 @@ def test_a_merge_of_any_kind_opens_it_and_the_page_says_who_merged_what(
     page = waiting.artifact("pull-request")
     url = waiting.pull()["html_url"]
     assert f"waits for [pull request #1]({url})" in page
-    assert "| since | 20" in page
+    assert "- since 20" in page
     assert f"- `{OVERLAY}`" in page
-    assert "`policy/emea-kv-r` | **is created**" in page
+    assert "- `policy/emea-kv-r` **is created**: rules below" in waiting.artifact("plan")
     assert waiting.look().woken == (), "nothing has happened yet"
     waiting.world.merge(method)
     waiting.go_on()
     merged = waiting.pull()
     page = waiting.artifact("pull-request")
     assert "The change of emea/ember has landed" in page
-    assert "| by | reviewer |" in page
-    assert f"| as | `{merged['merge_commit_sha']}` |" in page
+    assert "- by: reviewer\n" in page
+    assert f"- as: `{merged['merge_commit_sha']}`\n" in page
 
 
 def test_another_pull_request_with_the_same_content_opens_it(waiting: AtTheGate) -> None:
@@ -49,7 +49,7 @@ def test_another_pull_request_with_the_same_content_opens_it(waiting: AtTheGate)
     assert "another way than [pull request #1]" in page
     assert "which is open" in page
     head = waiting.checkout().git("rev-parse", "HEAD")
-    assert f"| as | `{head}` |" in page
+    assert f"- as: `{head}`\n" in page
 
 
 @pytest.mark.parametrize("is_branch_gone", [False, True])
@@ -66,7 +66,7 @@ def test_a_pull_request_closed_because_its_content_landed_by_hand_does_not_end_i
     page = waiting.artifact("pull-request")
     assert "another way than [pull request #1]" in page
     assert "which is closed" in page
-    assert f"| as | `{checkout.git('rev-parse', 'HEAD')}` |" in page
+    assert f"- as: `{checkout.git('rev-parse', 'HEAD')}`\n" in page
     assert [pull["state"] for pull in waiting.world.pulls()] == ["closed"], "nothing was proposed again"
 
 
@@ -82,7 +82,7 @@ def test_a_merge_that_was_reverted_does_not_open_it_until_it_lands_again(waiting
     waiting.go_on()
     page = waiting.artifact("pull-request")
     assert "another way, after [pull request #1]" in page
-    assert f"| as | `{reviewer.git('rev-parse', 'HEAD')}` |" in page
+    assert f"- as: `{reviewer.git('rev-parse', 'HEAD')}`\n" in page
     assert len(waiting.world.pulls()) == 1, "somebody took it back; the run did not propose it again"
 
 
