@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	"$$candidate" -c '$(FITS)' >/dev/null 2>&1 && { command -v "$$candidate"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-further test-all lint format bench lock clean
+.PHONY: help install install-dev demo demo-env test test-further test-all lint format bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ install-dev: $(INSTALLED) ## The same with what sandbox, tests and lint need; ot
 
 demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 plays the reviewer too
 	@$(BIN)/python -m sandbox.demo
+
+demo-env: ## Where the demo keeps its addresses, token, kubeconfig and connections: eval "$$(make -s demo-env)"
+	@cat "$$(ls -t .sandbox/demo*/state/demo.env | head -1)"
 
 # Many tests wait for a server or a worker: two at a time, each with a Vault and a Prefect server of its own.
 test: $(INSTALLED) ## The quick tests: real Vault, real Prefect server, a few minutes

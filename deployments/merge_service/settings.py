@@ -29,6 +29,7 @@ class Settings(BaseSettings):
         env_prefix="MERGE_SERVICE_",
         cli_prog_name="python -m deployments.merge_service",
         cli_kebab_case=True,
+        cli_implicit_flags=True,
         frozen=True,
     )
 
@@ -39,16 +40,21 @@ class Settings(BaseSettings):
     webhook_secret_file: Path | None = Field(
         default=None, description="file that holds the secret of GitHub's webhook"
     )
+    poll_only: bool = Field(
+        default=False, description="take no deliveries: only look every --interval; needs no secret"
+    )
     interval: float = Field(
         default=60.0, ge=1, le=86_400, description="seconds between two looks without a delivery"
     )
 
-    def read_secret(self) -> bytes:
-        """The webhook's secret, of the file if there is one.
+    def read_secret(self) -> bytes | None:
+        """The webhook's secret, of the file if there is one; None where no deliveries are taken.
 
         Raises:
             CommandError: there is none, or it is too short, or the file cannot be read.
         """
+        if self.poll_only:
+            return None
         file = self.webhook_secret_file
         try:
             given = file.expanduser().read_text("utf-8") if file else os.environ.get(_SECRET, "")
@@ -60,7 +66,8 @@ class Settings(BaseSettings):
             msg = (
                 f"The webhook's secret ({file or _SECRET}) has {len(secret)} characters and needs "
                 f"{LEAST_SECRET} or more: else anybody could send deliveries. Make one with `openssl rand "
-                f"-hex 32`, set it in GitHub too, and give it by --webhook-secret-file or {_SECRET}."
+                f"-hex 32`, set it in GitHub too, and give it by --webhook-secret-file or {_SECRET}. "
+                "Without a webhook: --poll-only."
             )
             raise CommandError(msg)
         return secret.encode()

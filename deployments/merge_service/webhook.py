@@ -25,11 +25,11 @@ MAX_BODY = 2 * 2**20
 _EVENTS = ("pull_request", "push")
 
 
-def application(secret: bytes, loop: Loop, log: logging.Logger) -> FastAPI:
+def application(secret: bytes | None, loop: Loop, log: logging.Logger) -> FastAPI:
     """The web application.
 
     Args:
-        secret: of GitHub's webhook.
+        secret: of GitHub's webhook; None: no delivery is taken.
         loop: what looks.
         log: for everything that people should know.
     """
@@ -37,6 +37,8 @@ def application(secret: bytes, loop: Loop, log: logging.Logger) -> FastAPI:
 
     @app.post("/webhook")
     async def webhook(request: Request) -> JSONResponse:
+        if secret is None:
+            raise HTTPException(404, "no deliveries are taken: this service only polls")
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "the content type is not application/json")
         body = await _body(request)

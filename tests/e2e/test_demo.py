@@ -202,8 +202,10 @@ def test_it_enables_a_cluster_by_itself_and_touches_nothing_of_the_person(tmp_pa
     assert re.search(r"merge service +enable emea/ember was woken: ", demo.output)
     assert demo.left_running() == []
     assert "personal-token" not in demo.output
+    for name in ("PREFECT_API_URL", "VAULT_ADDR", "VAULT_CACERT", "VAULT_TOKEN", "KUBECONFIG", "CONNECTIONS"):
+        assert f'export {name}="' in (demo.state / "demo.env").read_text()
     for secret in ("vault-token", "github-token", "webhook-secret"):
-        assert (demo.state / secret).read_text() not in demo.output
+        assert (demo.state / secret).read_text() not in demo.output + (demo.state / "demo.env").read_text()
         assert (demo.state / secret).stat().st_mode & 0o777 == 0o600
 
 

@@ -165,6 +165,16 @@ def test_whoever_lacks_the_servers_credential_gets_nothing_and_worker_and_servic
             service.stop_all()
 
 
+@pytest.mark.parametrize("checkout", ["", "/no/such/checkout"])
+def test_a_worker_that_does_not_know_its_checkout_says_so(tmp_path: Path, checkout: str) -> None:
+    with PrefectServer(tmp_path / "prefect") as prefect:
+        prefect.deploy()
+        prefect.start_worker(ENABLEMENT_CHECKOUT=checkout)
+        run = prefect.api.create_flow_run("watch-merges/watch-merges")
+        assert ended(prefect, run)["type"] in {"FAILED", "CRASHED"}
+        messages(prefect, run, f"ENABLEMENT_CHECKOUT of this worker is '{checkout}', where no checkout is.")
+
+
 def test_a_start_without_a_kept_database_keeps_one_for_the_next(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     with PrefectServer(tmp_path / "first", cache=cache) as first:

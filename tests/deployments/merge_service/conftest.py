@@ -155,11 +155,11 @@ class Running:
 
 
 @contextmanager
-def serving(looks: Looks, log: Log, pause: float = 0.01) -> Iterator[Running]:
+def serving(looks: Looks, log: Log, pause: float = 0.01, secret: bytes | None = SECRET) -> Iterator[Running]:
     """A service that looks once by itself, and otherwise when it is asked to."""
     loop = Loop(looks, 3600.0, log.logger, pause)
     listener = socket.create_server(("127.0.0.1", 0))
-    app = application(SECRET, loop, log.logger)
+    app = application(secret, loop, log.logger)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

@@ -53,6 +53,13 @@ def test_it_refuses_a_secret_that_is_none(
     assert "too short" not in str(refused.value)
 
 
+def test_without_a_secret_it_only_polls_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MERGE_SERVICE_WEBHOOK_SECRET")
+    assert read_settings(["--poll-only"]).read_secret() is None
+    with pytest.raises(CommandError, match="Without a webhook: --poll-only"):
+        read_settings([]).read_secret()
+
+
 def test_no_flag_takes_the_secret_itself() -> None:
     with pytest.raises(SystemExit):
         read_settings(["--webhook-secret", SECRET])

@@ -158,3 +158,14 @@ def test_nothing_of_a_request_gets_into_the_log(connected: None, caplog: pytest.
     assert "refused" not in written, "strangers could fill the log"
     for part in ("marked", "must stay out", "reviewer", delivery, sign(good).removeprefix("sha256=")):
         assert part not in written
+
+
+def test_a_service_that_only_polls_looks_and_takes_no_delivery(connected: None, log: Log) -> None:
+    with serving(Looks(), log, secret=None) as service:
+        service.looks.wait_for(1)
+        for key in (b"", SECRET):
+            headers = {"content-type": "application/json", "x-hub-signature-256": sign(MERGED, key)}
+            answer = httpx.post(f"{service.url}/webhook", content=MERGED, headers=headers, trust_env=False)
+            assert answer.status_code == 404
+        assert service.looks.asked == [None]
+        assert service.health.status_code == 200
