@@ -49,7 +49,7 @@ def granting(request: ClusterRequest, namespace: str | None) -> str:
 
 def account_command(request: ClusterRequest) -> str:
     """Applies the pipeline's account on a cluster, for the namespaces of a run."""
-    words = ["python", "-m", "deployments.openshift.account", *request.namespaces]
+    words = ["python", "-m", "deployments.openshift.account", *(request.namespaces or ("NAMESPACE",))]
     words += ["--service-account", request.service_account]
     if request.reviewer_token != "secret":  # noqa: S105 - a mode, not a token
         words += ["--reviewer-token", request.reviewer_token]
