@@ -36,7 +36,7 @@ class ConnectionFileError(CommandError):
 
     def __init__(self, file: Path, problems: list[str]) -> None:
         self.problems = problems
-        super().__init__("\n".join([f"{file}: nothing was saved", *(f"  {line}" for line in problems)]))
+        super().__init__("\n".join([f"{file}: nothing was done", *(f"  {line}" for line in problems)]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,9 @@ def policy_command(request: ClusterRequest, *allow: str, namespace: str | None =
 def the_policy(request: ClusterRequest, *allow: str, namespace: str | None = None) -> str:
     """The policy of the pipeline's token in words, with the command; arguments as of `policy_command`."""
     command = policy_command(request, *allow, namespace=namespace)
+    every = f"for all clusters of a file: --connections FILE instead of {request.target}"
     writing = "; without --read-only for runs that are no plan" if request.plan_only else ""
-    return f"the policy that `{command}` prints (with the token's other clusters{writing})"
+    return f"the policy that `{command}` prints ({every}{writing})"
 
 
 def granting(request: ClusterRequest, namespace: str | None) -> str:

@@ -70,7 +70,7 @@ async def test_nothing_is_saved_when_one_connection_is_wrong(
     file.write_text(file.read_text() + "clusters:\n  smaug:\n    kubeconfig: {file: absent}\n")
     refused = connect(file, PREFECT_API_URL=prefect_harness.api_url)
     assert refused.returncode == 1
-    assert "nothing was saved" in refused.stderr
+    assert "nothing was done" in refused.stderr
     assert "clusters.smaug.kubeconfig: the file" in refused.stderr
     assert "Traceback" not in refused.stderr
     with pytest.raises(ValueError, match="Unable to find block document"):
