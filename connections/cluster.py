@@ -11,6 +11,7 @@ from connections.fields import HIDDEN, checked_by
 from runbook.addresses import check_address
 from runbook.errors import InvalidInput, PrerequisiteMissing
 from runbook.hosts import same_api_server
+from runbook.names import check_name
 from systems.openshift import OpenShift
 from systems.openshift.kubeconfig import parse_kubeconfig
 from systems.trust import certificates
@@ -23,6 +24,9 @@ class ClusterConnection(Block):
     _block_type_slug: ClassVar[str] = "cluster-connection"
     model_config = HIDDEN
 
+    env: str | None = Field(
+        default=None, description="Its environment, as the folder above its own is called; runs must have it."
+    )
     kubeconfig: SecretStr = Field(description="A kubeconfig with a token or a client certificate, as YAML.")
     context: str | None = Field(default=None, description="Context in it; else its current-context.")
     host_for_vault: str | None = Field(
@@ -39,6 +43,7 @@ class ClusterConnection(Block):
         "name than its folder's.",
     )
 
+    _names = checked_by(lambda value, field: check_name(field, value), "env")
     _addresses = checked_by(check_address, "host_for_vault")
     _certificates = checked_by(certificates, "ca_cert_for_vault")
 

@@ -1,5 +1,7 @@
 """Make or update the connections of an installation: ``python -m deployments.connect FILE``.
 
+``--check`` logs in everywhere, asks for all that enabling the clusters takes, and saves nothing.
+
 All is checked first, and nothing is saved unless all is well. Running it again updates the Blocks, so the
 file stays the source of truth; a connection that is no longer in the file is left alone.
 """
@@ -13,7 +15,8 @@ from pathlib import Path
 import httpx
 
 from deployments.commands import CommandError, prefect_server
-from deployments.connection_file import NamedConnection, read_connections
+from deployments.connection_check import as_text, ask
+from deployments.connection_file import NamedConnection, read_connections, read_targets
 
 
 def save(connections: list[NamedConnection]) -> None:
@@ -42,19 +45,31 @@ def main() -> None:
     """Do it, or end the process with what is in the way."""
     parser = argparse.ArgumentParser(prog="python -m deployments.connect", description=__doc__)
     parser.add_argument("file", type=Path, help="see deployments/connections.example.yaml")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--check", action="store_true", help="ask each system, save nothing")
+    only.add_argument("--dry-run", action="store_true", help="look at the file alone, save nothing")
     parser.add_argument(
-        "--check", action="store_true", help="check the file and its references, save nothing"
+        "--read-only", action="store_true", help="with --check: for runs that only plan, which need less"
     )
     options = parser.parse_args()
     try:
         connections = read_connections(options.file)
         if options.check:
+            prefect_server()
+            rows = ask(read_targets(options.file)[0], connections, read_only=options.read_only)
+            print(as_text(rows))
+            sys.exit(int(any(row.status == "failed" for row in rows)))
+        elif options.dry_run:
             for connection in connections:
                 print(f"would save {connection}")
         else:
             save(connections)
     except CommandError as error:
         sys.exit(str(error))
+    except httpx.HTTPError as error:
+        sys.exit(
+            f"The Prefect server at {prefect_server()} does not answer ({type(error).__name__}: {error})."
+        )
 
 
 if __name__ == "__main__":

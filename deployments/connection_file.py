@@ -23,7 +23,7 @@ from connections.fields import problems_of
 from deployments.commands import CommandError
 from runbook.documents import DuplicateKey, document_of
 from runbook.errors import EnablementError, InvalidInput
-from runbook.names import check_name
+from runbook.names import Cluster, check_name
 
 _SECTIONS: dict[str, type[Block]] = {"vault": VaultConnection, "gitops": GitOpsRepository}
 _CLUSTERS = "clusters"
@@ -36,7 +36,7 @@ class ConnectionFileError(CommandError):
 
     def __init__(self, file: Path, problems: list[str]) -> None:
         self.problems = problems
-        super().__init__("\n".join([f"{file}: nothing was saved", *(f"  {line}" for line in problems)]))
+        super().__init__("\n".join([f"{file}: nothing was done", *(f"  {line}" for line in problems)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,25 @@ class _Reader:
             return
         for name, values in clusters.items():
             self._read_connection(f"{_CLUSTERS}.{name}", ClusterConnection, values, str(name))
+
+    def read_targets(self, document: Any) -> tuple[tuple[Cluster, ...], str]:
+        given = document if isinstance(document, Mapping) else {}
+        vault, clusters = given.get("vault"), given.get(_CLUSTERS)
+        namespace = vault.get("namespace") if isinstance(vault, Mapping) else None
+        targets = []
+        for name, values in (clusters if isinstance(clusters, Mapping) else {}).items():
+            env = values.get("env") if isinstance(values, Mapping) else None
+            where = f"{_CLUSTERS}.{name}.env"
+            if env is None:
+                self.problems.append(f"{where}: is missing; the folder above the cluster's own is called so")
+                continue
+            try:
+                targets.append(Cluster(str(self._resolve(where, env, secret=False)), str(name)))
+            except InvalidInput as error:
+                self.problems.append(f"{where}: {error}")
+        if not targets and not self.problems:
+            self.problems.append(f"{_CLUSTERS}: names no cluster")
+        return tuple(targets), self._resolve("vault.namespace", namespace, secret=False) or ""
 
     def _read_connection(self, where: str, block_class: type[Block], values: Any, name: str) -> None:
         if not isinstance(values, Mapping):
@@ -160,8 +179,29 @@ def read_connections(file: Path, environ: Mapping[str, str] = os.environ) -> lis
     Raises:
         ConnectionFileError: with everything that is wrong.
     """
+    reader = _Reader(file.resolve().parent, environ)
+    reader.read(_document(file))
+    if reader.problems:
+        raise ConnectionFileError(file, reader.problems)
+    return reader.connections
+
+
+def read_targets(file: Path, environ: Mapping[str, str] = os.environ) -> tuple[tuple[Cluster, ...], str]:
+    """The clusters of a file, and the namespace of Vault; its secrets need not be there yet.
+
+    Raises:
+        ConnectionFileError: it names no cluster, or not the environment of one.
+    """
+    reader = _Reader(file.resolve().parent, environ)
+    found = reader.read_targets(_document(file))
+    if reader.problems:
+        raise ConnectionFileError(file, reader.problems)
+    return found
+
+
+def _document(file: Path) -> Any:
     try:
-        document = document_of(file.read_text("utf-8"), unique_keys=True)
+        return document_of(file.read_text("utf-8"), unique_keys=True)
     except OSError as error:
         raise ConnectionFileError(file, [f"cannot be read: {error.strerror}"]) from error
     except (yaml.YAMLError, ValueError) as error:
@@ -170,8 +210,3 @@ def read_connections(file: Path, environ: Mapping[str, str] = os.environ) -> lis
         place = f"line {mark.line + 1}: " if mark else ""
         what = "a key stands there twice" if isinstance(error, DuplicateKey) else "is not YAML"
         raise ConnectionFileError(file, [f"{place}{what}"]) from None
-    reader = _Reader(file.resolve().parent, environ)
-    reader.read(document)
-    if reader.problems:
-        raise ConnectionFileError(file, reader.problems)
-    return reader.connections

@@ -34,8 +34,9 @@ def policy_command(request: ClusterRequest, *allow: str, namespace: str | None =
 def the_policy(request: ClusterRequest, *allow: str, namespace: str | None = None) -> str:
     """The policy of the pipeline's token in words, with the command; arguments as of `policy_command`."""
     command = policy_command(request, *allow, namespace=namespace)
+    every = f"for all clusters of a file: --connections FILE instead of {request.target}"
     writing = "; without --read-only for runs that are no plan" if request.plan_only else ""
-    return f"the policy that `{command}` prints (with the token's other clusters{writing})"
+    return f"the policy that `{command}` prints ({every}{writing})"
 
 
 def granting(request: ClusterRequest, namespace: str | None) -> str:
@@ -49,7 +50,7 @@ def granting(request: ClusterRequest, namespace: str | None) -> str:
 
 def account_command(request: ClusterRequest) -> str:
     """Applies the pipeline's account on a cluster, for the namespaces of a run."""
-    words = ["python", "-m", "deployments.openshift.account", *request.namespaces]
+    words = ["python", "-m", "deployments.openshift.account", *(request.namespaces or ("NAMESPACE",))]
     words += ["--service-account", request.service_account]
     if request.reviewer_token != "secret":  # noqa: S105 - a mode, not a token
         words += ["--reviewer-token", request.reviewer_token]

@@ -1,6 +1,9 @@
 """Print the policy of the pipeline's own token.
 
-    python -m deployments.vault.policy emea/ember --oidc-accessor ACCESSOR --group emea=ID
+    python -m deployments.vault.policy --connections connections.yaml --oidc-accessor ACCESSOR --group emea=ID
+
+for the clusters of a file of connections, whose secrets need not be there yet; or with clusters instead:
+``emea/ember emea/flint``.
 
 The policy names each path that enabling these clusters needs and pins the values that may be written there,
 so that whoever gets hold of the token cannot raise it. What such a person can still reach stands in
@@ -14,11 +17,15 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
+from deployments.commands import CommandError
+from deployments.connection_file import read_targets
 from deployments.vault.hcl import policy_text
 from runbook.by_hand import administrators_command
 from runbook.errors import InvalidInput
@@ -46,6 +53,7 @@ def pipeline_policy(
     namespace: str = "",
     *,
     read_only: bool = False,
+    connections: str = "",
 ) -> str:
     """The policy's text.
 
@@ -58,6 +66,7 @@ def pipeline_policy(
         groups: id of the administrators' group by environment, of the one whose alias runs may write.
         namespace: Vault's, in which the policy is to be written; the text says so.
         read_only: for runs that only plan: nothing in Vault can be changed with it.
+        connections: the file that has named the clusters; the text says so.
 
     Raises:
         InvalidInput: a value is not what it should be, two clusters share a name in Vault, or there are
@@ -88,7 +97,15 @@ def pipeline_policy(
     purpose = "plan what enabling them changes" if read_only else "enable them"
     head = [
         f"The pipeline's own token, to {purpose}: {', '.join(map(str, targets))}. Made by:",
-        command_line(targets, oidc_accessor, scopes, extras, groups, namespace, read_only=read_only),
+        command_line(
+            [f"--connections {shlex.quote(connections)}"] if connections else targets,
+            oidc_accessor,
+            scopes,
+            extras,
+            groups,
+            namespace,
+            read_only=read_only,
+        ),
         *(
             [f"To be written in the namespace {namespace}: export VAULT_NAMESPACE={namespace}"]
             if namespace
@@ -103,7 +120,7 @@ def pipeline_policy(
 
 
 def command_line(
-    targets: Sequence[Cluster],
+    targets: Sequence[object],
     oidc_accessor: str,
     scopes: Sequence[PolicyScope],
     extras: Sequence[Extra],
@@ -206,7 +223,10 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("targets", nargs="+", type=_target, metavar="ENV/CLUSTER")
+    parser.add_argument("targets", nargs="*", type=_target, metavar="ENV/CLUSTER")
+    parser.add_argument(
+        "--connections", default="", metavar="FILE", help="has the clusters, and the namespace of Vault"
+    )
     parser.add_argument(
         "--oidc-accessor",
         required=True,
@@ -239,17 +259,23 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--namespace", default="", help="Vault's, in which the policy is to be written")
     options = parser.parse_args(arguments)
+    if bool(options.targets) == bool(options.connections):
+        parser.error("give either ENV/CLUSTER or --connections")
     try:
+        targets, namespace = (
+            read_targets(Path(options.connections)) if options.connections else (options.targets, "")
+        )
         policy = pipeline_policy(
-            tuple(dict.fromkeys(options.targets)),
+            tuple(dict.fromkeys(targets)),
             options.oidc_accessor,
             tuple(dict.fromkeys(options.policy_scope or ("env",))),
             tuple(dict.fromkeys(options.allow)),
             dict(options.group),
-            options.namespace,
+            options.namespace or namespace,
+            connections=options.connections,
             read_only=options.read_only,
         )
-    except InvalidInput as error:
+    except (CommandError, InvalidInput) as error:
         parser.error(str(error))
     sys.stdout.write(policy)
     return 0

@@ -104,7 +104,7 @@ def ask_cluster(
     table.rights_are_named_by(RIGHTS)
     table.check(ROUTER, lambda: _router(client))
     expected = connection.infrastructure_name or request.cluster
-    table.check(identity(request), lambda: _infrastructure(client, request, expected))
+    table.check(identity(request), lambda: _infrastructure(client, request, expected, connection.env))
     served = table.get(STORES, lambda: client.served_versions(SECRET_STORE_CRD))
     if served is not None:
         answers.served_versions = served
@@ -228,8 +228,17 @@ def _further_rights(optional: int, denied: Sequence[ClusterRight], request: Clus
     return f"{optional} rights"
 
 
-def _infrastructure(client: OpenShift, request: ClusterRequest, expected: str) -> str | Check:
+def _infrastructure(
+    client: OpenShift, request: ClusterRequest, expected: str, env: str | None
+) -> str | Check:
     """Whether the connection leads to the cluster that the run is for."""
+    if env not in {None, request.env}:
+        raise InvalidInput(
+            "input",
+            f"env={request.env!r}",
+            f"is not that of the ClusterConnection {request.cluster_connection!r}, {env}",
+            "Correct it, or the env of the connection.",
+        )
     try:
         infrastructure = client.infrastructure()
     except AccessDenied:

@@ -140,6 +140,8 @@ def _look_into(
         git.skip(EDITS, "something in the repository is missing")
     elif vault is None:
         git.skip(EDITS, "Vault's address is not known")
+    elif not request.namespaces:
+        git.skip(EDITS, "no namespace is named")
     else:
         settings = store_settings(vault, served_versions)
         with Kustomize() as kustomize:

@@ -55,9 +55,9 @@ async def test_it_makes_and_updates_a_connection(prefect_harness: PrefectServer,
     assert "hunter2" not in made.stdout + made.stderr + updated.stdout + updated.stderr
 
 
-async def test_a_check_saves_nothing(prefect_harness: PrefectServer, tmp_path: Path) -> None:
+async def test_a_dry_run_saves_nothing(prefect_harness: PrefectServer, tmp_path: Path) -> None:
     file = write(tmp_path, {"name": "vault-only-checked", "address": "https://one.example"})
-    checked = connect(file, "--check", PREFECT_API_URL=prefect_harness.api_url)
+    checked = connect(file, "--dry-run", PREFECT_API_URL=prefect_harness.api_url)
     assert (checked.returncode, checked.stdout) == (0, "would save vault-connection/vault-only-checked\n")
     with pytest.raises(ValueError, match="Unable to find block document"):
         await VaultConnection.aload("vault-only-checked")
@@ -70,7 +70,7 @@ async def test_nothing_is_saved_when_one_connection_is_wrong(
     file.write_text(file.read_text() + "clusters:\n  smaug:\n    kubeconfig: {file: absent}\n")
     refused = connect(file, PREFECT_API_URL=prefect_harness.api_url)
     assert refused.returncode == 1
-    assert "nothing was saved" in refused.stderr
+    assert "nothing was done" in refused.stderr
     assert "clusters.smaug.kubeconfig: the file" in refused.stderr
     assert "Traceback" not in refused.stderr
     with pytest.raises(ValueError, match="Unable to find block document"):

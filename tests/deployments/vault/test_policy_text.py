@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hcl2
 import pytest
+import yaml
 
 from deployments.vault.hcl import policy_text
 from deployments.vault.policy import pipeline_policy
@@ -56,6 +57,34 @@ def test_the_command_prints_what_vault_takes_and_how_it_was_made(vault: VaultSer
     assert vault.request("GET", "sys/policies/acl/printed")["data"]["policy"] == printed.stdout
 
 
+def test_a_file_of_connections_names_clusters_and_namespace_before_its_secrets_are_there(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "connections.yaml"
+    clusters = {
+        "ember": {"env": "emea", "kubeconfig": {"file": "absent"}},
+        "smaug": {"env": "moc", "kubeconfig": {"file": "absent"}},
+    }
+    vault = {"address": "https://one.example", "namespace": "team", "token": {"env": "NOT_SET"}}
+    file.write_text(yaml.safe_dump({"vault": vault, "clusters": clusters}, sort_keys=False))
+    options = ("--connections", str(file), "--oidc-accessor", ACCESSOR)
+    printed = command(tmp_path, *options)
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout == pipeline_policy(
+        [EMBER, SMAUG], ACCESSOR, namespace="team", connections=str(file)
+    )
+    assert f"# python -m deployments.vault.policy {' '.join(options)} --namespace team\n" in printed.stdout
+    assert "export VAULT_NAMESPACE=team" in printed.stdout
+    other = command(tmp_path, *options, "--namespace", "another")
+    assert "export VAULT_NAMESPACE=another" in other.stdout
+
+    del clusters["smaug"]["env"]
+    file.write_text(yaml.safe_dump({"vault": vault, "clusters": clusters}))
+    refused = command(tmp_path, *options)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "clusters.smaug.env: is missing" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -63,7 +92,9 @@ def test_the_command_prints_what_vault_takes_and_how_it_was_made(vault: VaultSer
         (["emea/Ember"], "cluster='Ember': is not a name"),
         (["emea/a/b"], "cluster='a/b': is not a name"),
         (["emea/ember", "--policy-scope", "all"], "invalid choice: 'all'"),
-        ([], "required: ENV/CLUSTER"),
+        (["--oidc-accessor", ACCESSOR], "give either ENV/CLUSTER or --connections"),
+        ([*CLUSTERS, "--connections", "a"], "give either ENV/CLUSTER or --connections"),
+        (["--connections", "/absent.yaml", "--oidc-accessor", ACCESSOR], "cannot be read: No such file"),
         (["emea/ember"], "required: --oidc-accessor"),
         *(
             (["emea/ember", "--oidc-accessor", text], "is not the accessor")

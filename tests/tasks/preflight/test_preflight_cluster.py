@@ -201,6 +201,14 @@ def test_a_cluster_may_call_itself_otherwise_than_its_folder_if_the_connection_s
     assert row(found, "The connection is infra").status == "ok"
 
 
+def test_a_run_has_the_environment_that_the_connection_names(installation: Installation) -> None:
+    assert failed(installation.ask("cluster", cluster__env="emea")) == []
+    found = installation.ask("cluster", cluster__env="apac")
+    refused(
+        found, ["The connection is ember"], InvalidInput, "env='emea': is not that of the ClusterConnection"
+    )
+
+
 def test_where_there_is_no_openshift_identity_and_router_are_not_checked(
     installation: Installation, tmp_path: Path
 ) -> None:
