@@ -12,7 +12,7 @@ from tasks.diagnose import diagnose_login
 
 @in_words
 @flow(name="diagnose-cluster", flow_run_name="diagnose {env}/{cluster}")
-def diagnose_cluster(
+async def diagnose_cluster(
     cluster: form.Cluster,
     env: form.Env,
     namespaces: form.Namespaces,

@@ -213,16 +213,7 @@ def _propose(
     if pull.mergeable is False:
         troubles["conflict"] = f"it conflicts with {repository.base_branch}"
     tell_troubles(github, pull, troubles)
-    return Proposed(
-        branch,
-        number=pull.number,
-        url=pull.url,
-        state=pull.state,
-        head=pull.head_sha,
-        shared=shared,
-        troubles=tuple(troubles.values()),
-        text=pull.body,
-    )
+    return replace(_as_found(request, pull, shared=shared), troubles=tuple(troubles.values()))
 
 
 def _push(

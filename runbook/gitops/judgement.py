@@ -122,8 +122,11 @@ def built_namespaces(overlay: Built, request: ClusterRequest) -> frozenset[str]:
 
 def store_namespaces(overlay: Built) -> frozenset[str]:
     """The namespaces for which an overlay builds a SecretStore of our name."""
-    stores = [item for item in overlay.objects("SecretStore") if name_of(item) == SECRET_STORE]
-    return frozenset(key_of(item).namespace for item in stores)
+    return frozenset(key_of(item).namespace for item in _our_stores(overlay))
+
+
+def _our_stores(overlay: Built) -> list[Manifest]:
+    return [item for item in overlay.objects("SecretStore") if name_of(item) == SECRET_STORE]
 
 
 def _deploying(built: Built, folder: str) -> list[Manifest]:
@@ -212,7 +215,7 @@ def _objects(builds: Builds, request: ClusterRequest) -> _Verdict:
 def _stores(overlay: Built, request: ClusterRequest, settings: StoreSettings) -> _Verdict:
     """Where the SecretStores of our name lead that the namespaces get, whoever brings them."""
     meant = VaultStore.meant(request, settings.server, settings.ca_pem, settings.namespace)
-    stores = [item for item in overlay.objects("SecretStore") if name_of(item) == SECRET_STORE]
+    stores = _our_stores(overlay)
     served = settings.served_versions
     versions = [(key_of(store), str(store.get("apiVersion")).rpartition("/")[2]) for store in stores]
     unserved = [f"{key} in {version}" for key, version in versions if version not in served]
