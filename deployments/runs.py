@@ -141,9 +141,11 @@ class Follower:
         return newest
 
     def _tell_steps(self) -> None:
-        for step in self._client.read_task_runs(
-            flow_run_filter=self._only, sort=TaskRunSort.EXPECTED_START_TIME_ASC
-        ):
+        # The newest: the server gives 200 at once, and each look of a run that waits adds some.
+        newest = self._client.read_task_runs(
+            flow_run_filter=self._only, sort=TaskRunSort.EXPECTED_START_TIME_DESC
+        )
+        for step in reversed(newest):
             if step.state_name and step.state_name not in _NOT_WORTH_A_LINE:
                 self._tell(step.id, step.name, step.state_name)
 
