@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,6 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run
 
 from change.artifacts import DATA, artifact_key, show, shown
-from runbook.moments import now_in_words
 from runbook.names import Subject
 from runbook.plan import Plan, plan_sha256
 
@@ -38,12 +38,8 @@ def publish_plan(subject: Subject, plan: Plan) -> None:
     carried_out = bool(card and (card.description or "").startswith(_CARRIED_OUT))
     landed = not plan.files and any(one["files"] for one in plans_of_run(subject, UUID(flow_run.id)))
     if not (card and (carried_out or landed)):
-        show(
-            "plan",
-            subject,
-            plan.markdown(),
-            f"Plan {plan.sha256[:12]}: everything that this run will change.",
-        )
+        words = f"Plan {plan.sha256[:12]}: everything that this run will change."
+        show("plan", subject, plan.markdown(), words)
     Artifact(
         type=DATA,
         key=artifact_key(_KIND, subject),
@@ -58,7 +54,7 @@ def show_carried_out(subject: Subject, plan: Mapping[str, Any], how: str, at: st
     words = f"{_CARRIED_OUT}{read.sha256[:12]}: {how}"
     card = shown("plan", subject)
     if card is None or card.description != words:
-        mark = f"> ✅ **{how[0].upper()}{how[1:]}**, {at or now_in_words()}.\n\n"
+        mark = f"> ✅ **{how[0].upper()}{how[1:]}**, {at or f'{datetime.now(UTC):%Y-%m-%d %H:%M} UTC'}.\n\n"
         show("plan", subject, mark + read.markdown(), words)
 
 

@@ -5,11 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
-def now_in_words() -> str:
-    """This minute, for people."""
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def from_epoch(seconds: object) -> datetime | None:
     """Seconds since 1970 as UTC; None for what is no moment that a calendar has, whatever was sent."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
