@@ -4,7 +4,7 @@ Where a pull request was needed, its merge is the approval, and the plan is the 
 whichever run, because runs for one cluster share a pull request. Whoever brings the change to the base branch
 another way approves the same plan; it is then no merge that the records name. Where none was needed, it is
 the first plan that this run published, or with ``approve=True`` the one that a person approved in the run's
-form.
+form; one that changes nothing needs nobody.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from change.results import Checked, Landing, Proposed
 from change.runbook import Runbook
 from change.step import look
 from runbook.approval import ApprovedPlan
+from runbook.changes import pending
 from runbook.errors import PlanMoved, PrerequisiteMissing
 from runbook.foreign_text import markdown, plain
 from runbook.plan import changes_of, plan_sha256, what_changes
@@ -94,6 +95,10 @@ def find_approved_plan(
         plan = find_plan(asked.subject, sha256)
         approver = "a person, in the form of the run"
         how = f"approved by {approver}"
+    elif not pending(changes_of(own[-1])):
+        plan = own[-1]
+        sha256 = plan_sha256(plan)
+        how = "it changes nothing"
     else:
         return None
     if plan is None:

@@ -43,6 +43,7 @@ class ClusterRequest(BaseModel):
     merge_timeout: str | None = None
     adopt: tuple[str, ...] = ()
     plan_only: bool = False
+    # On where `prefect.yaml` deploys it. Off here: runs from before that have no such parameter, and go on.
     approve: bool = False
     vault: str = "vault"
     gitops: str = "gitops"

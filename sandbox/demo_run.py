@@ -60,6 +60,7 @@ class DemoRun:
         self._seen: dict[str, str] = {}
         self._flow_state = ""
         self._announced: PullRequest | None = None
+        self._asked = False
         self._woken = 0
         self._began = time.monotonic()
         stores = seconds_for_stores(options.kubeconfig)
@@ -71,6 +72,8 @@ class DemoRun:
                 "env": options.env,
                 "namespaces": list(options.namespaces),
                 "store_timeout": f"{stores:.0f}s",
+                # Where the change has landed already, nobody is there who would fill in a form.
+                "approve": not options.auto,
             },
         )
 
@@ -166,6 +169,9 @@ class DemoRun:
             return
         pull = self._installation.github.newest_pull_request()
         if pull is None:
+            if not self._asked:
+                self._asked = True
+                self._say(f"\nThe run waits for an approval of its plan: press Resume in\n  {self.url}")
             return
         if self._announced is None:
             self._announced = pull

@@ -180,6 +180,8 @@ def realize_config(
     change = request.config.compare_with(vault.kubernetes_config(mount), api)
     if change.action == "none" and not login_fails_by_the_config(vault, openshift, request, api):
         return change, None
+    if change.action != "none":
+        given.check([change])
     if request.reviewer_token == "token-request":  # noqa: S105 - a mode, not a token
         # What the cluster issues cannot be taken back, so that it is not asked for what may not be written.
         given.check_rights([compare()])

@@ -221,3 +221,7 @@ async def test_with_approve_only_a_person_who_ticks_it_lets_the_shown_plan_throu
     assert await run.go() == "Completed", run.error
     assert len(world.pulls()) == 1
     assert world.vault.request("GET", ROLE)["data"]["token_ttl"] == 7200
+
+    # What changes nothing waits for nobody.
+    assert await run.again() == "Completed", run.error
+    assert "is carried out: it changes nothing." in await run.logs()

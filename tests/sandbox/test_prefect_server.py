@@ -54,6 +54,14 @@ def test_what_is_deployed_is_what_prefect_yaml_says(prefect_server: PrefectServe
     assert enable["work_pool_name"] == WORK_POOL
     assert enable["parameter_openapi_schema"]["required"] == ["cluster", "env", "namespaces"]
     assert enable["schedules"] == []
+    # What an installation decides once; a run may say otherwise.
+    assert enable["parameters"] == {"approve": True, "policy_scope": "env", "sync_timeout": "1h"}
+    assert api.deployment("enable-namespace/enable-namespace")["parameters"] == enable["parameters"]
+    for given, approve in (({}, True), ({"approve": False}, False)):
+        names = {"cluster": "ember", "env": "emea", "namespaces": ["web"]}
+        run = api.create_flow_run("enable-cluster/enable-cluster", names | given)
+        assert api.flow_run(run)["parameters"]["approve"] is approve
+        api.request("DELETE", f"/flow_runs/{run}")
     # Resolved by each worker when a run starts: no path of this machine is stored.
     assert enable["pull_steps"][1:] == [
         {"prefect.deployments.steps.set_working_directory": {"directory": "{{ $ENABLEMENT_CHECKOUT }}"}}

@@ -192,7 +192,7 @@ def test_a_namespace_that_is_terminating_is_waited_for(tmp_path: Path) -> None:
     namespace = Identity("v1", "Namespace", "", "vault-enablement")
     lines: list[str] = []
     with (
-        KubernetesApi(tmp_path / "kubernetes", controller_delay=1.0) as api,
+        KubernetesApi(tmp_path / "kubernetes", controller_delay=3.0) as api,
         Cluster(api.admin_kubeconfig) as cluster,
     ):
         for _ in range(2):
