@@ -265,7 +265,7 @@ class Installation(Started):
                 "api_url": self._repository["api_url"],
                 "token": {"file": str(self._directory / "github-token")},
             },
-            "clusters": {self._options.cluster: cluster},
+            "clusters": {self._options.cluster: {"env": self._options.env, **cluster}},
         }
         file.write_text(yaml.safe_dump(content, sort_keys=False))
         return file
