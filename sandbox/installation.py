@@ -23,6 +23,7 @@ import yaml
 
 from sandbox.certificates import write_private
 from sandbox.cluster_account import ClusterAccount
+from sandbox.demo_env import write_environment
 from sandbox.demo_options import DemoOptions
 from sandbox.environment import CHECKOUT, clean_environment
 from sandbox.fixture_repository import make_repository
@@ -125,7 +126,7 @@ class Installation(Started):
         cluster = self._make_account(admin_kubeconfig)
         self._start_agent(admin_kubeconfig)
         file = self._write_connections(vault, cluster)
-        self._write_environment(vault, cluster, file)
+        write_environment(self._directory / "demo.env", self.prefect.api_url, vault, cluster, file)
         self._timed("Prefect server", self.prefect.wait_until_ready, self.prefect.ui_url)
         self.prefect.start_worker(wait=False)
         connect = "deployments.connect"
@@ -269,19 +270,6 @@ class Installation(Started):
         }
         file.write_text(yaml.safe_dump(content, sort_keys=False))
         return file
-
-    def _write_environment(self, vault: dict[str, Any], cluster: dict[str, Any], connections: Path) -> None:
-        """Where everything is, for a shell; a secret is the file that holds it."""
-        lines = {
-            "PREFECT_API_URL": self.prefect.api_url,
-            "VAULT_ADDR": vault["address"],
-            "VAULT_CACERT": vault.get("ca_cert", {}).get("file", ""),
-            "VAULT_TOKEN": f"$(cat '{vault['token']['file']}')",
-            "KUBECONFIG": cluster["kubeconfig"]["file"],
-            "CONNECTIONS": str(connections),
-        }
-        text = "".join(f'export {name}="{value}"\n' for name, value in lines.items())
-        (self._directory / "demo.env").write_text(text)
 
     def _printed(self, module: str, *arguments: str) -> str:
         """What one of the project's own commands prints. As a process: what it needs to know of the pipeline,
