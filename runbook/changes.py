@@ -24,6 +24,9 @@ else put there, which stays. ``different``: ours, and a part of it is missing or
 ``foreign``: somebody else's; never overwritten, and touched only as far as a parameter of the run says.
 """
 
+FOUND_AS_SAID = ("absent", "same", "different")
+"""What "created", "as wanted" and "updated" say already."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.changes import Action, Change, Difference, pending, shown
+from runbook.changes import FOUND_AS_SAID, Action, Change, Difference, pending, shown
 from runbook.foreign_text import block, code, markdown
 
 
@@ -127,7 +127,7 @@ def what_changes(changes: Sequence[Change]) -> str:
         fields, text = _fields(change)
         texts += text
         note = f" ({markdown(change.note)})" if change.note else ""
-        found = f", was {change.found}" if change.found not in {"absent", "same", "different"} else ""
+        found = f", was {change.found}" if change.found not in FOUND_AS_SAID else ""
         lines.append(f"- {code(change.object)} {_HAPPENS[change.action]}{found}{note}: {fields}")
     return "\n".join([*lines, *texts]) or "Nothing."
 

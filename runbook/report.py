@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runbook.changes import Change
+from runbook.changes import FOUND_AS_SAID, Change
 from runbook.diagnosis.record import ReviewerRecord
 from runbook.foreign_text import code, markdown
 from runbook.names import SECRET_STORE, SECRETS_MOUNT
@@ -145,4 +145,5 @@ def _written(one: Written) -> str:
 
 
 def _line(words: str, found: str, note: str) -> str:
-    return "; ".join(filter(None, (f"- {words}", f"was {found}" if found else "", markdown(note))))
+    before = f"was {found}" if found not in {"", *FOUND_AS_SAID} else ""
+    return "; ".join(filter(None, (f"- {words}", before, markdown(note))))
