@@ -78,6 +78,7 @@ class World:
             "cluster": self.cluster,
             "env": "emea",
             "namespaces": ["payments", "web"],
+            "approve": False,
             "sync_timeout": "1s",
             "store_timeout": "1s",
             "vault": f"vault-{self.suffix}",

@@ -26,7 +26,10 @@ EXPECTED = (
     (r"IntegrityError: disk full", "a test has the server's database refuse a report"),
     (r"HeaderParsingError", "a test cuts an answer off in its head, and urllib3 says so"),
     (r"\| prefect\.(engine|runner)", "a test kills a run's process, or deletes the run below it"),
-    (r"\| prefect\.[\s\S]*ObjectNotFound", "a test deletes a run that a worker has taken up already"),
+    (
+        r"\| prefect\.[\s\S]*(ObjectNotFound|Flow run with id \S+ not found)",
+        "a test deletes a run that a worker has taken up already",
+    ),
     (r"WebSocketDisconnect", "a test kills a worker, and the server logs that its channel is gone"),
 )
 """Errors in the logs of the session's processes, each with the reason why it is none of ours."""

@@ -60,7 +60,7 @@ def look_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: P
     repository, vault = connect.gitops_repository(asked), connect.vault_connection(asked)
     if proposal.complete_at:
         return _landed(asked, repository, proposal, proposal.complete_at)
-    served_versions = checked.served_versions
+    served_versions, looked_at = checked.served_versions, datetime.now(UTC)
     with repository.clone() as base:
         edits = runbook.missing(base.tree, asked, repository, vault, served_versions)
         lacking = unmet(base.tree, proposal.wanted)
@@ -87,7 +87,7 @@ def look_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: P
     )
     for path, why in lacking.items():
         get_run_logger().info("%s: %s", plain(path), plain(why))
-    if record.why_of_time(datetime.now(UTC)):
+    if record.why_of_time(looked_at):
         raise NotMerged(
             "GitHub",
             f"pull request #{proposal.number}",

@@ -89,7 +89,7 @@ def test_a_merge_that_was_reverted_does_not_open_it_until_it_lands_again(waiting
 def test_a_change_that_was_edited_before_its_merge_does_not_open_it_and_a_new_run_takes_it(
     waiting: AtTheGate, begin: Start
 ) -> None:
-    waiting.push_to_branch(lambda text: text.replace("server:", "server: https://elsewhere.example #"), STORE)
+    waiting.push_to_branch(lambda text: text.replace("spec:\n", "spec:\n  refreshInterval: 30\n", 1), STORE)
     assert waiting.woken() == "Suspended"
     waiting.world.merge()
     assert waiting.woken() == "Suspended"
@@ -98,7 +98,16 @@ def test_a_change_that_was_edited_before_its_merge_does_not_open_it_and_a_new_ru
     waiting.world.sync()
     again = begin()
     assert again.rest() == "Completed", again.log()
-    assert "is Ready: not proved: server is https://elsewhere.example" in again.artifact("report")
+    assert "logs in at ember-k8s" in again.artifact("report")
+
+
+def test_a_store_that_was_made_to_lead_elsewhere_before_its_merge_ends_the_run(waiting: AtTheGate) -> None:
+    waiting.push_to_branch(lambda text: text.replace("server:", "server: https://elsewhere.example #"), STORE)
+    assert waiting.woken() == "Suspended"
+    waiting.world.merge()
+    assert waiting.woken() == "Failed"
+    assert waiting.said("payments, web: server is https://elsewhere.example, not https://"), waiting.log()
+    assert waiting.said("a SecretStore that is there is never rewritten"), waiting.log()
 
 
 def test_a_closed_pull_request_ends_it_and_once_reopened_and_merged_a_retry_goes_on(
