@@ -142,6 +142,7 @@ def test_without_a_plan_the_rows_are_printed_that_are_in_the_way(deployment: UUI
     assert "Its policies" not in said
 
 
+@pytest.mark.long
 def test_a_run_that_waits_is_3_and_is_followed_to_its_end_with_wait(deployment: UUID, command: Any) -> None:
     with worker(deployment):
         code, said = command("runs-of-tests", "-p", "cluster=ember", "-p", "waits=true")

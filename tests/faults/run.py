@@ -105,7 +105,7 @@ def run(scene: Scene, call: Callable[[str, Callable[[], Any]], Any] = at_once, *
         if not approved:
             checked = call("preflight", steps.preflight)
             proposal = call("open the pull request", lambda: steps.open_pull_request(checked))
-            if not call("check the merge", lambda: steps.check_merge(checked, proposal)):
+            if not call("look for the merge", lambda: steps.check_merge(checked, proposal)):
                 return WAITS
             approved = plan_of(proposal.text) or ""
         steps.find_plan(approved)

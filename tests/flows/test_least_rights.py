@@ -48,6 +48,7 @@ async def test_a_run_passes_with_the_printed_rights_alone(
     assert "Nothing; everything was as wanted." in await report_of(again)
 
 
+@pytest.mark.long
 async def test_a_plan_passes_with_rights_that_change_nothing(world: World) -> None:
     accessor = world.vault.request("GET", "sys/auth")["data"]["oidc/"]["accessor"]
     manifests = yaml.safe_dump_all(account_manifests(["payments", "web"], read_only=True))

@@ -34,6 +34,7 @@ def kinds(found: list[Artifact]) -> Counter[str]:
     return Counter((card.key or "").removesuffix("-emea-ember") for card in found)
 
 
+@pytest.mark.long
 async def test_a_run_has_one_card_of_each_kind_however_often_it_is_woken(world: World) -> None:
     run = await at_the_gate(world)
     for _ in range(2):

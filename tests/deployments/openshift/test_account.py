@@ -188,6 +188,7 @@ def test_removing_the_account_leaves_nothing_of_it(tmp_path: Path) -> None:
             assert cluster.get(role) is None
 
 
+@pytest.mark.long
 def test_a_namespace_that_is_terminating_is_waited_for(tmp_path: Path) -> None:
     namespace = Identity("v1", "Namespace", "", "vault-enablement")
     lines: list[str] = []
