@@ -39,14 +39,15 @@ def ask(
     together.check("Clusters do not share a name", apart)
     rows = together.rows
     for target in targets:
-        request = EnableRequest(
+        wanted = EnableRequest(
             cluster=target.name,
             env=target.env,
             namespaces=("any",),
             cluster_connection=target.name,
             plan_only=read_only,
-            # Which namespaces there will be, each run says.
-        ).model_copy(update={"namespaces": ()})
+        )
+        # Only a run says for which namespaces it is, so that nothing is asked of any here.
+        request = wanted.model_copy(update={"namespaces": ()})
         found = investigate(ENABLE_CLUSTER, Connections(vault, repository, clusters[target.name]), request)
         rows += [
             replace(row, system=f"{row.system} {target}") if row.system == "OpenShift" else row

@@ -25,8 +25,7 @@ class ClusterRunbook(Runbook):
 
     Attributes:
         edits: what a tree lacks of the change, by the run's parameters, the repository's layout, what goes
-        into
-            a SecretStore, and a way to build folders.
+            into a SecretStore, and a way to build folders.
     """
 
     edits: Callable[[Tree, Any, Layout, StoreSettings, BuildFolders], tuple[FileEdit, ...]]
