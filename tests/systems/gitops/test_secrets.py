@@ -14,6 +14,8 @@ from pydantic import SecretStr
 
 from runbook.errors import AccessDenied, Conflict, EnablementError, TransientError, UnexpectedAnswer
 from runbook.gitops import FileEdit
+from systems.git_command import GitCommand, Remote
+from systems.git_refusals import GitError
 from systems.gitops import GitOpsClone
 from tests.systems.gitops.git_server import TOKEN, GitServer, propose_in, script, serve
 
@@ -114,6 +116,18 @@ def test_a_fork_on_another_server_does_not_get_the_repositorys_token(
 ) -> None:
     with pytest.raises(EnablementError):
         server.propose(push_url=elsewhere.url())
+
+    assert set(elsewhere.logins) == {None}
+
+
+def test_a_server_to_which_git_goes_by_itself_does_not_get_the_token(
+    server: GitServer, elsewhere: GitServer, tmp_path: Path
+) -> None:
+    # As it does for what a partial clone lacks, in the middle of a push to a fork.
+    command = GitCommand(tmp_path, timeout=30)
+    command.run("init", "--quiet", "--bare", str(command.folder))
+    with pytest.raises(GitError, match="ls-remote"):
+        command.run("ls-remote", elsewhere.url(), remote=Remote(server.url(), TOKEN))
 
     assert set(elsewhere.logins) == {None}
 
