@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -28,24 +31,50 @@ PATIENCE = 300.0
 
 _PAUSE = 2.0
 
+_PAGE = 50
+"""Artifacts a request; a plan has some kilobytes."""
+
 
 def artifact_key(kind: str, subject: Subject) -> str:
     """For example ``plan-moc-smaug``. Keys are lower-case letters, digits and hyphens."""
     return f"{kind}-{subject.key}"
 
 
+def published(*keys: str, run: UUID | None = None, types: tuple[str, ...] = ()) -> Iterator[Card]:
+    """The artifacts with one of these keys, newest first.
+
+    Args:
+        keys: see `artifact_key`. Those of different clusters can be alike: a/b-c and a-b/c.
+        run: only those of this flow run.
+        types: only those of one of these types.
+    """
+    wanted: dict[str, Any] = {"key": {"any_": list(keys)}}
+    if run:
+        wanted["flow_run_id"] = {"any_": [run]}
+    if types:
+        wanted["type"] = {"any_": list(types)}
+    seen, more = 0, True
+    while more:
+        with get_client(sync_client=True) as client:
+            page = client.read_artifacts(
+                artifact_filter=ArtifactFilter.model_validate(wanted),
+                sort=ArtifactSort.CREATED_DESC,
+                limit=_PAGE,
+                offset=seen,
+            )
+        yield from page
+        seen, more = seen + len(page), len(page) == _PAGE
+
+
+def content(artifact: Card) -> Any:
+    """What an artifact holds, if that is JSON; some clients keep it as text."""
+    return json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
+
+
 def shown(kind: str, subject: Subject, type_: str = "markdown") -> Card | None:
     """The card of this kind that this run has published; None if it has not yet."""
-    wanted = {
-        "key": {"any_": [artifact_key(kind, subject)]},
-        "flow_run_id": {"any_": [flow_run.id]},
-        "type": {"any_": [type_]},
-    }
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(
-            artifact_filter=ArtifactFilter.model_validate(wanted), sort=ArtifactSort.CREATED_DESC, limit=1
-        )
-    return found[0] if found else None
+    cards = published(artifact_key(kind, subject), run=UUID(str(flow_run.id)), types=(type_,))
+    return next(cards, None)
 
 
 def show(

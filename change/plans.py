@@ -6,26 +6,20 @@ and its text names one plan.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import Artifact
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter
-from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run
 
-from change.artifacts import DATA, artifact_key, show, shown
+from change.artifacts import DATA, artifact_key, content, published, show, shown
 from runbook.names import Subject
 from runbook.plan import Plan, plan_sha256
 
 _KIND = "plan-data"
 _CARRIED_OUT = "Carried out: plan "
-_PAGE = 50
-"""Artifacts a request; a plan has some kilobytes."""
 
 
 def publish_plan(subject: Subject, plan: Plan) -> None:
@@ -68,26 +62,13 @@ def find_plan(subject: Subject, sha256: str) -> dict[str, Any] | None:
 
 def plans_of_run(subject: Subject, run: UUID) -> list[dict[str, Any]]:
     """All plans that a run has published, oldest first: one each time it was started, resumed or retried."""
-    return [*_published(subject, flow_run_id={"any_": [run]})][::-1]
+    return [*_published(subject, run)][::-1]
 
 
-def _published(subject: Subject, **further: Any) -> Iterator[dict[str, Any]]:
+def _published(subject: Subject, run: UUID | None = None) -> Iterator[dict[str, Any]]:
     """Newest first."""
-    wanted = {"key": {"any_": [artifact_key(_KIND, subject)]}, **further}
-    seen = 0
-    with get_client(sync_client=True) as client:
-        while True:
-            page = client.read_artifacts(
-                artifact_filter=ArtifactFilter.model_validate(wanted),
-                sort=ArtifactSort.CREATED_DESC,
-                limit=_PAGE,
-                offset=seen,
-            )
-            for artifact in page:
-                plan = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
-                # Keys of different clusters can be alike: a/b-c and a-b/c.
-                if isinstance(plan, dict) and plan.get("cluster") == str(subject):
-                    yield plan
-            if len(page) < _PAGE:
-                return
-            seen += len(page)
+    for artifact in published(artifact_key(_KIND, subject), run=run):
+        plan = content(artifact)
+        # Keys of different clusters can be alike: a/b-c and a-b/c.
+        if isinstance(plan, dict) and plan.get("cluster") == str(subject):
+            yield plan

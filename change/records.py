@@ -18,14 +18,12 @@ from uuid import UUID
 import httpx
 from prefect import get_run_logger
 from prefect.artifacts import Artifact
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter
-from prefect.client.schemas.sorting import ArtifactSort
+from prefect.client.schemas.objects import Artifact as Card
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import deployment, flow_run
 
-from change.artifacts import DATA, artifact_key, keep, show
+from change.artifacts import DATA, artifact_key, content, keep, published, show
 from change.asked import Asked
 from connections import GitOpsRepository
 from runbook import records
@@ -136,26 +134,17 @@ def written_to_vault(asked: Asked, run: UUID) -> tuple[Written, ...]:
     return tuple(Written.read(one) for one in _records(asked, run) if one["system"] == "Vault")
 
 
-def record_keys(subject: Subject) -> list[str]:
-    """Keys of the artifacts that hold records; an older version had another one."""
-    return [artifact_key(_KIND, subject), artifact_key("records", subject)]
+def record_artifacts(subject: Subject, run: UUID | None = None) -> Iterator[Card]:
+    """The artifacts that hold records, newest first; an older version had another key and type."""
+    keys = artifact_key(_KIND, subject), artifact_key("records", subject)
+    return published(*keys, run=run, types=(DATA, "json"))
 
 
 def _records(asked: Asked, run: UUID) -> list[dict[str, Any]]:
-    wanted = {
-        "key": {"any_": record_keys(asked.subject)},
-        "flow_run_id": {"any_": [run]},
-        "type": {"any_": [DATA, "json"]},
-    }
     found: list[dict[str, Any]] = []
-    with get_client(sync_client=True) as client:
-        artifacts = client.read_artifacts(
-            artifact_filter=ArtifactFilter.model_validate(wanted), sort=ArtifactSort.CREATED_DESC
-        )
-    for artifact in reversed(artifacts):
-        kept: Any = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
+    for artifact in [*record_artifacts(asked.subject, run)][::-1]:
         # An artifact whose answer was lost may have been published twice.
-        found += [record for record in kept if record not in found]
+        found += [record for record in content(artifact) if record not in found]
     return found
 
 

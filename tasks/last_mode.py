@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from uuid import UUID
 
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import ArtifactFilter, FlowFilter, FlowFilterName, FlowRunFilter
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
-from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
+from prefect.client.schemas.sorting import FlowRunSort
 from pydantic import ValidationError
 
-from change.artifacts import DATA
-from change.records import record_keys
+from change.records import record_artifacts
 from runbook.errors import EnablementError
 from runbook.request import EnableRequest
 from tasks.runbooks import ENABLE_CLUSTER
@@ -50,7 +50,7 @@ def as_enabled(request: EnableRequest) -> tuple[EnableRequest, str]:
 def _runs(request: EnableRequest) -> Iterator[FlowRun]:
     completed = {"state": {"type": {"any_": ["COMPLETED"]}}, "name": {"any_": [f"enable {request.target}"]}}
     with get_client(sync_client=True) as client:
-        for which in (completed, {"id": {"any_": _writers(client, request)}}):
+        for which in (completed, {"id": {"any_": _writers(request)}}):
             yield from client.read_flow_runs(
                 flow_filter=FlowFilter(name=FlowFilterName(any_=[ENABLE_CLUSTER.flow])),
                 flow_run_filter=FlowRunFilter.model_validate(which),
@@ -59,18 +59,11 @@ def _runs(request: EnableRequest) -> Iterator[FlowRun]:
             )
 
 
-def _writers(client: SyncPrefectClient, request: EnableRequest) -> list[UUID]:
+def _writers(request: EnableRequest) -> list[UUID]:
     """Runs of which a record says that they wrote to the cluster's mount."""
-    records = client.read_artifacts(
-        artifact_filter=ArtifactFilter.model_validate(
-            {"key": {"any_": record_keys(request.target)}, "type": {"any_": [DATA, "json"]}}
-        ),
-        sort=ArtifactSort.CREATED_DESC,
-        limit=_RECENT,
-    )
     return [
         one.flow_run_id
-        for one in records
+        for one in islice(record_artifacts(request.target), _RECENT)
         if one.flow_run_id and f'"auth/{request.target.mount}/' in json.dumps(one.data).replace("\\", "")
     ]
 

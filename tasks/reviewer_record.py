@@ -6,24 +6,23 @@ ServiceAccount is still the same, and whether somebody has written another one s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
+from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import Artifact as Kept
-from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run
 
-from change.artifacts import DATA, artifact_key, keep
+from change.artifacts import DATA, artifact_key, content, keep, published
 from runbook.diagnosis.record import ReviewerRecord
 from runbook.hosts import same_api_server
 from runbook.request import ClusterRequest
 
 _RECENT = 20
-"""Records to look through: those of other Vaults stand under the same key."""
+"""Reports to look through: those for other Vaults stand under the same key."""
 
 
 def keep_record(request: ClusterRequest, record: Mapping[str, str], place: str) -> None:
@@ -47,15 +46,8 @@ def keep_record(request: ClusterRequest, record: Mapping[str, str], place: str) 
 
 def find_record(request: ClusterRequest) -> ReviewerRecord | None:
     """The latest record for the cluster in this Vault; None if no run has left one."""
-    key = artifact_key("reviewer", request.target)
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(
-            artifact_filter=ArtifactFilter.model_validate({"key": {"any_": [key]}}),
-            sort=ArtifactSort.CREATED_DESC,
-            limit=_RECENT,
-        )
-    for artifact in found:
-        rows = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
+    for artifact in published(artifact_key("reviewer", request.target)):
+        rows = content(artifact)
         if not isinstance(rows, list) or not rows or rows[0].get("vault") != request.vault:
             continue
         record = ReviewerRecord.read(rows[0], proved=_is_proved(request, artifact))
@@ -66,16 +58,11 @@ def find_record(request: ClusterRequest) -> ReviewerRecord | None:
 
 def _is_proved(request: ClusterRequest, kept: Kept) -> bool:
     """Whether a run for this Vault has come to its report, after a proved login, since a record was kept."""
-    key = artifact_key("report", request.target)
+    reports = islice(published(artifact_key("report", request.target)), _RECENT)
+    # Of several attempts of a run, the last has brought the report up to date.
+    since = [one for one in reports if one.updated and kept.created and one.updated > kept.created]
+    whose = {"id": {"any_": [one.flow_run_id for one in since if one.flow_run_id]}}
     with get_client(sync_client=True) as client:
-        reports = client.read_artifacts(
-            artifact_filter=ArtifactFilter.model_validate({"key": {"any_": [key]}}),
-            sort=ArtifactSort.CREATED_DESC,
-            limit=_RECENT,
-        )
-        # Of several attempts of a run, the last has brought the report up to date.
-        since = [one for one in reports if one.updated and kept.created and one.updated > kept.created]
-        whose = {"id": {"any_": [one.flow_run_id for one in since if one.flow_run_id]}}
         runs = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(whose)) if since else []
     return any(run.parameters.get("vault", request.vault) == request.vault for run in runs)
 
