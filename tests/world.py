@@ -14,6 +14,7 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import TERMINAL_STATES
+from prefect.states import Cancelled
 
 from bench import world
 from bench.world import REPOSITORY
@@ -24,11 +25,15 @@ class World(world.World):
     """What a test needs to drive and to look at."""
 
     def forget_runs_under_way(self) -> None:
-        """Delete the runs that have not ended: the server outlives this world, and others' runs see them."""
-        ended = {"state": {"type": {"not_any_": sorted(TERMINAL_STATES)}}}
+        """Cancel the runs that have not ended: the server outlives this world, and others' runs see them.
+
+        They are not deleted: the server records what their tasks did a little later, and a worker may have
+        taken one up; both log an error for each run that is not there any more.
+        """
+        under_way = {"state": {"type": {"not_any_": sorted(TERMINAL_STATES)}}}
         with get_client(sync_client=True) as client:
-            for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(ended)):
-                client.delete_flow_run(run.id)
+            for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(under_way)):
+                client.set_flow_run_state(run.id, Cancelled(), force=True)
 
     def land_by_hand(self, directory: Path) -> None:
         """Bring the proposed change to ``main`` as a person does; its pull request stays open."""
