@@ -1,9 +1,11 @@
-"""Make the kubeconfig of the pipeline's account: ``python -m deployments.openshift.kubeconfig ADMIN OUTPUT``.
+"""Make the kubeconfig of the pipeline's account from an administrator's:
 
-ADMIN is the kubeconfig of somebody who may read the account's token Secret (as `oc config view --minify
---flatten --raw` prints it); OUTPUT is written with the account's token and nothing of the administrator's,
-readable by its owner only. The token goes from the cluster into the file: it is in no argument and is not
-printed. Put the file into the ClusterConnection: ``kubeconfig: {file: ember.kubeconfig}``.
+    oc config view --minify --flatten --raw | python -m deployments.openshift.kubeconfig ember.kubeconfig
+
+The administrator is somebody who may read the account's token Secret; what is read from the standard input
+need not lie in a file. OUTPUT is written with the account's token alone, readable by its owner only. The
+token goes from the cluster into the file: it is in no argument and is not printed. Put the file into the
+ClusterConnection: ``kubeconfig: {file: ember.kubeconfig}``.
 
 The token of the Secret lives as long as the Secret: deleting it ends the token. ``--lifetime 720h`` asks for
 a token that ends by itself instead (TokenRequest), after which the file has to be made anew.
@@ -25,7 +27,7 @@ from pydantic import SecretStr
 
 from deployments.openshift.account import ACCOUNT, NAMESPACE, TOKEN_SECRET
 from runbook.durations import seconds
-from runbook.errors import EnablementError, InvalidInput, NotYetSynced, PrerequisiteMissing
+from runbook.errors import EnablementError, NotYetSynced, PrerequisiteMissing
 from systems.openshift import OpenShift
 from systems.openshift.kubeconfig import parse_kubeconfig
 
@@ -99,26 +101,21 @@ def write_for_owner(file: Path, text: str) -> None:
         raise
 
 
-def _read_admin(file: Path) -> OpenShift:
-    subject = f"ADMIN={str(file)!r}"
-    try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            "input", subject, f"cannot be read ({type(error).__name__})", "Name a kubeconfig."
-        ) from None
-    return OpenShift(parse_kubeconfig(text, subject))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Write the file; returns 0, or 1 after saying what is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m deployments.openshift.kubeconfig", description=__doc__)
-    parser.add_argument("admin", type=Path, metavar="ADMIN", help="kubeconfig of an administrator")
+    parser = argparse.ArgumentParser(
+        prog="python -m deployments.openshift.kubeconfig",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="replaced if it is there")
     parser.add_argument("--lifetime", default="", help="ask for a token that ends, for example 720h")
     options = parser.parse_args(arguments)
+    if sys.stdin.isatty():
+        parser.error("pipe an administrator's kubeconfig in: oc config view --minify --flatten --raw | ...")
+    given = sys.stdin.buffer.read().decode(errors="replace")
     try:
-        with _read_admin(options.admin) as admin:
+        with OpenShift(parse_kubeconfig(given, "the kubeconfig on the standard input")) as admin:
             text, end = account_kubeconfig(admin, options.lifetime)
         write_for_owner(options.output, text)
     except EnablementError as error:

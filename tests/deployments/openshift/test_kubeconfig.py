@@ -62,6 +62,15 @@ def apply_account(run: Command) -> None:
     )
 
 
+def make_kubeconfig(
+    run: Command, api: KubernetesApi, file: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
+    """As the documents have it, with what ``kubectl config view`` prints on the standard input."""
+    view = ("config", "view", "--minify", "--flatten", "--raw", "--kubeconfig")
+    admin = run("kubectl", *view, str(api.admin_kubeconfig)).stdout
+    return run("deployments.openshift.kubeconfig", str(file), *options, text=admin)
+
+
 @pytest.mark.parametrize(
     ("options", "end"),
     [
@@ -75,7 +84,7 @@ def test_the_commands_make_a_kubeconfig_with_these_rights(
     apply_account(run)
     file = tmp_path / "ember.kubeconfig"
     file.write_text("an older one, readable by all")
-    made = run("deployments.openshift.kubeconfig", str(api.admin_kubeconfig), str(file), *options)
+    made = make_kubeconfig(run, api, file, *options)
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith(f"{file}: vault-enablement/pipeline at {api.url}; the token ends ")
     assert made.stdout.strip().endswith(end)
@@ -95,7 +104,7 @@ def test_the_commands_make_a_kubeconfig_with_these_rights(
 
 def test_without_an_account_the_command_says_what_to_apply(run: Command, tmp_path: Path) -> None:
     with KubernetesApi(tmp_path / "empty") as empty:
-        made = run("deployments.openshift.kubeconfig", str(empty.admin_kubeconfig), str(tmp_path / "out"))
+        made = make_kubeconfig(run, empty, tmp_path / "out")
     assert made.returncode == 1
     assert "Secret vault-enablement/pipeline-token: is not there" in made.stderr
     assert "python -m deployments.openshift.account" in made.stderr
@@ -112,9 +121,7 @@ def test_without_an_account_the_command_says_what_to_apply(run: Command, tmp_pat
 def test_what_is_no_kubeconfig_is_said_and_not_quoted(
     run: Command, tmp_path: Path, text: str, words: str
 ) -> None:
-    admin = tmp_path / "admin"
-    admin.write_text(text)
-    made = run("deployments.openshift.kubeconfig", str(admin), str(tmp_path / "out"))
+    made = run("deployments.openshift.kubeconfig", str(tmp_path / "out"), text=text)
     assert made.returncode == 1
     assert words in made.stderr
     assert "sha256~secret" not in made.stderr
@@ -123,6 +130,6 @@ def test_what_is_no_kubeconfig_is_said_and_not_quoted(
 def test_a_file_that_cannot_be_written_is_said(run: Command, api: KubernetesApi, tmp_path: Path) -> None:
     apply_account(run)
     out = tmp_path / "nowhere" / "out"
-    made = run("deployments.openshift.kubeconfig", str(api.admin_kubeconfig), str(out))
+    made = make_kubeconfig(run, api, out)
     assert made.returncode == 1
     assert f"{out} cannot be written: No such file or directory" in made.stderr
