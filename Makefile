@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	"$$candidate" -c '$(FITS)' >/dev/null 2>&1 && { command -v "$$candidate"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-env test test-further test-all lint format bench lock clean
+.PHONY: help install install-dev deploy demo demo-env test test-further test-all lint format bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,16 @@ $(VENV)/%.installed: %.lock
 install: $(VENV)/requirements.installed ## Make .venv with what the pipeline runs with, pinned by hash
 
 install-dev: $(INSTALLED) ## The same with what sandbox, tests and lint need; other targets do it by themselves
+
+CONNECTIONS ?= connections.yaml
+PREFECT := $(BIN)/prefect --no-prompt
+
+# The job template fixes the command of each run, so that none can bring its own. A pool that is there is left alone.
+deploy: $(VENV)/requirements.installed ## Save the connections in Prefect, make the work pool, deploy the flows
+	$(BIN)/python -m deployments.connect $(CONNECTIONS)
+	@$(PREFECT) work-pool inspect enablement >/dev/null 2>&1 || \
+	$(PREFECT) work-pool create enablement --type process --base-job-template deployments/work-pool.json
+	$(PREFECT) deploy --all
 
 demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 plays the reviewer too
 	@$(BIN)/python -m sandbox.demo

@@ -108,6 +108,27 @@ def test_a_python_that_is_named_and_does_not_fit_is_refused(copy: Path) -> None:
     assert "No fitting Python: /no/such/python is" in failed.stderr
 
 
+@pytest.mark.parametrize(("there", "made"), [(True, 0), (False, 1)], ids=["a pool is there", "no pool yet"])
+def test_deploy_saves_connections_and_deployments_and_leaves_a_work_pool_alone(
+    copy: Path, there: bool, made: int
+) -> None:
+    programs = copy / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "prefect"):  # each says how it was called; none of them asks a server
+        program = programs / name
+        program.write_text(f'#!/bin/sh\necho "$*" >> calls\ntest "$3" != inspect -o {int(there)} = 1\n')
+        program.chmod(0o755)
+    (copy / ".venv" / "requirements.installed").touch()
+    result = make(copy, "deploy", "CONNECTIONS=other.yaml")
+    assert result.returncode == 0, result.stderr
+    connect, inspect, *created, deploy = (copy / "calls").read_text().splitlines()
+    assert connect == "-m deployments.connect other.yaml"
+    assert inspect == "--no-prompt work-pool inspect enablement"
+    template = "--base-job-template deployments/work-pool.json"
+    assert created == [f"--no-prompt work-pool create enablement --type process {template}"] * made
+    assert deploy == "--no-prompt deploy --all"
+
+
 def test_the_help_lists_what_people_need(copy: Path) -> None:
     listed = {line.split()[0] for line in make(copy, "help").stdout.splitlines()}
-    assert {"demo", "test", "test-all", "lint", "bench", "lock", "clean"} <= listed
+    assert {"deploy", "demo", "test", "test-all", "lint", "bench", "lock", "clean"} <= listed
