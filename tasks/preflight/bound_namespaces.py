@@ -21,7 +21,7 @@ def bound_namespaces(seen: Seen, request: ClusterRequest, stores: frozenset[str]
     """
     target = request.target
     if stores is None:
-        return Check(NAMESPACES, "not checked", "the overlay of the cluster cannot be built")
+        return Check(NAMESPACES, "not checked", "the overlay of the cluster was not built")
     (ours,) = request.objects_of(Role)
     if why := ours.unknown(seen):
         return Check(NAMESPACES, "not checked", why)

@@ -322,7 +322,7 @@ def test_mounts_whose_config_we_may_not_read_are_said_not_to_be_checked(installa
             "only Git has new, which the role does not bind;",
         ),
         "no role": (None, {"shop"}, "ok", "there is no role yet"),
-        "no overlay": ("payments", None, "not checked", "the overlay of the cluster cannot be built"),
+        "no overlay": ("payments", None, "not checked", "the overlay of the cluster was not built"),
     },
 )
 def test_namespaces_that_only_git_or_only_the_role_has_are_a_warning(
