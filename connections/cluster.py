@@ -25,22 +25,21 @@ class ClusterConnection(Block):
     model_config = HIDDEN
 
     env: str | None = Field(
-        default=None, description="Its environment, as the folder above its own is called; runs must have it."
+        default=None, description="Its environment: the folder above the cluster's. Runs must name the same."
     )
     kubeconfig: SecretStr = Field(description="A kubeconfig with a token or a client certificate, as YAML.")
-    context: str | None = Field(default=None, description="Context in it; else its current-context.")
+    context: str | None = Field(default=None, description="Context to use; by default its current-context.")
     host_for_vault: str | None = Field(
         default=None,
-        description="API server as Vault reaches it, with https://; else the kubeconfig's server.",
+        description="API server as Vault reaches it, with https://; by default the kubeconfig's server.",
     )
     ca_cert_for_vault: str | None = Field(
         default=None,
-        description="CA of the API server as Vault reaches it, PEM; else the kubeconfig's.",
+        description="CA of the API server as Vault reaches it, PEM; by default the kubeconfig's.",
     )
     infrastructure_name: str | None = Field(
         default=None,
-        description="What the cluster calls itself (oc get infrastructure cluster), where that is another "
-        "name than its folder's.",
+        description="The cluster's own name (oc get infrastructure cluster), if not that of its folder.",
     )
 
     _names = checked_by(lambda value, field: check_name(field, value), "env")
@@ -82,7 +81,7 @@ class ClusterConnection(Block):
                 "OpenShift",
                 "ca_cert_for_vault of the ClusterConnection",
                 "is empty and the kubeconfig has no certificate-authority-data",
-                "Give the CA that signed the API server's certificate; Vault checks against it alone.",
+                "Set it to the CA that signed the API server's certificate; Vault trusts no other.",
             )
         host = self.host_for_vault or client.host
         return host, ca_pem, client.proxy if same_api_server(host, client.host) else ""

@@ -35,19 +35,19 @@ class GitOpsRepository(Block):
     repository: str = Field(description="<owner>/<name> on GitHub.", pattern=r"^[\w.-]+/[\w.-]+$")
     base_branch: str = Field(default="master", description="The branch that ArgoCD deploys.")
     api_url: str = Field(
-        default="https://api.github.com", description="GitHub's API; of a GitHub Enterprise: .../api/v3."
+        default="https://api.github.com", description="GitHub's API; of GitHub Enterprise: .../api/v3."
     )
     token: SecretStr = Field(
-        description="Fine-grained token with contents and pull requests read and write on the repository."
+        description="Fine-grained token: contents and pull requests, read and write, on the repository."
     )
     fork: str | None = Field(
         default=None,
-        description="Owner of the fork to propose from, where we may not push to the repository.",
+        description="Owner of the fork to propose from, if the token may not push to the repository.",
     )
-    ca_cert: str | None = Field(default=None, description="CA of a GitHub Enterprise server, PEM.")
+    ca_cert: str | None = Field(default=None, description="CA of the GitHub Enterprise server, PEM.")
     author_name: str = Field(default="Vault enablement", description="Author of the commits.")
     author_email: str = Field(
-        default="vault-enablement@users.noreply.github.com", description="E-mail of that author."
+        default="vault-enablement@users.noreply.github.com", description="E-mail address of the author."
     )
     layout: Layout = Field(default_factory=Layout, description="Where things are in the repository.")
 
@@ -59,7 +59,7 @@ class GitOpsRepository(Block):
     @model_validator(mode="after")
     def _is_one_repository(self) -> Self:
         if is_other_repository(self.url, self.repository, self.api_url):
-            msg = f"`url` is not that of `repository`, {self.repository}: name one repository"
+            msg = f"`url` and `repository`, {self.repository}, are not the same repository"
             raise ValueError(msg)
         return self
 

@@ -22,7 +22,7 @@ _TOKEN_PREFIXES = ("hvs.", "hvb.", "s.", "b.")
 """Of Vault's and OpenBao's tokens; a secret id has none."""
 
 
-_GRANT = "Give the token the right to it, or put one that has not ended into the VaultConnection."
+_GRANT = "Give the token this right, or put one that has not expired into the VaultConnection."
 
 
 class VaultConnection(Block):
@@ -42,16 +42,15 @@ class VaultConnection(Block):
         examples=["https://vault.example.com:8200"],
     )
     ca_cert: str | None = Field(
-        default=None, description="CA that signed Vault's certificate, PEM. The machine's store if not given."
+        default=None, description="CA that signed Vault's certificate, PEM; by default the machine's store."
     )
     namespace: str | None = Field(
         default=None,
-        description="Vault namespace, where there are any: of the pipeline's token, the secrets and all that "
-        "a run writes.",
+        description="Vault namespace, if any: of the token, the secrets and all that a run writes.",
     )
     token: SecretStr | None = Field(default=None, description="A Vault token with the pipeline's policy.")
-    approle_role_id: str | None = Field(default=None, description="Role id, to log in by AppRole.")
-    approle_secret_id: SecretStr | None = Field(default=None, description="Secret id, to log in by AppRole.")
+    approle_role_id: str | None = Field(default=None, description="Role ID, to log in by AppRole.")
+    approle_secret_id: SecretStr | None = Field(default=None, description="Secret ID, to log in by AppRole.")
     approle_mount: str = Field(default="approle", description="Path of the AppRole auth mount.")
     kubernetes_role: str | None = Field(
         default=None, description="Role, to log in as the ServiceAccount of the worker's own pod."
@@ -59,19 +58,19 @@ class VaultConnection(Block):
     kubernetes_mount: str = Field(default="kubernetes", description="Path of that Kubernetes auth mount.")
     kubernetes_token_path: str = Field(
         default="/var/run/secrets/kubernetes.io/serviceaccount/token",
-        description="File with the pod's token; another one where a projected volume brings it.",
+        description="File with the pod's token; change it if a projected volume has it elsewhere.",
     )
     pinned_policy: bool = Field(
         default=True,
-        description="Whether the policy of our token pins values, as deployments.vault.policy prints it. "
-        "Without pins, a run writes its values together with those of others; with them, it names the "
-        "command for an administrator.",
+        description="Whether the token's policy pins values, as deployments.vault.policy prints it. If not, "
+        "a run may itself write its values together with those of others; else it names the command for a "
+        "Vault administrator.",
     )
     address_for_clusters: str | None = Field(
-        default=None, description="Vault as the clusters reach it (in the SecretStore); else `address`."
+        default=None, description="Vault as the clusters reach it (SecretStore); by default `address`."
     )
     ca_cert_for_clusters: str | None = Field(
-        default=None, description="CA for the SecretStore, PEM; else `ca_cert`. Empty text: none at all."
+        default=None, description="CA for the SecretStore, PEM; by default `ca_cert`. Empty: none."
     )
 
     _addresses = checked_by(partial(check_address, http="loopback"), "address", "address_for_clusters")
@@ -85,7 +84,8 @@ class VaultConnection(Block):
     def _has_one_login(self) -> Self:
         given = [name for name in ("token", "approle_role_id", "kubernetes_role") if getattr(self, name)]
         if len(given) != 1:
-            msg = f"give exactly one of token, approle_role_id and kubernetes_role; given: {given or 'none'}"
+            names = ", ".join(given) or "none"
+            msg = f"give exactly one of token, approle_role_id and kubernetes_role; given: {names}"
             raise ValueError(msg)
         if self.approle_role_id and not self.approle_secret_id:
             msg = "approle_role_id needs approle_secret_id"
@@ -159,7 +159,7 @@ class VaultConnection(Block):
             raise PrerequisiteMissing(
                 "Vault",
                 f"auth/{self.kubernetes_mount}/login",
-                f"this worker has no ServiceAccount token at {self.kubernetes_token_path} ({error.strerror})",
+                f"cannot read the ServiceAccount token {self.kubernetes_token_path} ({error.strerror})",
                 "Run the worker in a pod, name the file in kubernetes_token_path, or log in by token or "
                 "AppRole.",
             ) from None
@@ -169,19 +169,18 @@ class VaultConnection(Block):
         secret_id = self.approle_secret_id.get_secret_value() if self.approle_secret_id else ""
         if secret_id.startswith(_TOKEN_PREFIXES):
             return (
-                "approle_secret_id looks like the token that wraps a secret id: run `vault unwrap` with it "
-                "and put the secret_id into the VaultConnection."
+                "approle_secret_id looks like a wrapping token: run `vault unwrap` with it, and put the "
+                "secret_id into the VaultConnection."
             )
         return (
-            "The role id is of no role there, or the secret id is of another role, has expired or was used "
-            "as often as it may be. Make a new one, `vault write -f "
-            f"auth/{self.approle_mount}/role/NAME/secret-id`, and put it into the VaultConnection. Each step "
-            "logs in: secret_id_num_uses of the role should be 0."
+            "The role ID belongs to no role, or the secret ID belongs to another role, has expired or was "
+            f"used up. Make a new one, `vault write -f auth/{self.approle_mount}/role/NAME/secret-id`, and "
+            "put it into the VaultConnection. Each step logs in: set secret_id_num_uses of the role to 0."
         )
 
     def _remedy_for_kubernetes(self) -> str:
         return (
-            f"Check that the role {self.kubernetes_role!r} is there and bound to the ServiceAccount and the "
-            f"namespace of the worker's pod, and that auth/{self.kubernetes_mount}/config leads to the "
-            "cluster that the worker runs on."
+            f"Check that the role {self.kubernetes_role!r} exists and binds the ServiceAccount and namespace "
+            f"of the worker's pod, and that auth/{self.kubernetes_mount}/config points to the cluster that "
+            "the worker runs on."
         )

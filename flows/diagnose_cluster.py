@@ -25,15 +25,15 @@ async def diagnose_cluster(
     """Find out why a cluster's login to Vault does not work, or prove that it does.
 
     Asks Vault, the cluster and the operator, publishes every question with its answer, and writes nothing
-    anywhere. Completed means that the login works; else the run fails with the cause and the remedy.
+    anywhere. The run completes if the login works; else it fails with the cause and the remedy.
 
     Args:
-        cluster: The cluster, as its folder in the GitOps repository is called.
-        env: Its environment: the folder above it.
-        namespaces: Namespaces whose starter ServiceAccount should log in.
-        policy_scope: With which scope the cluster was enabled, where no run of it is on record.
+        cluster: Name of the cluster's folder in the GitOps repository.
+        env: Name of the folder above the cluster's.
+        namespaces: Namespaces whose starter ServiceAccount logs in.
+        policy_scope: The value with which the cluster was enabled; used if no run of it is on record.
         service_account: The starter ServiceAccount.
-        reviewer_token: In which mode it was enabled, where no run of it is on record.
+        reviewer_token: The value with which the cluster was enabled; used if no run of it is on record.
         vault: Name of the VaultConnection.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.
 

@@ -65,31 +65,30 @@ async def enable_cluster(
     alias, auth mount, config and role in Vault, and proves that the login works.
 
     Args:
-        cluster: As its folder in the GitOps repository is called.
-        env: The folder above the cluster's.
+        cluster: Name of the cluster's folder in the GitOps repository.
+        env: Name of the folder above the cluster's.
         namespaces: Namespaces whose starter ServiceAccount may fetch secrets; at least one, no '*'.
-        plan_only: Publish the plan and end; nothing is written anywhere.
+        plan_only: Publish the plan and end; write nothing.
         approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
-        policy_scope: 'env': the role reads the secrets of all clusters of the environment, as the runbook
-            has it. 'cluster': those of this cluster only.
-        service_account: The ServiceAccount, made in each of these namespaces, that may fetch secrets.
-        token_ttl: How long a session of the operator lasts in Vault, for example '90m'; at most 87600h.
-        reviewer_token: With it Vault asks the cluster about logins. 'secret': a named token Secret in the
-            pull request. 'token-request': asked of the cluster, with the lifetime below.
-        reviewer_token_lifetime: Of a 'token-request' token, at most 87600h; the cluster may shorten it. Run
-            again before it ends.
-        secret_store_api: Of a new SecretStore. 'auto': the newest that the cluster serves.
-        adopt: Objects of Vault that are somebody else's and shall be taken as they stand, for example
-            'policy/moc-kv-r'. Never overwrites.
-        move_alias: Move the administrators' alias to their group even if it belongs to another group that
-            somebody made.
-        cluster_moved: Lead the cluster's auth mount to the API server of the connection even if it leads to
-            another one and no record says that it is ours: the cluster was installed anew, or its API has
-            moved. Never while a role of another environment is on it.
+        policy_scope: 'env': the role may read the secrets of all clusters of the environment, as in the
+            runbook. 'cluster': those of this cluster only.
+        service_account: The starter ServiceAccount, which may fetch secrets; created in each namespace.
+        token_ttl: TTL of the operator's Vault token, for example '90m'; at most 87600h.
+        reviewer_token: Source of the token with which Vault calls TokenReview. 'secret': a token Secret that
+            the pull request adds. 'token-request': the cluster's TokenRequest, with the lifetime below.
+        reviewer_token_lifetime: Of a 'token-request' token, at most 87600h; the cluster may shorten it. Start
+            a new run before it expires.
+        secret_store_api: API version of a new SecretStore. 'auto': the newest that the cluster serves.
+        adopt: Vault objects of somebody else to adopt as they stand, for example 'policy/moc-kv-r'. They are
+            not overwritten.
+        move_alias: Move the administrators' alias to their group, even from another group that somebody made.
+        cluster_moved: Point the cluster's auth mount to the API server of the ClusterConnection, even if it
+            points to another one and no record says that it is ours: the cluster was reinstalled, or its API
+            has moved. Refused while a role of another environment is on the mount.
         merge_timeout: How long to wait for the merge, for example '336h', at most 87600h; for ever if empty.
         sync_timeout: How long to wait, after the merge, until ArgoCD has synced; at most 87600h.
-        store_timeout: How long to wait, after the login is proved, until the operator runs and says that the
-            SecretStores are Ready; it looks at each every 5 minutes; at most 87600h.
+        store_timeout: How long to wait, after the login is proved, until the operator reports the
+            SecretStores as Ready; it checks each every 5 minutes; at most 87600h.
         vault: Name of the VaultConnection.
         gitops: Name of the GitOpsRepository.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.

@@ -48,19 +48,19 @@ async def enable_namespace(
     cluster's role in Vault, and proves that the login works.
 
     Args:
-        cluster: The cluster, enabled by enable-cluster before.
-        env: Its environment.
+        cluster: Name of a cluster that enable-cluster has enabled.
+        env: Its environment: the folder above the cluster's.
         namespace: The namespace whose starter ServiceAccount may fetch secrets.
-        plan_only: Publish the plan and end; nothing is written anywhere.
+        plan_only: Publish the plan and end; write nothing.
         approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
-        policy_scope: As the cluster was enabled with it.
-        service_account: As the cluster was enabled with it.
-        reviewer_token: As the cluster was enabled with it.
-        adopt: The role, if it is somebody else's and shall be taken as it stands.
+        policy_scope: The value with which the cluster was enabled.
+        service_account: The value with which the cluster was enabled.
+        reviewer_token: The value with which the cluster was enabled.
+        adopt: The role, if it is somebody else's, to adopt it as it stands.
         merge_timeout: How long to wait for the merge, for example '336h', at most 87600h; for ever if empty.
         sync_timeout: How long to wait, after the merge, until ArgoCD has synced; at most 87600h.
-        store_timeout: How long to wait, after the login is proved, until the operator says that the
-            SecretStore is Ready; at most 87600h.
+        store_timeout: How long to wait, after the login is proved, until the operator reports the
+            SecretStore as Ready; at most 87600h.
         vault: Name of the VaultConnection.
         gitops: Name of the GitOpsRepository.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.

@@ -44,14 +44,14 @@ Approve = Annotated[bool, _shown("Ask before Vault is changed")]
 
 Scope = Annotated[PolicyScope, _shown("Rights: whose secrets the cluster reads")]
 ServiceAccount = Annotated[str, _shown("Rights: starter ServiceAccount", _NAME)]
-TokenTtl = Annotated[str, _shown("Rights: length of a session in Vault", _DURATION)]
-Reviewer = Annotated[ReviewerToken, _shown("Reviewer's token: where it comes from")]
+TokenTtl = Annotated[str, _shown("Rights: TTL of the Vault token", _DURATION)]
+Reviewer = Annotated[ReviewerToken, _shown("Reviewer's token: source")]
 ReviewerLifetime = Annotated[str, _shown("Reviewer's token: lifetime", _DURATION)]
 StoreApi = Annotated[SecretStoreApi, _shown("SecretStore: API version")]
 
-Adopt = Annotated[tuple[str, ...] | None, WithJsonSchema(_LIST), _shown("In the way: take these objects")]
+Adopt = Annotated[tuple[str, ...] | None, WithJsonSchema(_LIST), _shown("In the way: adopt these objects")]
 MoveAlias = Annotated[bool, _shown("In the way: move the alias")]
-ClusterMoved = Annotated[bool, _shown("In the way: the cluster is new or has moved")]
+ClusterMoved = Annotated[bool, _shown("In the way: the cluster was reinstalled or has moved")]
 
 MergeTimeout = Annotated[str | None, WithJsonSchema(_DURATION_OR_EMPTY), _shown("Wait: for the merge")]
 SyncTimeout = Annotated[str, _shown("Wait: for the sync", _DURATION)]

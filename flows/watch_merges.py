@@ -10,5 +10,5 @@ from tasks.runbooks import RUNBOOKS
 
 @flow(name="watch-merges")
 async def watch_merges() -> None:
-    """Look at what runs at the gate wait for, and resume those that have a reason to look."""
+    """Check what the waiting runs wait for, and resume those for which something has changed."""
     wake_waiting_runs(RUNBOOKS)

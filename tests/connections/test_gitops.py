@@ -34,6 +34,6 @@ COM, ENTERPRISE, COMPANY = (
 def test_an_address_and_a_name_of_two_repositories_are_refused(
     url: str, api_url: str, is_other: bool
 ) -> None:
-    refused = pytest.raises(ValidationError, match="name one repository") if is_other else nullcontext()
+    refused = pytest.raises(ValidationError, match="not the same repository") if is_other else nullcontext()
     with refused:
         GitOpsRepository(url=url, repository="org/gitops", api_url=api_url, token="ghp_x")

@@ -187,7 +187,7 @@ def test_what_cannot_be_opened_anew_is_said(approle: Logins) -> None:
         approle.revoke(str(pipeline.own_token()["accessor"]))
         with pytest.raises(AccessDenied, match="refused our login: 400 invalid role or secret ID") as caught:
             pipeline.auth_mounts()
-    assert "used as often as it may be" in caught.value.remedy
+    assert "was used up" in caught.value.remedy
     assert "vault write -f auth/approle/role/NAME/secret-id" in caught.value.remedy
 
 
@@ -247,8 +247,8 @@ def test_a_session_that_cannot_be_revoked_hides_nothing(
 @pytest.mark.parametrize(
     ("is_a_token", "remedy"),
     [
-        (False, "has expired or was used as often as it may be"),
-        (True, "looks like the token that wraps a secret id: run `vault unwrap` with it"),
+        (False, "has expired or was used up"),
+        (True, "looks like a wrapping token: run `vault unwrap` with it"),
     ],
 )
 def test_a_secret_id_that_does_not_log_in_is_explained_and_not_told(
@@ -269,7 +269,7 @@ def test_the_pods_own_token_is_read_at_each_login(kubernetes: Logins, cluster: K
     file.write_text("not a token any more")
     with pytest.raises(AccessDenied, match="auth/kubernetes/login: refused our login") as caught:
         connection.client()
-    assert "bound to the ServiceAccount and the namespace of the worker's pod" in caught.value.remedy
+    assert "binds the ServiceAccount and namespace of the worker's pod" in caught.value.remedy
     file.write_text(another := token_of(cluster, "vault"))
     with pytest.raises(AccessDenied, match="403 service account name not authorized") as caught:
         connection.client()
@@ -280,7 +280,7 @@ def test_the_pods_own_token_is_read_at_each_login(kubernetes: Logins, cluster: K
 
 
 def test_without_a_pod_it_is_said_that_there_is_none(kubernetes: Logins, tmp_path: Path) -> None:
-    with pytest.raises(PrerequisiteMissing, match=r"no ServiceAccount token at .*/nowhere"):
+    with pytest.raises(PrerequisiteMissing, match=r"cannot read the ServiceAccount token .*/nowhere"):
         kubernetes.connection(kubernetes_token_path=str(tmp_path / "nowhere")).client()
     usual = VaultConnection(address="https://vault.example.com", kubernetes_role="pipeline")
     assert usual.kubernetes_token_path == "/var/run/secrets/kubernetes.io/serviceaccount/token"
