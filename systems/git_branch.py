@@ -73,8 +73,8 @@ class Branch:
                 raise Conflict(
                     "Git",
                     self.subject,
-                    f"cannot be made: there is a branch {name}, and Git keeps no branch below another one",
-                    f"Rename or delete the branch {name}, then run again.",
+                    f"cannot be created beside the branch {name}: Git allows no branch below another one",
+                    f"Rename or delete the branch {name}, then retry.",
                 )
         return heads.get(self.name)
 
@@ -101,9 +101,9 @@ class Branch:
             raise PrerequisiteMissing(
                 "Git",
                 self.remote.url,
-                f"the fork has no branch {self.objects.base_branch} that the repository's own is a "
-                "continuation of",
-                "Synchronise the fork with the repository, then run again.",
+                f"the fork's branch {self.objects.base_branch} is missing, or has commits that the "
+                "repository does not have",
+                "Sync the fork with the repository, then retry.",
             )
         listing = ("rev-list", "--objects", "--missing=print", f"^{there}", self.objects.base.hexsha)
         while missing := re.findall(r"^\?(\w+)$", self.objects.command.run(*listing), re.MULTILINE):
@@ -132,19 +132,19 @@ class Branch:
         if self._is_ours(head, wanted) and len(head.parents) == 1 and on_base(head.parents[0].hexsha):
             if self._is_outdated(head, wanted) or (signed and not head.gpgsig):
                 return None
-            return Proposal(there, self.name, pushed=False, note="holds this change already")
+            return Proposal(there, self.name, pushed=False, note="has this change already")
         foreign = self._foreign(head, wanted)
         if not foreign:
             return None
         names = _described(foreign)
         if not remaining(CommitTree(self.objects, head, self.remote)):
-            note = f"left as it is, the change is in it together with {names}"
+            note = f"left as it is: it has the change, and {names}"
             return Proposal(there, self.name, pushed=False, note=note, shared=True)
         raise OthersCommits(
             "Git",
             self.subject,
-            f"has commits that are not ours, and the wanted change is not in it: {names}",
-            "Merge or close its pull request, or delete the branch, then run again.",
+            f"lacks the change, and has commits of others: {names}",
+            "Merge or close its pull request, or delete the branch, then retry.",
         )
 
     def _is_outdated(self, head: git.Commit, wanted: git.Commit) -> bool:

@@ -41,7 +41,7 @@ class Remote:
     ca_pem: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        check_address(self.url, "url of the GitOps connection", http="loopback")
+        check_address(self.url, "url of the GitOpsRepository", http="loopback")
         # Git knows a scheme in small letters only.
         object.__setattr__(self, "url", urlsplit(self.url).geturl())
 

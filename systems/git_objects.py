@@ -48,8 +48,8 @@ class Objects:
             raise PrerequisiteMissing(
                 "Git",
                 f"{base_branch} of {remote.url}",
-                "is no branch",
-                "Give the name of a branch.",
+                "is not a branch",
+                "Set base_branch of the GitOpsRepository to a branch.",
             ) from None
         self._deeper = ["--deepen=100", "--deepen=1000", "--depth=2147483647"]
 
@@ -223,7 +223,7 @@ def _entries(tree: git.Tree) -> Mapping[str, Entry]:
             "Git",
             folder or "the top folder",
             f"has an entry that cannot be read: {error}",
-            "Have it taken out; `git fsck` names such entries.",
+            "Remove the entry; `git fsck` names it.",
         ) from None
 
 

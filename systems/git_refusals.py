@@ -24,43 +24,43 @@ _ANSWERS: tuple[tuple[str, type[EnablementError], str], ...] = (
     (
         "SSL certificate|certificate verif|CAfile|CAINFO",
         CertificateNotTrusted,
-        "Give the server's CA in the GitOps connection.",
+        "Set ca_cert of the GitOpsRepository to the CA that signed the server's certificate.",
     ),
     (
         "Authentication failed|could not read (Username|Password)|error: 401",
         NotAuthenticated,
-        "Give the GitOps connection a token that is valid and may read the repository.",
+        "Put a valid token that may read the repository into the GitOpsRepository.",
     ),
     (
         "error: 403|Permission to|denied to",
         AccessDenied,
-        "Give the token the right to read and write the repository's content.",
+        "Give the token contents, read and write, on the repository.",
     ),
     (
         "error: (301|302|303|307|308)",
         UnexpectedAnswer,
-        "It redirects to another address, which is not followed: give the one that the repository has now.",
+        "Redirects are not followed: set `url` of the GitOpsRepository to the repository's present address.",
     ),
     (
         "not found in upstream|couldn't find remote ref",
         PrerequisiteMissing,
-        "Correct the base branch in the GitOps connection.",
+        "Correct base_branch of the GitOpsRepository.",
     ),
     (
         "error: 404|not found|does not appear to be a git repository|does not exist",
         PrerequisiteMissing,
-        "Correct the address, or give the token the right to see the repository.",
+        "Correct `url` of the GitOpsRepository, or give its token access to the repository.",
     ),
     (
         "error: (429|500|502|503|504)",
         Busy,
-        "The server is busy or down for the moment; the run tries again.",
+        "The server is busy or down. It is retried automatically.",
     ),
     (
         "Could not resolve|Failed to connect|Connection refused|timed out|unable to access|early EOF|"
         "RPC failed|unexpected disconnect|hung up|Empty reply|reset by peer|expected flush|expected packfile",
         Unreachable,
-        "Check the address in the GitOps connection, the network, and HTTPS_PROXY of this worker.",
+        "Check `url` of the GitOpsRepository, the network, and HTTPS_PROXY of this worker.",
     ),
 )
 """What git says, what it means, and what to do. The first that fits decides."""
@@ -81,7 +81,7 @@ def as_error(failed: GitError, subject: str) -> EnablementError:
         if re.search(signs, failed.said):
             if kind is NotAuthenticated:
                 # Git would ask for a user name, and complains that there is nobody to ask.
-                answer = "the server asks for a login, and accepted none"
+                answer = "the server requires a login and did not accept ours"
             return kind("Git", subject, answer, remedy)
     return UnexpectedAnswer("Git", subject, f"git {failed.command}: {answer}", "Read git's message.")
 
@@ -97,11 +97,11 @@ def push_error(failed: GitError, subject: str) -> EnablementError:
     reason, answer = rejected.group(1), _last_words(failed.said)
     if _MEANWHILE.search(reason):
         # It may have been ourselves: where a connection dies, git's HTTP library sends the push once more.
-        remedy = "Somebody pushed to it meanwhile; the run looks again."
+        remedy = "Somebody pushed to it meanwhile. It is retried automatically."
         return Busy("Git", subject, answer, remedy, maybe_done=True)
     if "protected" in failed.said.lower() or "permission" in reason:
-        return AccessDenied("Git", subject, answer, "Allow the pipeline's user to push this branch.")
-    return Conflict("Git", subject, answer, "Do what the server's message asks for, then run again.")
+        return AccessDenied("Git", subject, answer, "Allow the token's owner to push this branch.")
+    return Conflict("Git", subject, answer, "Do what the server's message asks for, then retry.")
 
 
 def _last_words(said: str) -> str:

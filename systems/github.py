@@ -158,10 +158,10 @@ class GitHub(AccessAndForks):
             if found is not None and found.state == "open":
                 return found
         if "No commits between" in said:
-            remedy = "Check whether the change has landed already; then there is nothing to propose."
+            remedy = "Check whether the change is on the base branch already; then nothing is to be proposed."
             raise Conflict("GitHub", refused.subject, said, remedy)
         if re.search(r"\b(head|base) invalid\b", said):
-            remedy = f"Check that both branches are there: {head} and {base}."
+            remedy = f"Check that both branches exist: {head} and {base}."
             raise PrerequisiteMissing("GitHub", refused.subject, said, remedy)
         raise refused
 

@@ -26,7 +26,7 @@ class AccessAndForks(GitHubSession):
                 "GitHub",
                 f"repository {self.repository}",
                 f"was renamed or moved: it is {found.full_name} now",
-                "Put the new name into `repository` of the GitOps connection, and its address into `url`.",
+                "Put the new name into `repository` of the GitOpsRepository, and its address into `url`.",
             )
         return found
 
@@ -71,7 +71,7 @@ class AccessAndForks(GitHubSession):
                     "GitHub",
                     f"fork {fork.full_name}",
                     f"has no branch {fork.default_branch} yet, {wait_seconds:g} s after it was asked for",
-                    "It is tried again by itself; GitHub may take minutes to fill a fork.",
+                    "It is retried automatically; GitHub may take minutes to fill a fork.",
                 )
             time.sleep(_POLL_SECONDS)
         return fork
@@ -87,7 +87,7 @@ class AccessAndForks(GitHubSession):
         raise Conflict(
             "GitHub",
             f"fork {fork.full_name}",
-            f"is there, but is no fork of {self.repository}",
+            f"is not a fork of {self.repository}",
             "Rename that repository, or name another owner for the fork.",
         )
 

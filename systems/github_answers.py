@@ -168,5 +168,5 @@ def _without(fields: str, subject: str) -> UnexpectedAnswer:
         "GitHub",
         subject,
         f"an answer without a usable {fields or 'body'}",
-        "Check that api_url of the GitOps connection is GitHub's REST API.",
+        "Check that api_url of the GitOpsRepository is GitHub's REST API.",
     )

@@ -78,7 +78,7 @@ class GitHubSession:
         self.repository = repository
         self.token_ends_at: datetime | None = None
         self._path = f"/repos/{repository}"
-        source = "the GitOps connection"
+        source = "the GitOpsRepository"
         self._address = check_address(api_url, f"api_url of {source}", http="loopback").rstrip("/")
         bearer = SecretStr(f"Bearer {check_header(token, f'token of {source}')}")
         context = trust(ca_pem, f"ca_cert of {source}")
@@ -145,13 +145,13 @@ class GitHubSession:
                 "GitHub",
                 f"{subject} of {repository}",
                 f"{answer.status}: it was moved or renamed, redirects to {answer.redirect}",
-                "Put its new name, and the API's own address, into the GitOps connection.",
+                "Put its new name, and the API's own address, into the GitOpsRepository.",
             )
         data = answer.decoded()
         if answer.status >= 400:
             raise _refusal(answer, data, subject, repository)
         if method == "GET" and answer.status == 202:
-            raise Busy("GitHub", subject, "202: the answer is not ready yet", "It is tried again by itself.")
+            raise Busy("GitHub", subject, "202: the answer is not ready yet", "It is retried automatically.")
         if answer.text and not isinstance(data, dict | list):
             raise self._unexpected(subject, f"{answer.status} with a body that is not JSON")
         self.token_ends_at = _token_end(answer.headers) or self.token_ends_at
@@ -206,7 +206,7 @@ class GitHubSession:
         raise _refusal(refused, data, subject, repository)
 
     def _unexpected(self, subject: str, answer: str) -> UnexpectedAnswer:
-        remedy = "Check that api_url of the GitOps connection is GitHub's REST API."
+        remedy = "Check that api_url of the GitOpsRepository is GitHub's REST API."
         return UnexpectedAnswer("GitHub", subject, answer, remedy, maybe_done=True)
 
 
@@ -226,7 +226,7 @@ def _refusal(answer: Answer, body: object, subject: str, repository: str) -> Ena
     status, said = answer.status, _words(answer.status, data)
     wait = _rate_limit(answer, data)
     if wait is not None or status == 429 or status >= 500:
-        remedy = "It is tried again by itself."
+        remedy = "It is retried automatically."
         return Busy("GitHub", where, said, remedy, maybe_done=status >= 500, retry_after=wait)
     kind, remedy = _REFUSALS.get(status, (UnexpectedAnswer, _COMPARE))
     return kind("GitHub", where, said, remedy.replace("REPOSITORY", repository))
@@ -234,20 +234,20 @@ def _refusal(answer: Answer, body: object, subject: str, repository: str) -> Ena
 
 _GRANT = (
     "Give the token contents and pull requests, read and write, on REPOSITORY; "
-    "an organization may also have to approve it."
+    "its organization may have to approve the token."
 )
-_CHECK = "Check the name REPOSITORY. GitHub says 404 also of what the token may not see."
+_CHECK = "Check the name REPOSITORY. GitHub also answers 404 for what the token may not see."
 _COMPARE = "Compare the request with what is there on GitHub."
 _REFUSALS: dict[int, tuple[type[EnablementError], str]] = {
     401: (
         NotAuthenticated,
-        "The token has expired or is not one of this server: put a new one into the GitOps connection.",
+        "The token has expired or belongs to another server: put a new one into the GitOpsRepository.",
     ),
     403: (AccessDenied, _GRANT),
     451: (AccessDenied, _GRANT),
     404: (PrerequisiteMissing, _CHECK),
     410: (PrerequisiteMissing, _CHECK),
-    409: (Conflict, "Look at it on GitHub, then run again."),
+    409: (Conflict, "Check it on GitHub, then retry."),
     422: (NotAccepted, _COMPARE),
 }
 

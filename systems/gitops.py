@@ -174,7 +174,7 @@ class GitOpsClone:
             aside.delete()
         commit = self._objects.repository.commit(made)
         if (commit.tree, commit.parents) != (wanted.tree, wanted.parents):
-            answer = f"made the commit {made}, which is not what was asked for"
+            answer = f"made the commit {made}, which differs from what was requested"
             raise UnexpectedAnswer(
                 "GitHub", f"branch {aside.name}", answer, "Compare it with the plan's diff."
             )

@@ -199,7 +199,7 @@ class HttpSession:
 
     @property
     def _check_address(self) -> str:
-        return f"Check the address of {self.server.source}, and that this worker may reach it."
+        return f"Check the address of {self.server.source}, and that this worker can reach it."
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float, subject: str) -> bytes:
         """The body as it comes, not in whole chunks, until ``deadline`` (of `time.monotonic`)."""

@@ -119,11 +119,11 @@ class Kustomize:
     def _write(self, files: Mapping[str, str]) -> None:
         contents = {path: text.encode("utf-8", "surrogateescape") for path, text in files.items()}
         if sum(map(len, contents.values())) > self._limits.output:
-            raise _LimitError(f"its files are more than {_megabytes(self._limits.output)}")
+            raise _LimitError(f"its files are larger than {_megabytes(self._limits.output)}")
         for path, content in contents.items():
             file = self._root / path
             if path.startswith("/") or ".." in file.parts:
-                raise _BuildError(f"{path} leads out of the repository")
+                raise _BuildError(f"{path} is outside the repository")
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
@@ -146,7 +146,7 @@ class Kustomize:
                     "kustomize",
                     str(_KUBECTL),
                     f"cannot be run ({error.strerror})",
-                    "Install the pinned packages of requirements.lock.",
+                    "Install the packages of requirements.lock on this worker.",
                 ) from error
             try:
                 self._limit(process.pid)
@@ -178,7 +178,7 @@ class Kustomize:
             return _LimitError(f"kustomize printed more than {_megabytes(self._limits.output)}")
         if status < 0 or "out of memory" in said or "cannot allocate memory" in said:
             most = _megabytes(self._limits.memory)
-            return _LimitError(f"kustomize took more than {most} of memory, or was ended")
+            return _LimitError(f"kustomize took more than {most} of memory, or was killed")
         lines = [line for line in said.splitlines() if not line.startswith("# Warning")]
         text = " ".join(" ".join(lines).split()).removeprefix("error: ")
         text = text.replace(f"{self._root.resolve()}/", "").replace(f"{self._root}/", "")

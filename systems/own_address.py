@@ -24,5 +24,5 @@ def own_address(url: str) -> str:
             return str(way.getsockname()[0])
     except OSError as error:
         raise Unreachable(
-            "Vault", url, f"there is no way to it from here ({error})", "Check address and network."
+            "Vault", url, f"this worker has no route to it ({error})", "Check address and network."
         ) from error

@@ -27,7 +27,7 @@ def proxy_for(url: str) -> str:
         raise InvalidInput(
             "input",
             f"proxy for {urlsplit(url).hostname} in the environment",
-            "is not the address of an http proxy; socks cannot be used here",
+            "is not the address of an http proxy; socks is not supported",
             "Set HTTPS_PROXY to http://host:port, or name the host in NO_PROXY.",
         )
     return proxy

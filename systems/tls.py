@@ -29,7 +29,7 @@ Fault = Literal["", "host name", "dates", "chain"]
 _HAS_EXPIRED = 10
 _FAULTS: dict[int, Fault] = {9: "dates", _HAS_EXPIRED: "dates", 62: "host name", 64: "host name"}
 
-_REMEDY = "Check the address, and that this worker may reach it (firewall, VPN, DNS)."
+_REMEDY = "Check the address, and that this worker can reach it (firewall, VPN, DNS)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def describe(error: ssl.SSLCertVerificationError, host: str, certificate: x509.C
         why = f"the certificate is not valid for {host}" + (f", only for {names}" if names else "")
     elif error.verify_code == _HAS_EXPIRED:
         end = f" on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC" if certificate else ""
-        why = f"a certificate of the chain has expired; the server's own ends{end}"
+        why = f"a certificate of the chain has expired; the server's own expires{end}"
     elif fault == "dates":
         why = "a certificate of the chain is not valid yet; compare the clocks"
     else:
@@ -100,8 +100,8 @@ def no_handshake(
     return UnexpectedAnswer(
         system,
         subject,
-        f"no TLS handshake is possible ({error.reason or error})",
-        "Check host and port: what answers there may speak plain HTTP, or only an old TLS.",
+        f"the TLS handshake failed ({error.reason or error})",
+        "Check host and port: the server may speak plain HTTP, or only an old TLS version.",
     )
 
 
@@ -165,7 +165,7 @@ def _connection(
         return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
     parts = urlsplit(proxy)
     if parts.scheme != "http":
-        raise OSError("only http proxies can be used")
+        raise OSError("only http proxies are supported")
     way = http.client.HTTPSConnection(
         parts.hostname or "", parts.port or 80, timeout=timeout, context=context
     )

@@ -51,7 +51,7 @@ def certificates(pem: str, subject: str) -> str:
         "input",
         subject,
         problem,
-        "Give the CA's certificates alone, as text that starts with '-----BEGIN CERTIFICATE-----'.",
+        "Set it to the CA's certificates alone, as text that starts with '-----BEGIN CERTIFICATE-----'.",
     )
 
 

@@ -95,7 +95,7 @@ class Vault:
             raise UnexpectedAnswer(
                 "Vault",
                 "sys/health",
-                f"{answer.words}, where anybody may ask for it",
+                f"{answer.words}; Vault answers this path without a token",
                 f"Check that {self.address} is Vault's API.",
             )
         body = answer.body
@@ -190,8 +190,8 @@ class Vault:
             raise UnexpectedAnswer(
                 "Vault",
                 answer.path,
-                f"{answer.status} without a session, or with a token that no header can carry",
-                "Check that the address is Vault's API.",
+                f"{answer.status} without a token, or with one that does not fit into a header",
+                f"Check that {self.address} is Vault's API.",
             )
         if answer.status >= 500 and not any(_NO_CONFIG in error for error in answer.errors):
             raise answer.refusal()

@@ -47,7 +47,7 @@ _QUESTIONS = ("sys/capabilities-self", "identity/lookup/")
 
 _VERBS = {"get": "read", "list": "list"}
 
-_AGAIN = "It is tried again by itself."
+_AGAIN = "It is retried automatically."
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Answer:
             return Busy("Vault", subject, self.words, _AGAIN)
         if self.status == 400 and any("already in use" in error for error in self.errors):
             # Of a mount's path, and of a group alias: callers write these only after they saw none.
-            return MadeMeanwhile("Vault", subject, self.words, "It is looked at again by itself.")
+            return MadeMeanwhile("Vault", subject, self.words, "It is retried automatically.")
         if self.status in _LATER or self.status >= 500:
             sealed = any("sealed" in error.lower() for error in self.errors)
             remedy = "Ask Vault's operators to unseal it." if sealed else _AGAIN
@@ -157,7 +157,7 @@ class VaultHttp:
         correlation_id: str | None = None,
         timeout: float = 15,
         source: str = "the connection",
-        grant: str = "Give the token the right to it, or take a token that has not expired.",
+        grant: str = "Give the token this right, or use one that has not expired.",
     ) -> None:
         self.address = check_address(address, f"address of {source}", http="loopback").rstrip("/")
         self._namespace = check_header(namespace, f"namespace of {source}") if namespace else None
@@ -225,8 +225,8 @@ class VaultHttp:
                 "Vault",
                 path,
                 f"{received.status}, redirects to {received.redirect}",
-                f"Give that address in {self._source} if it is your Vault's own. Only a standby's 307 or "
-                "308 is followed: the same path at an https address, where ca_cert is given.",
+                f"Set address of {self._source} to that address, if it is your Vault's own. Only a standby's "
+                "307 or 308 is followed: to the same path at an https address, if ca_cert is set.",
             )
         answer = self._decode(received, method.lower(), path)
         if answer.status in _LATER:
@@ -236,8 +236,8 @@ class VaultHttp:
                 "Vault",
                 f"namespace {self._namespace!r}",
                 "is not there",
-                f"Correct namespace of {self._source}, as `vault namespace list` has it, with its parents "
-                "before it; or have it made.",
+                f"Correct namespace of {self._source}: its whole path, as `vault namespace list` has it; or "
+                "ask a Vault administrator to create it.",
             )
         return answer
 

@@ -44,7 +44,7 @@ class VaultSession(Vault):
         return self._login.token
 
     def _log_in_again(self) -> SecretStr:
-        _log.info("the session in Vault has ended; logging in again")
+        _log.info("the session in Vault has expired; logging in again")
         return self._log_in()
 
     def __exit__(self, *_: object) -> None:
@@ -62,4 +62,4 @@ class VaultSession(Vault):
 
 
 def _not_revoked(why: object) -> None:
-    _log.warning("the session in Vault was not revoked, and ends by itself: %s", why)
+    _log.warning("the session in Vault was not revoked; it expires by itself: %s", why)

@@ -80,7 +80,7 @@ class OpenShift:
         """The API server's version, such as ``v1.29.6+aba1e8d``."""
         found = text(self._api.ask("version", "/version/"), "gitVersion")
         if not found:
-            raise self._api.unexpected("version", "the answer holds no gitVersion")
+            raise self._api.unexpected("version", "the answer has no gitVersion")
         return found
 
     def denied(self, rights: Sequence[ClusterRight]) -> tuple[ClusterRight, ...]:
@@ -123,7 +123,7 @@ class OpenShift:
                 SYSTEM,
                 subject,
                 f"is of type {text(found, 'type')}, not {_TOKEN_SECRET}",
-                "Rename or remove that Secret, or choose the mode token-request.",
+                "Rename or delete that Secret, or set reviewer_token=token-request.",
             )
         uid = text(found, "metadata", "annotations", "kubernetes.io/service-account.uid")
         return TokenSecret(uid, _token_of(subject, at(found, "data", "token")))
@@ -132,7 +132,7 @@ class OpenShift:
         """An object that every cluster can hold; None if it is not there."""
         found = self._api.find(subject, path, names)
         if found is not None and not text(found, "metadata", "uid"):
-            raise self._api.unexpected(subject, "the answer is no object with a uid")
+            raise self._api.unexpected(subject, "the answer is not an object with a uid")
         return found
 
     def request_token(self, namespace: str, service_account: str, lifetime_seconds: int) -> IssuedToken:
@@ -152,7 +152,7 @@ class OpenShift:
             )
         )
         if issued is None:
-            raise self._api.unexpected(subject, "the answer holds no token with its end", maybe_done=True)
+            raise self._api.unexpected(subject, "the answer has no token with its expiry", maybe_done=True)
         return issued
 
     def key_ids(self) -> frozenset[str] | None:

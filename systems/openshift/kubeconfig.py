@@ -30,9 +30,7 @@ from runbook.errors import InvalidInput
 from systems.tls import expires_at, trusted_context
 from systems.trust import certificates
 
-_FLATTEN = (
-    "Give the output of `oc config view --minify --flatten --raw`: it has certificates and keys inline."
-)
+_FLATTEN = "Use the output of `oc config view --minify --flatten --raw`: it has certificates and keys inline."
 _SERVICE_ACCOUNT = (
     "Use the kubeconfig of a ServiceAccount with a token (`oc create token`), or one made by `oc login`."
 )
@@ -51,11 +49,11 @@ _REFUSED = {
     ),
     **dict.fromkeys(
         ("as", "as-uid", "as-groups", "as-user-extra"),
-        ("asks for impersonation", "Use credentials of the user whose rights are meant."),
+        ("asks for impersonation", "Use the credentials of that user instead."),
     ),
     "insecure-skip-tls-verify": (
-        "would send credentials to whoever answers",
-        "Give certificate-authority-data instead; `oc login` with a trusted CA writes it.",
+        "would send credentials to any server that answers",
+        "Set certificate-authority-data instead; `oc login` with a trusted CA writes it.",
     ),
 }
 """Fields of a cluster or user that are refused: why, and what to give instead."""
@@ -133,7 +131,7 @@ def parse_kubeconfig(text: str, subject: str) -> Mapping[str, Any]:
         _refuse(
             subject,
             "is not a YAML mapping",
-            "Give the text of a kubeconfig, for example of `oc config view --flatten --minify`.",
+            "Use the text of a kubeconfig, as `oc config view --minify --flatten --raw` prints it.",
         )
     return parsed
 
@@ -147,8 +145,8 @@ def read_kubeconfig(kubeconfig: Mapping[str, Any], context: str | None = None) -
     whole = _Part("kubeconfig", kubeconfig)
     name = context or whole.text("current-context")
     if not name:
-        answer = f"is not set; contexts there: {_known(_entries(kubeconfig, 'contexts'))}"
-        _refuse("kubeconfig, current-context", answer, "Name the context to use.")
+        answer = f"is not set; its contexts: {_known(_entries(kubeconfig, 'contexts'))}"
+        _refuse("kubeconfig, current-context", answer, "Set it, or context of the ClusterConnection.")
     chosen = _part(kubeconfig, "contexts", name)
     cluster = _part(kubeconfig, "clusters", chosen.text("cluster"))
     user = _part(kubeconfig, "users", chosen.text("user"))
@@ -161,7 +159,7 @@ def read_kubeconfig(kubeconfig: Mapping[str, Any], context: str | None = None) -
     certificate, key = user.decoded("client-certificate-data"), user.decoded("client-key-data")
     if bool(certificate) != bool(key):
         absent = "client-key-data" if certificate else "client-certificate-data"
-        _refuse(f"{user.owner}: {absent}", "is missing, a client certificate needs its key", _FLATTEN)
+        _refuse(f"{user.owner}: {absent}", "is missing: a client certificate needs its key", _FLATTEN)
     if not token and not certificate:
         _refuse(user.owner, "has neither a token nor a client certificate", _SERVICE_ACCOUNT)
     server_name = cluster.text("tls-server-name")
@@ -206,14 +204,14 @@ def _part(kubeconfig: Mapping[str, Any], section: str, name: str) -> _Part:
     key, entries = section.removesuffix("s"), _entries(kubeconfig, section)
     owner = f"kubeconfig, {key} {name!r}"
     if not isinstance(kubeconfig.get(section), list):
-        remedy = "Give a whole kubeconfig, as `oc login` or `oc config view` makes it."
+        remedy = "Use a whole kubeconfig, as `oc config view --minify --flatten --raw` prints it."
         _refuse(f"kubeconfig, {section}", "is missing", remedy)
     for entry in entries:
         if entry["name"] == name:
             if isinstance(entry.get(key), Mapping):
                 return _Part(owner, entry[key])
             _refuse(owner, "is empty", _FLATTEN)
-    answer = f"is not there; {section} there: {_known(entries)}"
+    answer = f"is not there; its {section}: {_known(entries)}"
     _refuse(owner, answer, f"Correct the name, or add the {key}.")
 
 
@@ -231,8 +229,8 @@ def _proxy(address: str, subject: str) -> str:
     if address and not address.startswith("http://"):
         _refuse(
             subject,
-            "is not the address of an http proxy; others (socks5, https) cannot be used here",
-            "Give it as http://host:port. What goes through it is encrypted all the same.",
+            "is not the address of an http proxy; others (socks5, https) are not supported",
+            "Write it as http://host:port. What goes through it is encrypted all the same.",
         )
     return check_address(address, subject, http="always") if address else ""
 

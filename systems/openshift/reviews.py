@@ -59,5 +59,5 @@ def review_with(
         # The API server leaves it out where it is false.
         authenticated = status.get("authenticated", False)
         if not status or not isinstance(authenticated, bool):
-            raise api.unexpected("TokenReview", "the answer holds no verdict")
+            raise api.unexpected("TokenReview", "the answer has no verdict")
     return TokenReview(authenticated, text(status, "user", "username"), text(status, "error"))

@@ -47,7 +47,7 @@ def allowed(api: Api, subject: str, of: str, right: ClusterRight, **whose: objec
     )
     verdict = at(answer, "status", "allowed")
     if not isinstance(verdict, bool):
-        raise api.unexpected(subject, "the answer holds no verdict")
+        raise api.unexpected(subject, "the answer has no verdict")
     return verdict
 
 

@@ -182,24 +182,24 @@ class Api:
         if not isinstance(found, Mapping) or found.get("kind") == "Status":
             found = None  # whatever it is: tracebacks show variables
             raise self.unexpected(
-                subject, "an answer of another shape than Kubernetes documents", maybe_done=True
+                subject, "the answer is not the object that Kubernetes documents", maybe_done=True
             )
         return found
 
     def _refusal(self, subject: str, answer: Answer) -> EnablementError:
         status, found = answer.status, _status_of(answer)
-        said = str(found.get("message") or "without a reason")[:1000]
+        said = str(found.get("message") or "no reason given")[:1000]
         if status == 401:
             return NotAuthenticated(
                 SYSTEM,
                 subject,
                 f"401 {self._expiry() or said}",
-                "The credentials have expired or were withdrawn: `oc login` again (or make a new "
-                f"ServiceAccount token) and put the new kubeconfig into {self._source}.",
+                "The credentials have expired or were revoked: put a new kubeconfig into "
+                f"{self._source} (`python -m deployments.openshift.kubeconfig`).",
             )
         if status == 403:
             return AccessDenied(
-                SYSTEM, subject, said, "Ask an administrator of the cluster for this right, then run again."
+                SYSTEM, subject, said, "Ask a cluster administrator for this right, then retry."
             )
         if status == 404 and found:
             return PrerequisiteMissing(SYSTEM, subject, said, "Create it, or correct the name.")
@@ -210,12 +210,12 @@ class Api:
                 SYSTEM,
                 subject,
                 f"{status} {said}",
-                "It is tried again by itself.",
+                "It is retried automatically.",
                 maybe_done=status >= 500,
                 retry_after=answer.retry_after,
             )
         if answer.redirect:
-            said = f"redirects to {answer.redirect}, which is not followed"
+            said = f"redirects to {answer.redirect}; redirects are not followed"
         return self.unexpected(subject, f"{status} {said}")
 
     def _expiry(self) -> str:

@@ -241,7 +241,7 @@ def test_a_session_that_cannot_be_revoked_hides_nothing(
                 pipeline.auth_mounts()
     finally:
         approle.vault.unseal()
-    assert "was not revoked, and ends by itself" in caplog.text
+    assert "was not revoked; it expires by itself" in caplog.text
 
 
 @pytest.mark.parametrize(

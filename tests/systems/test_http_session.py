@@ -57,7 +57,7 @@ CLIENTS: dict[str, Callable[[str, str | None], object]] = {
     "OpenShift": review_on_the_cluster,
 }
 ANSWERS: dict[str, tuple[Answer, type[EnablementError], str, bool]] = {
-    "a page": (Answer(200, b"<html>"), UnexpectedAnswer, "JSON|of another shape", True),
+    "a page": (Answer(200, b"<html>"), UnexpectedAnswer, "JSON|not the object", True),
     "a flood": (
         Answer(200, b" " * (LARGEST_ANSWER + 1)),
         UnexpectedAnswer,

@@ -118,7 +118,7 @@ LONG = {f"{'a' * 300}/kustomization.yaml": "resources: []\n"}
     [
         pytest.param(CYCLE, Limits(), "cycle", id="cycle"),
         pytest.param(LONG, Limits(), "cannot be copied", id="name"),
-        pytest.param(LARGE, Limits(output=2000), "files are more", id="files"),
+        pytest.param(LARGE, Limits(output=2000), "files are larger", id="files"),
         pytest.param(FEW, Limits(output=2000), "printed more than", id="output"),
         pytest.param(MANY, Limits(seconds=0.001), "took longer than 0.001 s", id="time"),
         pytest.param(MANY, Limits(memory=1 << 20), "took more than 1 MB of memory", id="memory"),

@@ -79,7 +79,7 @@ HOST = "api.ember.example.com"
             AUTHORITY.issue("server", lifetime=datetime.timedelta(days=-1)),
             AUTHORITY.pem,
             "127.0.0.1",
-            "dates: a certificate of the chain has expired; the server's own ends on",
+            "dates: a certificate of the chain has expired; the server's own expires on",
         ),
     ],
 )

@@ -69,7 +69,7 @@ def test_a_redirect_to_plain_http_is_not_followed(asked: Scripted, status: int, 
         with pytest.raises(BlockingIOError):  # nobody has come
             plain.accept()
     assert f"{status}, redirects to {address}/v1/" in caught.value.answer
-    assert "Give that address" in caught.value.remedy
+    assert "Set address of" in caught.value.remedy
     assert not caught.value.maybe_done
     assert len(asked.requests) == 1
 
@@ -144,7 +144,7 @@ def test_a_server_that_our_ca_does_not_vouch_for_is_not_followed(asked: Scripted
 @pytest.mark.parametrize("token", ["", "a b", "hvs.x\n", "hvs.\u2013"])
 def test_a_session_whose_token_no_header_can_carry_is_no_session(asked: Scripted, token: str) -> None:
     asked.answers[PATHS[2]] = Answer.json({"auth": {"client_token": token + "hunter2" * bool(token)}})
-    with client(asked) as vault, pytest.raises(UnexpectedAnswer, match="without a session") as caught:
+    with client(asked) as vault, pytest.raises(UnexpectedAnswer, match="without a token") as caught:
         REQUESTS["login"](vault)
     assert "hunter2" not in str(caught.value)
 

@@ -101,7 +101,7 @@ def test_a_repository_of_that_name_that_is_no_fork_is_left_alone(stand_in: GitHu
     with client_of(stand_in, "reviewer") as github, pytest.raises(Conflict) as caught:
         github.ensure_fork("reviewer", 5)
     assert caught.value.subject == "fork reviewer/gitops"
-    assert "no fork of sandbox/gitops" in caught.value.answer
+    assert "not a fork of sandbox/gitops" in caught.value.answer
     assert posts(stand_in) == 0
 
 

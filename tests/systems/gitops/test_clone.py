@@ -89,8 +89,8 @@ def test_the_clone_is_private_and_is_gone_afterwards(server: GitServer, temporar
 @pytest.mark.parametrize(
     ("broken", "token", "kind", "answer"),
     [
-        ("", SecretStr("ghp_wrong"), AccessDenied, "accepted none"),
-        ("", None, AccessDenied, "accepted none"),
+        ("", SecretStr("ghp_wrong"), AccessDenied, "did not accept ours"),
+        ("", None, AccessDenied, "did not accept ours"),
         ("403", TOKEN, AccessDenied, "403"),
         ("404", TOKEN, PrerequisiteMissing, "not found"),
         ("no branch main", TOKEN, PrerequisiteMissing, "Remote branch main not found"),
@@ -181,7 +181,7 @@ def test_an_address_with_credentials_or_of_another_kind_is_refused_unquoted(url:
 def test_a_tag_is_no_base_branch(server: GitServer) -> None:
     server.git("tag", "v1", "main")
     with (
-        pytest.raises(PrerequisiteMissing, match="is no branch"),
+        pytest.raises(PrerequisiteMissing, match="is not a branch"),
         GitOpsClone.open(server.url(), "v1", TOKEN),
     ):
         pass

@@ -13,7 +13,7 @@ from tests.systems.gitops.git_server import BRANCH, KUSTOMIZATION, NEW, SIGNED_O
 @pytest.mark.parametrize("name", ["enable-vault", "enable-vault/emea", f"{BRANCH}/try"])
 def test_a_branch_in_the_way_is_named_and_left_alone(server: GitServer, name: str) -> None:
     server.git("update-ref", f"refs/heads/{name}", "main")
-    with pytest.raises(Conflict, match=f"cannot be made: there is a branch {name},"):
+    with pytest.raises(Conflict, match=f"cannot be created beside the branch {name}:"):
         server.propose()
     assert server.head(name) == server.head("main")
 

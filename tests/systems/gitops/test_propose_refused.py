@@ -63,7 +63,7 @@ class TestOtherPeoplesCommits:
         named = make(self, server)
         head = server.head(BRANCH)
 
-        with pytest.raises(Conflict, match=rf"not in it: {named} \('[^,]*'\)\.") as raised:
+        with pytest.raises(Conflict, match=rf"commits of others: {named} \('[^,]*'\)\.") as raised:
             server.propose()
 
         assert BRANCH in raised.value.subject
@@ -84,7 +84,7 @@ class TestRefusedPush:
         [
             ("Sign your commits, please.", Conflict, r"Sign your commits.*pre-receive hook declined"),
             ("GH006: Protected branch update failed.", AccessDenied, "GH006"),
-            (401, AccessDenied, "accepted none"),
+            (401, AccessDenied, "did not accept ours"),
             (403, AccessDenied, "403"),
             (404, PrerequisiteMissing, "not found"),
             (503, Busy, "503"),

@@ -105,7 +105,7 @@ def test_a_server_that_we_are_sent_on_to_does_not_get_the_token(
     server.location = elsewhere.address
     server.answers["GET git-upload-pack"] = 302
 
-    with pytest.raises(UnexpectedAnswer, match="redirects to another address"), server.clone():
+    with pytest.raises(UnexpectedAnswer, match="Redirects are not followed"), server.clone():
         pass
 
     assert elsewhere.logins == []

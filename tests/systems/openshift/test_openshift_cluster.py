@@ -243,7 +243,7 @@ def test_a_kubeconfig_whose_token_was_withdrawn_says_to_log_in_again(
     with logged_in(cluster, namespace, "leaver") as as_leaver:
         hand.delete(account)
         until(lambda: _is_refused(as_leaver))
-        with pytest.raises(AccessDenied, match=r"401 Unauthorized.*`oc login` again"):
+        with pytest.raises(AccessDenied, match=r"401 Unauthorized.*put a new kubeconfig into"):
             as_leaver.namespace_exists(namespace)
 
 

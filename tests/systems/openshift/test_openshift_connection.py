@@ -76,7 +76,7 @@ def test_a_server_without_tls_is_not_taken_for_an_untrusted_one(authority: Certi
     with socket.create_server(("127.0.0.1", 0)) as plain:
         threading.Thread(target=greet, args=(plain,), daemon=True).start()
         url = f"https://127.0.0.1:{plain.getsockname()[1]}"
-        refused_with(kubeconfig(url, authority.pem), UnexpectedAnswer, "no TLS handshake")
+        refused_with(kubeconfig(url, authority.pem), UnexpectedAnswer, "the TLS handshake failed")
 
 
 def test_a_client_certificate_is_presented_and_leaves_no_file(

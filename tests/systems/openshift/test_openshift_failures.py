@@ -57,7 +57,7 @@ def review(scripted: Scripted, reviewer: str = "reviewer", client: str = "client
             in_namespace,
             Answer.refusal(401, "Unauthorized"),
             NotAuthenticated,
-            "401 Unauthorized.*`oc login` again",
+            "401 Unauthorized.*put a new kubeconfig into",
         ),
         (in_namespace, Answer.refusal(403, FORBIDDEN), AccessDenied, FORBIDDEN),
         (in_namespace, Answer(502, b"<html>Bad gateway", {"Content-Type": "text/html"}), Busy, "502"),

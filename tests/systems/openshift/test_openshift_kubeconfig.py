@@ -82,7 +82,7 @@ def test_a_login_that_cannot_be_used_here_is_refused_by_its_field(field: str, va
         ({"server": "https://api.ember.example.com:port"}, "not https://"),
         ({"server": "https://[::1:6443"}, "not https://"),
         ({"server": f"https://me:{SECRET}@api.ember.example.com"}, "user name or password"),
-        ({"insecure-skip-tls-verify": True}, "whoever answers"),
+        ({"insecure-skip-tls-verify": True}, "any server that answers"),
         ({"certificate-authority": "/etc/ca.crt"}, "file of another machine"),
         ({"certificate-authority-data": "%%%"}, "not base64"),
         ({"certificate-authority-data": "é"}, "not base64"),
@@ -129,12 +129,12 @@ def test_a_text_that_is_no_kubeconfig_is_refused_and_not_quoted(text: str) -> No
     [
         ({}, "current-context"),
         ({"current-context": "here"}, "contexts: is missing"),
-        ({"current-context": "here", "contexts": []}, "context 'here': is not there; contexts there: none"),
+        ({"current-context": "here", "contexts": []}, "context 'here': is not there; its contexts: none"),
         ({"current-context": "here", "contexts": [{"name": "here"}]}, "context 'here': is empty"),
         ({"current-context": ["here"]}, "current-context: is not text"),
         (
             kubeconfig(HOST, CA) | {"current-context": "there"},
-            "context 'there': is not there; contexts there: here",
+            "context 'there': is not there; its contexts: here",
         ),
         (kubeconfig(HOST, CA, token=""), "neither a token nor a client certificate"),
     ],

@@ -88,7 +88,7 @@ ON_THE_WAY = [
         Causes.CERTIFICATE_OUT_OF_DATE,
         lambda scene: certified(scene, ("127.0.0.1",), datetime.timedelta(days=-1)),
         host="{host}",
-        problem="dates: a certificate of the chain has expired; the server's own ends on {ends} UTC",
+        problem="dates: a certificate of the chain has expired; the server's own expires on {ends} UTC",
     ),
     case(
         Causes.CA_DID_NOT_SIGN,
