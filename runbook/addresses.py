@@ -43,7 +43,7 @@ def check_address(address: str, field: str, *, http: Http = "never") -> str:
     fault = _fault(address, http)
     if fault:
         example = "http://proxy.example.com:3128" if http == "always" else "https://host.example.com:6443"
-        raise InvalidInput("input", field, fault, f"Give the address alone, such as {example}.")
+        raise InvalidInput("input", field, fault, f"Write the address alone, such as {example}.")
     return address
 
 
@@ -55,7 +55,7 @@ def _fault(address: str, http: Http) -> str:
     faults = (
         (
             not _CHARACTERS.fullmatch(address),
-            "has a blank, a line end or another character that no address has",
+            "has a blank, a line end or another character that is not allowed in an address",
         ),
         ("@" in authority, "carries a user name or password; credentials have fields of their own"),
         ("?" in address or "#" in address, "has a query or a fragment"),
@@ -105,7 +105,7 @@ def check_header(value: SecretStr | str, field: str) -> str:
         "input",
         field,
         "is empty, or has a blank, a line end or a character beyond ASCII",
-        "Copy it again, without anything before or after it.",
+        "Copy it again, with nothing before or after it.",
     )
 
 
@@ -121,7 +121,7 @@ def check_person(value: str, field: str) -> str:
         "input",
         field,
         "is empty, or has a line end, another control character, '<' or '>'",
-        "Give it as one line of plain text.",
+        "Write it as one line of plain text.",
     )
 
 

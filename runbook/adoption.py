@@ -35,6 +35,6 @@ def check_adopt(whom: object, objects: Sequence[VaultObject], adopt: Iterable[st
             raise InvalidInput(
                 "input",
                 f"adopt={name!r}",
-                f"is not an object of Vault that this run for {whom} deals with",
+                f"is not a Vault object of a run for {whom}",
                 f"Name one of {', '.join(possible)}.",
             )

@@ -44,8 +44,8 @@ class ApprovedPlan:
             raise PlanMoved(
                 "Vault",
                 ", ".join(dict.fromkeys(change.object for change, _ in moved)),
-                f"is not as it was when plan {self.sha256[:12]} was approved, so that this would be written "
-                f"and was not approved: {'; '.join(words for _, words in moved)}",
+                f"has changed since plan {self.sha256[:12]} was approved, and this would be written without "
+                f"approval: {'; '.join(words for _, words in moved)}",
                 "Find out who changed it. A new run makes a new plan from what is there now, and asks for "
                 "approval again where one is needed.",
             )
@@ -54,11 +54,11 @@ class ApprovedPlan:
         """What of a change the plan does not cover, a sentence each."""
         planned = next((one for one in self.changes if one["object"] == change.object), None)
         if planned is None:
-            yield f"{change.object}, of which the plan says nothing"
+            yield f"{change.object}, which is not in the plan"
             return
         if change.found == "absent" and planned["found"] != "absent":
             # Of what a standby does not show yet, a create would replace what others keep in it.
-            yield f"{change.object}, which is not there and was when the plan was made"
+            yield f"{change.object}, which is not there but was when the plan was made"
             return
         by_field = {part["field"]: part for part in planned["differences"]}
         for part in change.differences:
@@ -66,7 +66,7 @@ class ApprovedPlan:
                 continue
             approved = by_field.get(part.field)
             if approved is None:
-                yield f"{change.object}, {_words(part)}; the plan leaves this field as it was"
+                yield f"{change.object}, {_words(part)}; the plan does not change this field"
             elif not _covers(Difference(part.field, approved["before"], approved["after"]), part):
                 plan = _words(Difference(part.field, approved["before"], approved["after"]))
                 yield f"{change.object}, {_words(part)}; the plan has {plan}"

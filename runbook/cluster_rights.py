@@ -79,10 +79,10 @@ def cluster_rights(request: ClusterRequest) -> tuple[ClusterRight, ...]:
         ClusterRight("get", "customresourcedefinitions", "apiextensions.k8s.io", "", f"secretstores.{eso}"),
     ]
     without_router = "the router's certificate is not checked"
-    without_events = "why a SecretStore is not Ready is not said"
-    without_secrets = "which ExternalSecrets are not synced is not said"
-    without_operator = "whether the operator runs is told by its traces on a SecretStore alone"
-    without_identity = "whether the connection leads to the right cluster is not checked"
+    without_events = "the reason why a SecretStore is not Ready is not shown"
+    without_secrets = "ExternalSecrets that are not synced are not shown"
+    without_operator = "whether the operator runs is seen on its SecretStores alone"
+    without_identity = "whether the connection points to the right cluster is not checked"
     further = [
         ClusterRight("get", "infrastructures", config, "", "cluster", without=without_identity),
         ClusterRight("get", "ingresses", config, "", "cluster", without=without_router),

@@ -35,16 +35,15 @@ def the_policy(request: ClusterRequest, *allow: str, namespace: str | None = Non
     """The policy of the pipeline's token in words, with the command; arguments as of `policy_command`."""
     command = policy_command(request, *allow, namespace=namespace)
     every = f"for all clusters of a file: --connections FILE instead of {request.target}"
-    writing = "; without --read-only for runs that are no plan" if request.plan_only else ""
+    writing = "; without --read-only for runs that also write" if request.plan_only else ""
     return f"the policy that `{command}` prints ({every}{writing})"
 
 
 def granting(request: ClusterRequest, namespace: str | None) -> str:
     """What to do where Vault refuses our token a right; arguments as of `policy_command`."""
     return (
-        "Either the token's policy lacks this right (it may pin values too), or the token has ended. All "
-        f"that a run needs is in {the_policy(request, namespace=namespace)}; a new token goes into the "
-        "VaultConnection."
+        "Either the token's policy lacks this right (it may pin values too), or the token has expired. Give "
+        f"it {the_policy(request, namespace=namespace)}, or put a new token into the VaultConnection."
     )
 
 

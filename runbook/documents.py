@@ -180,7 +180,7 @@ class _Reading:
             "Git",
             min(self._paths[text]),
             f"is the largest of files that are too large together: they have more than {what}",
-            "Take what is no manifest out of the repository, then run again.",
+            "Remove what is not a manifest from the repository, then retry.",
         )
 
 

@@ -86,7 +86,7 @@ class GateRecord(BaseModel):
             return ""
         is_open = self.number in open_heads
         if self.pull_request == "open" and not is_open:
-            return f"pull request #{self.number} is not open any more"
+            return f"pull request #{self.number} was merged or closed"
         if self.pull_request != "open" and is_open:
             return f"pull request #{self.number} is open again"
         if is_open and open_heads[self.number] != self.head:
@@ -106,10 +106,10 @@ class GateRecord(BaseModel):
         if base == self.base:
             return ""
         if remaining != self.remaining:
-            return f"the base branch moved below its change, to {base[:12]}"
+            return f"the base branch moved to {base[:12]}, which affects its change"
         if self.shared and self.pull_request == "open":
             # Our own branch would be rebuilt without a conflict; this one may have one now.
-            return f"the base branch moved to {base[:12]}, and others have commits on the run's branch"
+            return f"the base branch moved to {base[:12]}, and its own branch has commits of others"
         return ""
 
     def why_of_time(self, now: datetime) -> str:

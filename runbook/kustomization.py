@@ -101,7 +101,7 @@ def insert_resource(text: str, entry: str, path: str = "kustomization.yaml") -> 
 
 
 def _cannot_edit(path: str, answer: str) -> Conflict:
-    return Conflict("Git", path, answer, "Correct the file by hand, then run again.")
+    return Conflict("Git", path, answer, "Correct the file by hand, then retry.")
 
 
 def _extend(
@@ -231,7 +231,7 @@ def _assert_only_added(before: str, after: str, entry: str, path: str) -> None:
         "Git",
         path,
         f"adding {entry!r} to `resources` would change more than this one item",
-        "Add the line by hand, then run again, and report the file: its style is not understood.",
+        "Add the line by hand, then retry, and report the file: its style is not supported.",
     )
 
 

@@ -75,14 +75,14 @@ class Layout(BaseModel):
         are_names = all(_FOLDER.fullmatch(part) for part in parts) and not hides(value)
         if not are_names or not {".", "..", ".git"}.isdisjoint(parts):
             msg = (
-                f"{value!r} must be a path inside the repository: names with a slash between them, none of "
-                "them '.', '..' or '.git', without characters that are not shown, and no slash at an end"
+                f"{value!r} must be a path inside the repository: names separated by a slash, none of them "
+                "'.', '..' or '.git', without invisible characters, and no slash at either end"
             )
             raise ValueError(msg)
         allowed = ("{env}", "{cluster}") if info.field_name in _TEMPLATES else ()
         unknown = sorted(set(_PLACEHOLDER.findall(value)).difference(allowed))
         if unknown:
-            msg = f"{value!r} has {', '.join(unknown)}; replaced here: {', '.join(allowed) or 'nothing'}"
+            msg = f"{value!r} has {', '.join(unknown)}; allowed here: {', '.join(allowed) or 'nothing'}"
             raise ValueError(msg)
         return value
 
@@ -92,7 +92,7 @@ class Layout(BaseModel):
         # Not `{env}`: no two clusters of one Vault have the same name, as their mounts would.
         if "{cluster}" in value:
             return value
-        msg = f"{value!r} must have {{cluster}}: else it is one path for all clusters"
+        msg = f"{value!r} must contain {{cluster}}: else all clusters share one path"
         raise ValueError(msg)
 
     @field_validator("vault_cluster")

@@ -81,7 +81,7 @@ class Record:
         }
 
     def __str__(self) -> str:
-        unclear = "" if self.confirmed else "; no answer came, so that nobody knows whether it was made"
+        unclear = "" if self.confirmed else "; no answer came, so it may not have been made"
         return f"{self.system}: {self.change}{unclear}"
 
 
@@ -148,7 +148,7 @@ def _field(part: Mapping[str, Any]) -> str:
 def _in_whose_name(record: Mapping[str, Any]) -> str:
     actor = record["actor"]
     by = f", approved by {code(actor['approved_by'])}" if actor.get("approved_by") else ""
-    return f"- {record['system']} took us for {code(actor['acted_as'])}{by}"
+    return f"- In {record['system']} the run acted as {code(actor['acted_as'])}{by}"
 
 
 def pushed(branch: str, before: str | None, commit: str, files: Sequence[str]) -> Change:

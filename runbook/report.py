@@ -30,7 +30,7 @@ READY = "is Ready"
 NOT_SEEN = "the operator was not seen"
 
 
-_ASK_AUDIT = "what is there now is as wanted, and Vault's audit log tells whether this run wrote it."
+_ASK_AUDIT = "it is as wanted now, and Vault's audit log tells whether this run wrote it."
 
 
 def report(
@@ -67,7 +67,7 @@ def report(
     parts += dict.fromkeys(_written(one) for one in written) or ["Nothing; everything was as wanted."]
     if reviewer:
         ends = reviewer.expires.isoformat() if reviewer.expires else "with its Secret"
-        parts += ["", f"Reviewer's token: sha256 `{reviewer.sha256[:16]}…`, ends: {ends}."]
+        parts += ["", f"Reviewer's token: sha256 `{reviewer.sha256[:16]}…`, expires: {ends}."]
     parts += ["", "## Found as wanted", ""]
     parts += [
         _line(code(change.object), change.found, change.note)
@@ -125,13 +125,14 @@ def headline(request: ClusterRequest, proofs: Sequence[Proof]) -> str:
 def _traced(request: ClusterRequest, audit_devices: Sequence[str] | None, flow_run: str) -> list[str]:
     records = f"records-{request.subject.key}"
     if audit_devices is None:
-        audit = "not known, our token may not look at them"
+        audit = "not known, our token may not read them"
     elif not audit_devices:
-        audit = "⚠️ none: Vault writes down nothing of what is done in it. Have an audit device enabled"
+        audit = "⚠️ none: Vault does not record what is done in it. Enable an audit device"
     else:
         audit = markdown(", ".join(audit_devices))
     return [
-        f"- Each change has a record: artifact `{records}`, and a line of JSON in the log of its process.",
+        f"- Each change has a record: artifact `{records}`, and a line of JSON in the log of the run's "
+        "process.",
         f"- Our requests to Vault carry `X-Correlation-Id: {flow_run}`.",
         f"- Vault's audit devices: {audit}.",
     ]

@@ -97,8 +97,8 @@ class ClusterRequest(BaseModel):
             raise InvalidInput(
                 "input",
                 "namespaces=[]",
-                "names no namespace",
-                "Give at least one namespace in which the starter ServiceAccount may fetch secrets.",
+                "is empty",
+                "Name at least one namespace in which the starter ServiceAccount may fetch secrets.",
             )
         for namespace in value:
             if "*" in namespace:
@@ -191,7 +191,7 @@ class EnableRequest(ClusterRequest):
                 "input",
                 "move_alias=True",
                 f"contradicts adopt=['{alias}'], which leaves the alias where it is",
-                "Decide for one of them.",
+                "Set only one of them.",
             )
         return self
 

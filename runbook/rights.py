@@ -25,14 +25,12 @@ def vault_rules(request: ClusterRequest) -> tuple[VaultRule, ...]:
     """What the pipeline's token has to be allowed for one run, values pinned to what the run writes."""
     return (
         VaultRule("auth/token/lookup-self", ("read",), "whether the token is good, and for how long"),
+        VaultRule("auth/token/revoke-self", ("update",), "to revoke the token of a login", asks=True),
         VaultRule(
-            "auth/token/revoke-self", ("update",), "to end a session that was opened by a login", asks=True
-        ),
-        VaultRule(
-            "sys/capabilities-self", ("update",), "to name before the first change what is lacking", asks=True
+            "sys/capabilities-self", ("update",), "to name missing rights before the first change", asks=True
         ),
         VaultRule("sys/mounts", ("read",), "whether the mount of the secrets is there"),
-        VaultRule("sys/auth", ("read",), "which auth mounts there are; the accessor of the people's one"),
+        VaultRule("sys/auth", ("read",), "which auth mounts there are; the accessor of the one for people"),
         *(rule for one in request.objects for rule in one.rules),
     )
 

@@ -30,8 +30,8 @@ class Causes(Kind):
     # What Vault meets before it asks the cluster: in its own objects, and in the client's token
     VAULT_UNREACHABLE = _vault(
         "{address}",
-        "cannot be asked from here ({why})",
-        "Check address and ca_cert of the VaultConnection, and that this worker may reach Vault.",
+        "does not answer this worker ({why})",
+        "Check address and ca_cert of the VaultConnection, and that this worker can reach Vault.",
         vault_says="",
     )
     VAULT_SEALED = _vault("{address}", "is sealed", "Ask Vault's operators to unseal it.", vault_says="")
@@ -39,7 +39,7 @@ class Causes(Kind):
     MOUNT_OF_ANOTHER_TYPE = _vault(
         "auth/{mount}",
         "is an auth method of type {type}, not kubernetes",
-        "Find out whose it is and have it moved: the cluster needs this path. Then run enable-cluster.",
+        "Ask its owner to move it: the cluster needs this path. Then run enable-cluster.",
         vault_says="",
     )
     ROLE_MISSING = _vault(
@@ -51,14 +51,14 @@ class Causes(Kind):
     ROLE_BINDS_ANYBODY = _vault(
         "{role}",
         "may let anybody's ServiceAccount log in: {unlisted}",
-        "Find out who wrote that, and have an administrator of Vault bind the names and namespaces that "
-        "are meant: {command}.",
+        "Find out who wrote that, and ask a Vault administrator to bind the intended names and namespaces: "
+        "{command}.",
         blocks="nothing",
     )
     ADDRESS_NOT_ALLOWED = _vault(
         "{role}",
         "accepts logins only from {allowed} (token_bound_cidrs); "
-        "from here they come from {ours}, unless something on the way translates it",
+        "those of this worker come from {ours}, unless they pass a NAT",
         "Add the addresses of the cluster's nodes and of this worker to token_bound_cidrs, or clear it: "
         "`vault write {role} token_bound_cidrs=`.",
     )
@@ -87,60 +87,60 @@ class Causes(Kind):
     STARTER_MISSING = _cluster("ServiceAccount {account}", "is not there", remedies.COMES_WITH_THE_CHANGE)
     STARTER_REMADE = _cluster(
         "ServiceAccount {account}",
-        "was deleted and made anew: its uid is {uid}, the client's token is of {token_uid}",
-        "Run again: a new token is of the new ServiceAccount. If it stays, find out who recreates it.",
+        "was deleted and recreated: its uid is {uid}, that in the client's token is {token_uid}",
+        "Retry: a new token belongs to the new ServiceAccount. If this stays, find out who recreates it.",
     )
     CLIENT_TOKEN_EXPIRED = _cluster(
         "token of {account}",
         "expired at {ended} UTC; Vault's clock says {vault_clock}",
-        "Ask for a new token; if a new one is expired too, set the clocks of cluster and Vault.",
+        "Request a new token; if that is expired too, set the clocks of cluster and Vault.",
         vault_says="token is expired",
     )
     AUDIENCE_NOT_IN_TOKEN = _vault(
         "{role}",
-        "demands the audience {audience!r}; the client's token is for {token_audiences}",
-        "Clear it: `vault write {role} audience=`; or, if it is meant, name it in "
+        "requires the audience {audience!r}; the client's token is for {token_audiences}",
+        "Clear it: `vault write {role} audience=`; or, if it is intended, add it to "
         "serviceAccountRef.audiences of the SecretStore.",
         vault_says="invalid audience",
     )
     NAME_NOT_BOUND = _vault(
         "{role}",
-        "does not bind the ServiceAccount name {name}; bound are: {bound}",
+        "does not bind the ServiceAccount name {name}; it binds: {bound}",
         "Run enable-cluster with service_account={name}: it adds the name and keeps the others.",
         vault_says="service account name not authorized",
     )
     NAMESPACE_NOT_BOUND = _vault(
         "{role}",
-        "does not bind the namespace {namespace}; bound are: {bound}",
+        "does not bind the namespace {namespace}; it binds: {bound}",
         "Run enable-cluster with {namespace} in namespaces: it adds it and keeps the others.",
         vault_says="namespace not authorized",
     )
     CONFIG_DIFFERS = _vault(
         "auth/{mount}/config",
         "differs from the ClusterConnection: {differences}; no token was sent there, "
-        "and what still works does so until Vault reconnects",
-        "Run enable-cluster again: it repairs a mount that is ours through a plan. If Vault's config is "
-        "right, correct host_for_vault and ca_cert_for_vault of the ClusterConnection instead.",
+        "and logins that still work fail when Vault reconnects",
+        "Run enable-cluster again: it plans and repairs the config of a mount that is ours. If Vault's "
+        "config is right, correct host_for_vault and ca_cert_for_vault of the ClusterConnection instead.",
     )
     REVIEWER_JWT_NOT_SET = _vault(
         "auth/{mount}/config",
-        "holds no reviewer JWT, so Vault reviews each token with that token itself",
+        "has no reviewer JWT, so Vault calls TokenReview with the client's own token",
         remedies.ENABLE_AGAIN,
     )
 
     # The way to the cluster's review, as seen from where the pipeline runs: Vault may sit in another network
     HOST_UNREACHABLE = _host(
-        "kubernetes_host of Vault's config does not answer from here ({why})",
-        "Try the same from where Vault runs. If it is silent there too, open the way (firewall, DNS), or "
+        "kubernetes_host of Vault's config does not answer this worker ({why})",
+        "Try it from where Vault runs. If it does not answer there either, correct firewall or DNS, or "
         "correct host_for_vault of the ClusterConnection and run enable-cluster again.",
     )
     HOST_HANGS = _host(
-        "kubernetes_host of Vault's config hangs: from here no TLS answer in {seconds} s",
+        "kubernetes_host of Vault's config hangs: no TLS answer to this worker in {seconds} s",
         "Look for a firewall that drops packets, or a load balancer without a live API server behind it; "
-        "try the same from where Vault runs.",
+        "try it from where Vault runs.",
     )
     HOST_SPEAKS_NO_TLS = _host(
-        "kubernetes_host of Vault's config leads, from here, to something that does not speak TLS",
+        "kubernetes_host of Vault's config points, from this worker, to a server that does not speak TLS",
         remedies.POINT_VAULT,
     )
     HOST_NOT_IN_CERTIFICATE = _host(
@@ -149,19 +149,19 @@ class Causes(Kind):
         outlives_a_login=True,
     )
     CA_DID_NOT_SIGN = _host(
-        "the certificate seen from here was not signed by kubernetes_ca_cert of Vault's config",
+        "the certificate that this worker sees was not signed by kubernetes_ca_cert of Vault's config",
         "Put the CA that signed the API server's certificate into ca_cert_for_vault of the "
         "ClusterConnection, and run enable-cluster again.",
         outlives_a_login=True,
     )
     CERTIFICATE_OUT_OF_DATE = _host(
         "the API server's certificate is not valid now ({problem})",
-        "Have the cluster's operators renew it, and compare the clocks.",
+        "Ask a cluster administrator to renew it, and compare the clocks.",
         outlives_a_login=True,
     )
     HOST_OF_ANOTHER_CLUSTER = _host(
-        "kubernetes_host of Vault's config leads, from here, to a cluster that refuses the reviewer's "
-        "token which {ours} accepts",
+        "kubernetes_host of Vault's config points, from this worker, to a cluster that refuses the "
+        "reviewer's token, which {ours} accepts",
         remedies.POINT_VAULT,
     )
 
@@ -169,7 +169,7 @@ class Causes(Kind):
     # would write now. Where that one is bad, writing it again would not help.
     REVIEWER_MISSING = _cluster(
         f"ServiceAccount {REVIEWER}",
-        "is not there, so the reviewer JWT that Vault has of it is not accepted",
+        "is not there, so the API server refuses its reviewer JWT in Vault",
         remedies.OPERATOR_THEN_ENABLE,
     )
     REVIEWER_MAY_NOT_REVIEW = _cluster(
@@ -178,24 +178,23 @@ class Causes(Kind):
         f"In ArgoCD, sync {RESOURCES}; it brings the ClusterRoleBinding.",
     )
     REVIEWER_SECRET_MISSING = _cluster(
-        SECRET, "is not there; a token that Vault has of it died with it", remedies.OPERATOR_THEN_ENABLE
+        SECRET, "is not there; a token of it in Vault is no longer valid", remedies.OPERATOR_THEN_ENABLE
     )
     REVIEWER_SECRET_EMPTY = _cluster(
         SECRET,
         "has no token: the cluster has not filled it",
-        f"Check that ServiceAccount {REVIEWER} is there, wait some seconds, and run enable-cluster again.",
+        f"Check that ServiceAccount {REVIEWER} is there, wait a few seconds, and run enable-cluster again.",
     )
     REVIEWER_TOKEN_GARBAGE = _token_to_write("is not a JWT")
-    REVIEWER_TOKEN_STILL_BASE64 = _token_to_write("is still base64: a JWT that was encoded once too often")
+    REVIEWER_TOKEN_STILL_BASE64 = _token_to_write("is still base64: the JWT was encoded twice")
     REVIEWER_TOKEN_EXPIRED = _token_to_write("expired at {ended} UTC")
-    REVIEWER_TOKEN_OF_SOMEBODY_ELSE = _token_to_write(f"is of {{account}}, not of {REVIEWER}")
+    REVIEWER_TOKEN_OF_SOMEBODY_ELSE = _token_to_write(f"belongs to {{account}}, not to {REVIEWER}")
     REVIEWER_TOKEN_OF_ANOTHER_CLUSTER = _token_to_write(
-        "was not signed by this cluster (issuer {issuer}, with a key that is none of the cluster's "
-        "own), which refuses it"
+        "was not signed by this cluster, which refuses it (issuer {issuer}, key unknown to the cluster)"
     )
     REVIEWER_TOKEN_OF_WRONG_AUDIENCE = _token_to_write("is for {audiences}; the API server wants {wanted}")
     REVIEWER_TOKEN_OF_FORMER_ACCOUNT = _token_to_write(
-        f"is of a deleted ServiceAccount: its uid is {{token_uid}}, that of {REVIEWER} now is {{uid}}"
+        f"belongs to a deleted ServiceAccount: its uid is {{token_uid}}, that of {REVIEWER} is now {{uid}}"
     )
     REVIEWER_TOKEN_REFUSED = _token_to_write(
         "is refused by the API server ({words}), though its claims are right"
@@ -203,7 +202,7 @@ class Causes(Kind):
     CLIENT_TOKEN_REFUSED = _cluster(
         "token of {account}",
         "is refused by the API server that Vault asks: {words}",
-        "Find out in the cluster why it refuses a token that it has just issued.",
+        "Ask a cluster administrator why the cluster refuses a token that it has just issued.",
     )
 
     # What is left where a review would succeed
@@ -214,36 +213,36 @@ class Causes(Kind):
     )
     BEYOND_OUR_SIGHT = _vault(
         "login of {login}",
-        "is refused, though all that we see is right and the API server accepts the reviewer JWT of "
+        "is refused, though all that we can check is right and the API server accepts the reviewer JWT of "
         "{record}. So Vault does not reach {host}, or the ServiceAccount's entity is disabled "
         "in Vault, or somebody has written another JWT since",
-        f"{remedies.ASK_VAULT} If it is neither, run enable-cluster again: it writes the reviewer's token of "
-        "today.",
+        f"{remedies.ASK_VAULT} If it is neither, run enable-cluster again: it writes the reviewer's present "
+        "token.",
     )
     NOT_THE_REVIEWER_JWT = _vault(
         "login of {login}",
-        "is refused, and it is not for the reviewer JWT: {because}. Either Vault does not reach "
+        "is refused, but not because of the reviewer JWT: {because}. Either Vault does not reach "
         "{host}, or the ServiceAccount's entity is disabled in Vault",
         f"Another run would change nothing. {remedies.ASK_VAULT}",
     )
     REVIEWER_JWT_NOT_ACCEPTED = _vault(
         "auth/{mount}/config",
-        "Vault's reviewer JWT is most likely not accepted by the API server; all else that we see is "
-        "right; {record}",
-        "Run enable-cluster again: it writes the reviewer's token of today, which is accepted. If the login "
-        "is refused after that too, it is not the JWT: diagnose again, which then says what is left.",
+        "the API server most likely refuses Vault's reviewer JWT; all else that we can check is right; "
+        "{record}",
+        "Run enable-cluster again: it writes the reviewer's present token, which is accepted. If the login "
+        "is still refused, it is not the JWT: run diagnose-cluster again, which then says what is left.",
     )
     LOGIN_NOT_TRIED = _cluster(
         "login of {account}",
         "was not tried: {why}",
-        "Check address and credentials of the ClusterConnection, its right to such tokens, and our right "
-        "to read the mount's config.",
+        "Check address and credentials of the ClusterConnection, its right to request tokens, and the right "
+        "of the VaultConnection to read the mount's config.",
         vault_says="",
     )
     CAUSE_NOT_FOUND = _vault(
         "login of {login}",
-        "{words}, and what could be looked at is right{not_known}",
-        "Give the pipeline the right to look at these, or look at them yourself; see the table.",
+        "{words}, and all that could be checked is right{not_known}",
+        "Give the pipeline the rights to check these, or check them yourself; see the table.",
         vault_says="",
     )
 
@@ -256,7 +255,7 @@ class Causes(Kind):
     )
     POLICY_MISSING = _session(
         "policy {policy}",
-        "does not exist; the role hands it out all the same, and it grants nothing",
+        "is not there, so it grants nothing, though the role hands it out",
         remedies.ENABLE_AGAIN,
     )
     POLICY_LACKS_RULE = _session(
@@ -267,8 +266,8 @@ class Causes(Kind):
     )
     SESSION_READS_TOO_MUCH = _session(
         "session of {account}",
-        "may read {path}, which must not be allowed; its policies: {policies}",
-        "Find the policy of these that grants it, and narrow it or take it from the role.",
+        "may read {path}, which must be forbidden; its policies: {policies}",
+        "Find which of these policies grants it, and narrow it or remove it from the role.",
     )
     SECRETS_MOUNT_MISSING = _session(
         "{mount}/",
@@ -279,8 +278,8 @@ class Causes(Kind):
     # The operator
     STORE_NOT_READY = _store(
         "is not Ready: {seen}{event}",
-        "The login itself works from here. Check that the operator runs, and reaches Vault's address "
-        "with its CA.",
+        "The login works from this worker. Check that the operator runs, and reaches Vault's address with "
+        "its CA.",
     )
     STORE_DIFFERS = _store(
         "{differences} (it says: {seen})",

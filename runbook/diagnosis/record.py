@@ -67,19 +67,19 @@ class ReviewerRecord:
         when = f" at {self.written:%Y-%m-%d %H:%M} UTC" if self.written else ""
         said = [f"our record: written{when}, sha256 {self.sha256[:16]}"]
         if self.expires is None:
-            said.append("ends with its Secret")
+            said.append("expires with its Secret")
         else:
-            verb = "ended" if self.expires <= now else "ends"
+            verb = "expired" if self.expires <= now else "expires"
             said.append(f"{verb} at {self.expires:%Y-%m-%d %H:%M} UTC")
         if self.service_account_uid:
             made_anew = bool(uid_now) and uid_now != self.service_account_uid
-            now_is = f", which was made anew since: now {uid_now}" if made_anew else ""
+            now_is = f", recreated since: now {uid_now}" if made_anew else ""
             said.append(f"of ServiceAccount uid {self.service_account_uid}{now_is}")
         if sha256_now and self.expires is None:
             said.append(
-                "the Secret still holds that token"
+                "the Secret still has that token"
                 if sha256_now == self.sha256
-                else "the Secret holds another token since"
+                else "the Secret has another token now"
             )
         return ", ".join(said)
 

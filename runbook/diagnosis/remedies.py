@@ -9,17 +9,18 @@ REVIEWER = f"{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
 SECRET = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
 NEW_TOKEN = "new, of TokenRequest"  # noqa: S105 - a source, not a token
 NEW_ONE_IS_NO_BETTER = (
-    "The cluster has issued it just now, and a new one would be no better: have its operators compare "
-    "clocks, keys and issuer of its API servers, and what stands between them and this worker."
+    "The cluster has just issued it, and a new one would be no better: ask a cluster administrator to "
+    "compare clocks, keys and issuer of the API servers, and to check what stands between them and this "
+    "worker."
 )
 """The remedy where the token to write is a new one and bad."""
-READ_VAULTS_LOG = "Look at Vault's own log at level debug: it has the reason at the time of this login."
+READ_VAULTS_LOG = "Read Vault's own log, at level debug: it has the reason, at the time of this login."
 """The remedy where nothing is wrong and everything could be looked at."""
 
 ENABLE_AGAIN = "Run enable-cluster again for this cluster: it writes what is missing and proves the login."
 CLEARED_BY_AN_ADMINISTRATOR = (
-    "Find out who set that. A run of enable-cluster stops there, and names the command with which an "
-    "administrator of Vault clears it."
+    "Find out who set that. A run of enable-cluster stops there, and names the command with which a Vault "
+    "administrator clears it."
 )
 OPERATOR_THEN_ENABLE = f"In ArgoCD, sync {OPERATOR}, then run enable-cluster again."
 COMES_WITH_THE_CHANGE = f"In ArgoCD, sync {RESOURCES}; it comes with the pull request."
@@ -31,7 +32,7 @@ NEW_SECRET = (
     f"{OPERATOR}, so that the cluster fills a new one; and run enable-cluster again."
 )
 ASK_VAULT = (
-    "Ask Vault's operators what its log says of `tokenreviews` at the time of this login, and to try "
-    "`curl -k {host}/version` from where Vault runs; then for a disabled entity with an alias on "
+    "Ask Vault's operators what its log says about `tokenreviews` at the time of this login, to try "
+    "`curl -k {host}/version` from where Vault runs, and to look for a disabled entity with an alias on "
     "auth/{mount}."
 )

@@ -57,7 +57,7 @@ def add_application(draft: Draft, cluster: Cluster, layout: Layout) -> None:
                 "Git",
                 path,
                 f"has an Application {ours[0]} that does not deploy {deploys}",
-                "Give it another name, or have it deploy that folder.",
+                "Rename it, or let it deploy that folder.",
             )
     path = f"{folder}/{manifests.APPLICATION}.yaml"
     otherwise = f"is not an Application of {deploys}"
@@ -81,7 +81,7 @@ def _like_sibling(tree: Tree, folder: str, overlay: str, deploys: str) -> str:
         "Git",
         path,
         f"has no Application that deploys {overlay}" if text else "is not in the repository",
-        "Have it deploy the cluster's own resources first: ours is deployed as it is.",
+        "Add it first: our Application is deployed as it is.",
     )
 
 

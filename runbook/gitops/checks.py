@@ -21,7 +21,7 @@ def check_repository(tree: Tree, request: ClusterRequest, layout: Layout) -> tup
     cluster = request.target
     folder, group = layout.applications_of(cluster), layout.application_group_of(cluster)
     is_there = bool(tree.entries(folder))
-    misplaced = "Add it, or correct the layout of the GitOps connection."
+    misplaced = "Add it, or correct the layout of the GitOpsRepository."
     rows: tuple[tuple[str, bool, Callable[[], tuple[str, str]]], ...] = (
         (f"Overlay of {cluster}", True, lambda: _overlay(tree, cluster, layout)),
         ("Operator's bundle", True, lambda: _kustomization(tree, layout.operator_bundle, misplaced)),
@@ -70,10 +70,10 @@ def _overlay(tree: Tree, cluster: Cluster, layout: Layout) -> tuple[str, str]:
         return f"{folder} has no kustomization file", "Add a kustomization.yaml there first."
     there = clusters(tree, layout)
     if siblings := [name for env, name in there if env == cluster.env]:
-        found = f"no cluster {cluster.name!r} in {cluster.env!r}; there are: {', '.join(siblings)}"
+        found = f"no cluster {cluster.name!r} in {cluster.env!r}; its clusters: {', '.join(siblings)}"
         return found, f"Correct the name, or add {folder} first."
     envs = ", ".join(sorted({env for env, _ in there})) or "none"
-    found = f"no environment {cluster.env!r}; there are: {envs}"
+    found = f"no environment {cluster.env!r}; environments: {envs}"
     return found, f"Correct the environment, or add {folder} first."
 
 
@@ -100,7 +100,7 @@ def _applications(tree: Tree, folder: str, group: str) -> tuple[str, str]:
         return _kustomization(tree, group, "Add it first.")
     return (
         f"{folder} is not there: ArgoCD deploys nothing to this cluster from this repository, "
-        "and an Application put there would never be synced",
+        "and would never sync an Application in it",
         "Add the cluster to ArgoCD first: its Applications and the app-of-apps that deploys them.",
     )
 
@@ -110,7 +110,7 @@ def _sibling(tree: Tree, cluster: Cluster, layout: Layout) -> tuple[str, str]:
     path = f"{group}/{manifests.SIBLING_APPLICATION}.yaml"
     text, kustomization = tree.read(path), kustomization_of(tree, group)
     if text is None:
-        return f"{path} is not there", "Add it first: our Application is deployed the way it is."
+        return f"{path} is not there", "Add it first: our Application is deployed as it is."
     if kustomization is None or path not in kustomization.members:
         return f"{path} is not listed in the kustomization beside it", "Add its line first."
     if not deploys_folder(text, overlay):
@@ -142,7 +142,7 @@ def _app_of_apps(tree: Tree, applications: str, layout: Layout) -> tuple[str, st
         if path not in listed and not name.endswith("/") and deploys_folder(tree.read(path), applications):
             return (
                 f"{path} deploys {applications}, but {beside} does not list it: "
-                "ArgoCD does not know of it from this repository",
+                "ArgoCD does not read it from this repository",
                 f"Add {name} to the resources of {beside}.",
             )
     found = f"no Application in {folder} has the source.path {applications}"
@@ -164,5 +164,5 @@ def _admin_group(tree: Tree, cluster: Cluster, layout: Layout) -> Check:
         f"Add {groups}/{cluster.admin_group}.yaml, and its line in {groups}/kustomization.yaml:\n"
         f"{manifests.admin_group(cluster)}"
     )
-    found_none = f"the overlay of {home} does not declare it: no user can become a member"
+    found_none = f"the overlay of {home} does not declare it: it can have no members"
     return Check(prerequisite, "warning", found_none, remedy)

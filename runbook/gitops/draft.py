@@ -42,7 +42,7 @@ class Draft(EditedTree):
         if known is None:
             self.put(path, text)
         elif not there(known):
-            raise Conflict("Git", path, otherwise, "Move the file away or correct it, then run again.")
+            raise Conflict("Git", path, otherwise, "Move or correct the file, then retry.")
 
     def put_object(self, path: str, text: str, kind: str, name: str) -> None:
         """Write the manifest of an object, unless a file at ``path`` has it already.
@@ -54,7 +54,7 @@ class Draft(EditedTree):
         def holds(known: str) -> bool:
             return name in map(name_of, manifests_in(known, kind))
 
-        self.put_unless(path, text, holds, f"does not hold the {kind} {name}")
+        self.put_unless(path, text, holds, f"does not have the {kind} {name}")
 
     def build_upon(self, folder: str, *paths: str, namespace: str | None = None) -> None:
         """Make the kustomization of ``folder`` build upon ``paths`` as well.
@@ -97,6 +97,6 @@ def required(tree: Tree, folder: str, what: str) -> Kustomization:
             "Git",
             folder,
             f"the {what} is not in the repository, or has no kustomization file",
-            "Add it first, or correct the name of the cluster or the layout of the GitOps connection.",
+            "Add it first, or correct the name of the cluster or the layout of the GitOpsRepository.",
         )
     return kustomization

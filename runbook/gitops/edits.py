@@ -141,6 +141,6 @@ def _has_reviewer_token(build: Build) -> bool:
             path,
             f"Secret {REVIEWER_TOKEN_SECRET} is not a token Secret of {REVIEWER_SERVICE_ACCOUNT}",
             f"Give it the type {manifests.SERVICE_ACCOUNT_TOKEN} and the annotation "
-            f"{manifests.SERVICE_ACCOUNT_NAME}: {REVIEWER_SERVICE_ACCOUNT}, or another name.",
+            f"{manifests.SERVICE_ACCOUNT_NAME}: {REVIEWER_SERVICE_ACCOUNT}, or rename it.",
         )
     return True

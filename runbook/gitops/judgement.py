@@ -34,11 +34,11 @@ _SHOWN = 80
 """Characters of a value."""
 _CHANGED = (
     "A patch, a replacement or a component changes it, or it was there before and is kept. "
-    "Correct that, unless it is meant."
+    "Correct that, unless it is intended."
 )
 _LEAD_ELSEWHERE = (
-    "Correct it in {} or in what that builds upon: a SecretStore that is there is never rewritten. If it is "
-    "right, correct the run: address_for_clusters and ca_cert_for_clusters of the VaultConnection, or "
+    "Correct it in {} or its bases: a run does not rewrite a SecretStore. If it is "
+    "right, correct address_for_clusters and ca_cert_for_clusters of the VaultConnection, or the parameter "
     "service_account."
 )
 
@@ -78,7 +78,7 @@ def judge(
         Check(f"kustomize builds the operator's overlay of {target}", *_buildable(builds.operator)),
         Check(f"kustomize builds the Applications of {target}", *_buildable(builds.applications)),
         Check(f"Our objects in the overlay of {target}", *objects),
-        Check(f"SecretStores {SECRET_STORE} lead to our Vault", *stores),
+        Check(f"SecretStores {SECRET_STORE} point to our Vault", *stores),
         Check(f"Reviewer {REVIEWER_SERVICE_ACCOUNT} is built", *_reviewer(builds, request)),
         Check(f"One Application deploys {layout.operator_overlay_of(target)}", *application),
     )
@@ -141,21 +141,21 @@ def _buildable(folder: Rebuilt) -> _Verdict:
         # Whether our change breaks it takes both: one that hit a limit says nothing.
         said = {"before our change": before.failure, "with our change": after.failure}
         found = "; ".join(f"{when}: {failure}" for when, failure in said.items() if failure)
-        remedy = "Run again when the worker has less to do, or build it by hand before you merge."
+        remedy = "Retry when the worker has less to do, or build it by hand before you merge."
         return "warning", f"not checked: {after.folder} {found}{without}", remedy
     if after.failure and not before.failure:
-        found = f"{after.folder} would not build with our change: {after.failure}{without}"
-        remedy = "Correct what it names in the repository, then run again; nothing was proposed."
+        found = f"{after.folder} does not build with our change: {after.failure}{without}"
+        remedy = "Correct in the repository what it names, then retry; nothing was proposed."
         return "failed", found, remedy
     if after.failure:
-        found = f"{after.folder} does not build, before our change either: {after.failure}{without}"
+        found = f"{after.folder} does not build, not even without our change: {after.failure}{without}"
         if after.left_out:
             return "not checked", found, ""
-        remedy = "Have it corrected, unless ArgoCD's kustomize builds it: else our change is never synced."
+        remedy = "Correct it, unless ArgoCD's kustomize builds it: else ArgoCD never syncs our change."
         return "warning", found, remedy
     if lost := before.without(after):
-        found = f"our change would change or remove {_named(map(key_of, lost))} in {after.folder}"
-        return "failed", found, "Find what in the kustomizations ties it to our objects."
+        found = f"our change would alter or remove {_named(map(key_of, lost))} in {after.folder}"
+        return "failed", found, "Find what in the kustomizations ties it to our objects, and remove that."
     new = after.without(before)
     adds = f"our change adds {_named(map(key_of, new))}" if new else "our change adds nothing"
     return "ok", f"{len(after.documents)} objects; {adds}{without}", ""
@@ -191,15 +191,16 @@ def _objects(builds: Builds, request: ClusterRequest) -> _Verdict:
         found = f"{after.folder} does not build {_named(lacking)}"
         remedy = (
             "A kustomization above them sets namespace, namePrefix or nameSuffix, or deletes them: "
-            "take that to where it does not reach them."
+            "move that to where it does not affect them."
         )
         if instead:
             return "failed", f"{found}, but {_named(instead)}", remedy
-        more = " A ServiceAccount may lack beside a SecretStore that was there: add it, or name its own."
+        more = " If a ServiceAccount is missing beside an older SecretStore, add it, or set service_account "
+        "to its own."
         return "failed", found, remedy + more
     if twice := [key for key in ours if there[key] > 1]:
         found = f"{after.folder} builds more than one {_named(twice)}, in several versions"
-        return "failed", found, "Leave one of each: they overwrite each other."
+        return "failed", found, "Keep one of each: they overwrite each other."
     meant = {key_of(item): item for item in builds.bundle.without(after)}
     differences = [
         f"{key_of(item)}: {what}"
@@ -221,7 +222,7 @@ def _stores(overlay: Built, request: ClusterRequest, settings: StoreSettings) ->
     unserved = [f"{key} in {version}" for key, version in versions if version not in served]
     if served and unserved:
         found = f"the cluster serves SecretStores as {', '.join(served)} only, not {'; '.join(unserved)}"
-        return "failed", found, "Write it in one of these: ArgoCD cannot apply it."
+        return "failed", found, "Write it in a served version: ArgoCD cannot apply another one."
     differences: defaultdict[str, list[str]] = defaultdict(list)
     for store in stores:
         if (namespace := key_of(store).namespace) in request.namespaces:
@@ -257,14 +258,14 @@ def _reviewer(builds: Builds, request: ClusterRequest) -> _Verdict:
         remedy = f"Add to {builds.operator.after.folder} or its base:\n" + "---\n".join(lacking.values())
         for one in built:
             if one.failure or not all(map(_brings_secrets_only, one.left_out)):
-                return "warning", f"{found}, as far as {one.folder} can be built here", remedy
+                return "warning", f"{found}, as far as this worker can build {one.folder}", remedy
         return "failed", found, remedy
     if differences:
         return "warning", f"{token}: {'; '.join(dict.fromkeys(differences))}", _CHANGED
     if any(may.values()):
         return "ok", f"with {', '.join(role for role, grants in may.items() if grants)}", ""
     unknown = ", ".join(role for role, grants in may.items() if grants is None)
-    found = f"nothing in the repository says what ClusterRole {unknown} grants, which it has"
+    found = f"it is bound to ClusterRole {unknown}, and nothing in the repository says what that grants"
     return "warning", found, f"Check that it may create tokenreviews, or bind {AUTH_DELEGATOR}, too."
 
 
@@ -278,10 +279,10 @@ def _application(applications: Built, request: ClusterRequest, layout: Layout) -
     ours = _deploying(applications, layout.operator_overlay_of(request.target))
     names = ", ".join(map(_called, ours))
     if not ours:
-        found = f"{applications.folder} builds none of that path"
-        return "failed", found, "Find what in the kustomizations changes our Application."
+        found = f"{applications.folder} builds no Application of that path"
+        return "failed", found, "Find what in the kustomizations changes our Application, and correct it."
     if len(ours) > 1:
-        remedy = "Leave one of them: they take the objects from each other."
+        remedy = "Keep one of them: they take the objects from each other."
         return "warning", f"{names} all deploy it", remedy
     siblings = _deploying(applications, layout.cluster_overlay_of(request.target))
     destination = field(siblings[0], "spec", "destination") if siblings else None

@@ -55,7 +55,7 @@ def _unmet(tree: Tree, path: str, wanted: Mapping[str, Any]) -> str:
     if text is None:
         return "is not there"
     if "sha256" in wanted:
-        return "" if _hash(text) == wanted["sha256"] else "says something else than was proposed"
+        return "" if _hash(text) == wanted["sha256"] else "differs from what was proposed"
     there = Kustomization(path, text)
     if "namespace" in wanted and there.namespace != wanted["namespace"]:
         return f"is for the namespace {there.namespace}, not {wanted['namespace']}"
@@ -63,11 +63,11 @@ def _unmet(tree: Tree, path: str, wanted: Mapping[str, Any]) -> str:
     settings, proposed = _settings(text), wanted.get("settings")
     if proposed is not None and settings != proposed:
         keys = {key for key in settings | proposed if settings.get(key) != proposed.get(key)}
-        return f"has other settings than were proposed: {', '.join(sorted(keys))}"
+        return f"has other settings than proposed: {', '.join(sorted(keys))}"
     # Also what another kustomization below it builds upon counts: the entry may have moved to a common one.
     build = build_of(tree, there.folder)
     lacking = [each for each in wanted["builds"] if each not in build.folders and each not in build.files]
-    return f"does not build upon {', '.join(lacking)}" if lacking else ""
+    return f"does not include {', '.join(lacking)}" if lacking else ""
 
 
 def fingerprint(edits: Sequence[FileEdit], lacking: Mapping[str, str]) -> str:

@@ -63,7 +63,7 @@ def check_requested_version(request: ClusterRequest, store: StoreSettings) -> No
             "input",
             f"secret_store_api={version}",
             f"the cluster serves SecretStores as {', '.join(store.served_versions)} only",
-            "Leave it at auto, or name one of these.",
+            "Set it to auto or to one of these.",
         )
 
 
@@ -104,7 +104,7 @@ class SecretManagement:
                 "input",
                 f"namespaces={BASE!r}",
                 f"has the name of the folder {self._base}",
-                "Leave this namespace out, and give it its SecretStore by hand.",
+                "Leave this namespace out, and add its SecretStore by hand.",
             )
         account = self._names["ServiceAccount"]
         return {
@@ -174,7 +174,7 @@ class SecretManagement:
                 "Git",
                 there.path,
                 f"is for the namespace {there.namespace}, not {namespace}",
-                f"Give it `namespace: {namespace}`: what it brings comes into that namespace then.",
+                f"Set `namespace: {namespace}` in it: its objects belong in that namespace.",
             )
         # The base as a whole, or what is lacking alone: both would be one object too many.
         if base.isdisjoint(built) and base:

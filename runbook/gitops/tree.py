@@ -127,7 +127,7 @@ def _in_the_way(path: str, wanted: str) -> Conflict:
     """What to say where ``path`` is not what is ``wanted`` there: a file, or a folder."""
     others = {"file": "a link, a submodule or a folder", "folder": "a link, a submodule or a file"}[wanted]
     return Conflict(
-        "Git", path, f"is {others}, where a {wanted} is to be", "Move it away, or correct it, then run again."
+        "Git", path, f"is {others}, where a {wanted} is needed", "Move or correct it, then retry."
     )
 
 
@@ -237,7 +237,7 @@ def yaml_files(tree: Tree) -> Iterator[str]:
         seen += 1
         if seen > _MOST_FOLDERS:
             raise Conflict(
-                "Git", folder, f"is beyond {_MOST_FOLDERS} folders", "Find what nests them, and cut it down."
+                "Git", folder, f"is beyond {_MOST_FOLDERS} folders", "Find what nests them, and remove it."
             )
         for name in tree.entries(folder):
             path = f"{folder}/{name}" if folder else name

@@ -67,8 +67,7 @@ class Alias(VaultObject):
                 "Vault",
                 f"auth/{OIDC_MOUNT}",
                 "is not enabled",
-                "The administrators' alias lives on this mount. Ask Vault's operators to set it up, then "
-                "re-run.",
+                "The administrators' alias needs this mount. Ask Vault's operators to set it up, then retry.",
             )
         group = seen.group(self.cluster.admin_group)
         # A group with an alias says so itself, whether it is this one or another.
@@ -127,9 +126,9 @@ class Alias(VaultObject):
         raise foreign(
             self.name,
             answer,
-            f"Members of the identity provider's group get {owner.grants} from it now. Decide which group is "
-            "right: move_alias=True moves the alias to ours, "
-            f"adopt=['{self.name}'] leaves it where it is. Then re-run.",
+            f"Members of the identity provider's group get {owner.grants} from it now. Start a new run with "
+            "move_alias=True to move the alias to our group, or with "
+            f"adopt=['{self.name}'] to leave it where it is.",
         )
 
     def _with_another_alias(self, group: GroupInVault) -> Change:
@@ -141,10 +140,10 @@ class Alias(VaultObject):
             return Change(self.name, "foreign", "none", path, note=note)
         raise foreign(
             self.name,
-            f"cannot be made: the group {group.name!r} already has the alias {its!r} on the mount with "
-            f"accessor {accessor}, and an external group can have one alias only",
-            f"If that alias is not needed: `vault delete {path}`; if it is the right one, leave it with "
-            f"adopt=['{self.name}']. Then re-run.",
+            f"cannot be created: the group {group.name!r} already has the alias {its!r} on the mount with "
+            f"accessor {accessor}, and an external group can have only one alias",
+            f"If that alias is not needed, delete it, `vault delete {path}`, and retry; if it is the right "
+            f"one, start a new run with adopt=['{self.name}'].",
         )
 
 

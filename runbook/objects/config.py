@@ -99,7 +99,8 @@ class Config(VaultObject):
             },
             (_KEEP_LOCAL_JWT_OUT,),
         )
-        why = "whether another environment has a role there, before the mount is led to another API server"
+        why = "whether another environment has a role there, before the mount is pointed to another API "
+        "server"
         return (config, VaultRule(f"auth/{self.cluster.mount}/role", ("list",), why))
 
     def unknown(self, seen: Seen) -> str:
@@ -140,15 +141,15 @@ class Config(VaultObject):
         """
         others = sorted(role for role in roles if self.cluster.is_role_of_another_environment(role))
         there = without_credentials(str((current or {}).get("kubernetes_host") or ""))
-        leads = f"leads to the API server {there}, not to {host}" if current else "was never written"
+        leads = f"points to the API server {there}, not to {host}" if current else "was never written"
         if others:
             raise foreign(
                 self.name,
-                f"{leads}, and the mount carries {', '.join(others)}, of another environment",
-                "The mount is called after the cluster alone: another environment has a cluster "
+                f"{leads}, and the mount has {', '.join(others)}, of another environment",
+                "The mount is named after the cluster alone: another environment has a cluster "
                 f"{self.cluster.name!r} too, and one of them needs another name. If that cluster is gone, "
-                "let an administrator delete the role (`vault delete "
-                f"auth/{self.cluster.mount}/role/{others[0]}`), then re-run.",
+                "ask a Vault administrator to delete the role (`vault delete "
+                f"auth/{self.cluster.mount}/role/{others[0]}`), then retry.",
             )
         if current is None:
             return ""
@@ -160,7 +161,7 @@ class Config(VaultObject):
             self.name,
             f"{leads}, and no record says that we configured it for {self.cluster}",
             f"Check the ClusterConnection {self.connection!r} and whose the mount is. If the cluster was "
-            "installed anew or its API has moved, re-run with cluster_moved=True.",
+            "reinstalled or its API has moved, start a new run with cluster_moved=True.",
         )
 
     def compare_with(
@@ -186,8 +187,9 @@ class Config(VaultObject):
             raise foreign(
                 self.name,
                 f"has {', '.join(others)}, which no run of ours sets",
-                "They decide which tokens Vault believes. Let an administrator write the config without "
-                f"them: {self._command(wanted)}, then re-run; or keep them with adopt=['{self.name}'].",
+                "They decide which tokens Vault accepts. Ask a Vault administrator to write the config "
+                f"without them: {self._command(wanted)}, then retry; or keep them: start a new run with "
+                f"adopt=['{self.name}'].",
             )
         differences = tuple(
             Difference(part.field, _shown_before(part), part.after)

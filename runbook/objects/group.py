@@ -57,9 +57,9 @@ class Group(VaultObject):
         if current.type != "external":
             raise foreign(
                 self.name,
-                f"is there with type {current.type!r}; a group's type cannot be changed",
-                "Its members are kept in Vault by hand. Rename it, or move them to the identity provider's "
-                f"group and delete it: `vault delete {path}`. Then re-run.",
+                f"is of type {current.type!r}, and a group's type cannot be changed",
+                "Its members are maintained in Vault by hand. Rename it, or move them to the identity "
+                f"provider's group and delete it, `vault delete {path}`; then retry.",
             )
         policies = united(current.policies, [cluster.write_policy])
         payload = {"policies": list(policies), "metadata": {**wanted_metadata, **current.metadata}}

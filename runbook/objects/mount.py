@@ -52,8 +52,8 @@ class Mount(VaultObject):
             raise foreign(
                 self.name,
                 f"is an auth method of type {current_type!r}",
-                "Disabling it would end every login that uses it, so that is not done here. Find out whose "
-                "it is; the cluster needs this path for type kubernetes.",
+                "A run does not disable it: that would end every login that uses it. Ask its owner to move "
+                "it: the cluster needs this path.",
             )
         return Change(self.name, "same", "none", path)
 

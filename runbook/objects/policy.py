@@ -89,10 +89,10 @@ class Policy(VaultObject):
             return Change(self.name, "foreign", "none", self.path, note=note)
         raise foreign(
             self.name,
-            f"is there with other rules: {gap}",
-            "Somebody wrote it otherwise and it is not overwritten. Compare `vault policy read "
-            f"{self.policy}` with the rules of the runbook and change or remove it by hand, or take it as it "
-            f"stands with adopt=['{self.name}']. Then re-run.",
+            f"has other rules: {gap}",
+            f"A run does not overwrite it. Compare `vault policy read {self.policy}` with the rules of the "
+            "runbook, correct or delete it by hand, and retry; or start a new run with "
+            f"adopt=['{self.name}'] to adopt it as it stands.",
         )
 
     def _not_understood(self, current: str) -> str:

@@ -120,20 +120,21 @@ class Role(VaultObject):
         """
         answer = f"hands out the policies {', '.join(theirs)}; wanted is {self.policy} alone"
         command = f"`vault write {self.name} token_policies={self.policy}`"
-        by_hand = f"Change token_policies by hand: {command}, then re-run"
+        by_hand = f"Ask a Vault administrator to run {command}, then retry"
         if self.policy not in (there.get("token_policies") or ()):
             raise foreign(
                 self.name,
-                f"{answer}, which it does not hand out at all",
-                f"{by_hand}; or choose the policy_scope that fits. Adopted as it stands, no workload could "
-                "read its secrets.",
+                f"{answer}, which it does not hand out",
+                f"{by_hand}; or start a new run with the policy_scope that fits. It cannot be adopted as it "
+                "stands: no workload could read its secrets.",
             )
         if not self.adopted:
             raise foreign(
                 self.name,
                 answer,
-                f"Every ServiceAccount that is bound there has these rights now. {by_hand}; or choose the "
-                f"policy_scope that fits; or take them as they stand with adopt=['{self.name}'].",
+                f"Every ServiceAccount that it binds has these rights now. {by_hand}; or start a new run "
+                f"with the policy_scope that fits, or with adopt=['{self.name}'] to adopt them as they "
+                "stand.",
             )
         return f"token_policies adopted as they stand: {answer}"
 
@@ -149,9 +150,9 @@ class Role(VaultObject):
             raise foreign(
                 self.name,
                 answer,
-                "Each that it binds reads the secrets now. Find out who wrote that, and let an administrator "
-                f"bind the names and namespaces that are meant: {command}, then re-run; or keep it with "
-                f"adopt=['{self.name}'].",
+                "Each that it binds can read the secrets now. Find out who wrote that, and ask a Vault "
+                f"administrator to bind the intended names and namespaces: {command}, then retry; or start a "
+                f"new run with adopt=['{self.name}'] to adopt it as it stands.",
             )
         return f"adopted as it stands: {answer}"
 

@@ -158,6 +158,6 @@ def nothing_to_adopt(name: str) -> InvalidInput:
     return InvalidInput(
         "input",
         f"adopt={name!r}",
-        "there is no such object in Vault, so nothing can be taken as it stands",
-        "Leave it out of adopt to have the object made, or have its owner make it first.",
+        "is not in Vault, so it cannot be adopted",
+        "Leave it out of adopt to have it created, or ask its owner to create it first.",
     )

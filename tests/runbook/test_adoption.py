@@ -29,10 +29,10 @@ def test_an_object_that_can_serve_as_it_stands_may_be_adopted(name: str) -> None
     [
         ("group/vault-admins-emea", "Vault gives those no alias"),
         ("auth/ember-k8s", "log in at one of type kubernetes only"),
-        ("policy/emea-ember-kv-r", "is not an object of Vault that this run for emea/ember deals with"),
+        ("policy/emea-ember-kv-r", "is not a Vault object of a run for emea/ember"),
         ("policy/moc-kv-r", "Name one of policy/emea-kv-r, policy/emea-kv-rw, group-alias/vault-admins-emea"),
-        ("emea-kv-r", "is not an object of Vault"),
-        ("", "is not an object of Vault"),
+        ("emea-kv-r", "is not a Vault object"),
+        ("", "is not a Vault object"),
     ],
 )
 def test_anything_else_is_refused_with_the_reason(name: str, why: str) -> None:

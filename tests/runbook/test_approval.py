@@ -122,7 +122,7 @@ def test_less_to_do_than_was_approved_goes_on(planned: Change, now: Change) -> N
         "an entry was taken out that the plan found there": (
             role(**OURS),
             role(**OURS | {"bound_service_account_namespaces": ["web"]}),
-            "bound_service_account_namespaces: web → web, payments; the plan leaves this field as it was",
+            "bound_service_account_namespaces: web → web, payments; the plan does not change this field",
         ),
         "one entry more would be added": (
             new_role(request()),
@@ -132,12 +132,12 @@ def test_less_to_do_than_was_approved_goes_on(planned: Change, now: Change) -> N
         "a policy was deleted that the plan found there": (
             read_policy("emea").compare_with(read_policy("emea").text),
             read_policy("emea").compare_with(None),
-            "policy/emea-kv-r, which is not there and was when the plan was made",
+            "policy/emea-kv-r, which is not there but was when the plan was made",
         ),
         "a config is not seen in which others have a field": (
             config(kubernetes_host="https://old", issuer="https://i"),
             config(),
-            "auth/ember-k8s/config, which is not there and was when the plan was made",
+            "auth/ember-k8s/config, which is not there but was when the plan was made",
         ),
         "the alias would be taken from a group that nobody saw": (
             ALIAS,
@@ -162,7 +162,7 @@ def test_less_to_do_than_was_approved_goes_on(planned: Change, now: Change) -> N
         "-": (
             NEW_MOUNT,
             group(()),
-            "group/vault-admins-emea, of which the plan says nothing",
+            "group/vault-admins-emea, which is not in the plan",
         ),
     },
 )
@@ -178,7 +178,7 @@ def test_anything_else_stops_and_says_what_moved(planned: Change, now: Change, w
 def test_all_that_moved_is_said_at_once_and_a_certificate_as_its_hash() -> None:
     with pytest.raises(PlanMoved) as moved:
         approved().check([NEW_MOUNT, config()])
-    assert "auth/ember-k8s, auth/ember-k8s/config: is not as it was" in str(moved.value)
+    assert "auth/ember-k8s, auth/ember-k8s/config: has changed since" in str(moved.value)
     plan = approved(config(**CONFIG))
     with pytest.raises(PlanMoved) as moved:
         plan.check([config(**CONFIG | {"kubernetes_ca_cert": "x"})])

@@ -36,7 +36,7 @@ def record(**changes: Any) -> GateRecord:
     [
         ({}, {7: "head-1", 8: "other"}, ""),
         ({}, {7: "head-2"}, "somebody pushed to the branch of pull request #7"),
-        ({}, {8: "other"}, "pull request #7 is not open any more"),
+        ({}, {8: "other"}, "pull request #7 was merged or closed"),
         ({"pull_request": "merged"}, {8: "other"}, ""),
         ({"pull_request": "merged"}, {7: "head-1"}, "pull request #7 is open again"),
         ({"pull_request": "none", "number": None}, {}, ""),
@@ -55,8 +55,8 @@ def test_what_happens_to_its_pull_request_is_a_reason(
         ({}, MOVED, "two files", False, ""),
         ({}, MOVED, "nothing", True, "its change is on the base branch at bbbbbbbbbbbb"),
         ({}, BASE, "nothing", True, "its change is on the base branch at aaaaaaaaaaaa"),
-        ({}, MOVED, "others", False, "the base branch moved below its change, to bbbbbbbbbbbb"),
-        ({"shared": True}, MOVED, "two files", False, "the base branch moved to bbbbbbbbbbbb, and others"),
+        ({}, MOVED, "others", False, "the base branch moved to bbbbbbbbbbbb, which affects its change"),
+        ({"shared": True}, MOVED, "two files", False, "the base branch moved to bbbbbbbbbbbb, and its own"),
         ({"shared": True, "pull_request": "merged"}, MOVED, "two files", False, ""),
     ],
 )

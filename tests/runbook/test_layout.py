@@ -11,24 +11,24 @@ from runbook.layout import Layout
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("cluster_overlay", "overlays/{evn}/{cluster}", "{evn}; replaced here: {env}, {cluster}"),
-        ("cluster_overlay", "overlays/{env/{cluster}", "replaced here: {env}, {cluster}"),
+        ("cluster_overlay", "overlays/{evn}/{cluster}", "{evn}; allowed here: {env}, {cluster}"),
+        ("cluster_overlay", "overlays/{env/{cluster}", "allowed here: {env}, {cluster}"),
         ("cluster_overlay", "overlays/{}", "has {}"),
-        ("applications", "envs/{{env}}/{cluster}", "replaced here"),
-        ("operator_bundle", "bundles/{env}/operator", "{env}; replaced here: nothing"),
+        ("applications", "envs/{{env}}/{cluster}", "allowed here"),
+        ("operator_bundle", "bundles/{env}/operator", "{env}; allowed here: nothing"),
         *(
-            (field, value, "must have {cluster}: else it is one path for all clusters")
+            (field, value, "must contain {cluster}: else all clusters share one path")
             for field in ("cluster_overlay", "operator_overlay", "applications")
             for value in ("overlays/prod", "overlays/{env}")
         ),
         *(
-            (field, f"a{hidden}/{{cluster}}", "without characters that are not shown")
+            (field, f"a{hidden}/{{cluster}}", "without invisible characters")
             for field in ("cluster_overlay", "operator_overlay", "applications")
             # Right to left, the same isolated, its end, an invisible blank, a soft hyphen, a line's end.
             for hidden in ("\u202e", "\u2067", "\u2069", "\u200b", "\u00ad", "\u2028")
         ),
-        ("groups", "gr\u202espu", "without characters that are not shown"),
-        ("vault_cluster", "{env}/smaug", "{env}; replaced here: nothing"),
+        ("groups", "gr\u202espu", "without invisible characters"),
+        ("vault_cluster", "{env}/smaug", "{env}; allowed here: nothing"),
         ("vault_cluster", "smaug", "must be <env>/<cluster>"),
         ("vault_cluster", "moc/smaug/x", "must be <env>/<cluster>"),
         ("vault_cluster", "MOC/smaug", "must be <env>/<cluster>"),

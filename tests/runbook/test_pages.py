@@ -78,8 +78,8 @@ def test_records_of_this_and_of_an_older_version_are_rows_that_fit_on_a_screen()
     assert rows_of(text) == [
         "The run was started by not known",
         "The run was started by a schedule",
-        "Vault took us for `token-pipeline`",
-        "Vault took us for `token-pipeline`, approved by `dana`",
+        "In Vault the run acted as `token-pipeline`",
+        "In Vault the run acted as `token-pipeline`, approved by `dana`",
         "2026-01-02 03:04:05: Vault: `policy/new` created (policy; ttl: 1 → 2)",
         "2026-01-02 03:04:05: Vault: `policy/new` created, or not: no answer came (policy; ttl: 1 → 2)",
     ]

@@ -10,7 +10,7 @@ WANTED = EnableRequest(cluster="ember", env="emea", namespaces=("payments", "web
 LOGIN = Proof("payments/vault-secret-fetcher logs in at ember-k8s", True, "200")
 UNSEEN = Proof("SecretStore payments/opf-vault-store is Ready", None, "no ESO on this cluster", NOT_SEEN)
 WORKS = Proof("SecretStore web/opf-vault-store is Ready", True, "store validated", READY)
-ELSEWHERE = Proof("SecretStore web/opf-vault-store is Ready", None, "not proved", "web/s leads elsewhere")
+ELSEWHERE = Proof("SecretStore web/opf-vault-store is Ready", None, "not proved", "web/s points elsewhere")
 
 
 @table(
@@ -24,7 +24,7 @@ ELSEWHERE = Proof("SecretStore web/opf-vault-store is Ready", None, "not proved"
         "no store was looked at": ((LOGIN,), "Vault accepts logins of emea/ember; the operator was not seen"),
         "one of two": (
             (LOGIN, WORKS, ELSEWHERE),
-            "Vault accepts logins of emea/ember; web/s leads elsewhere",
+            "Vault accepts logins of emea/ember; web/s points elsewhere",
         ),
     },
 )

@@ -22,25 +22,25 @@ OF = "of ServiceAccount uid u-1"
             "u-1",
             "f" * 64,
             True,
-            f"ends with its Secret, {OF}, the Secret still holds that token",
+            f"expires with its Secret, {OF}, the Secret still has that token",
         ),
         (
             "with its Secret",
             "u-1",
             "e" * 64,
             False,
-            f"ends with its Secret, {OF}, the Secret holds another token since",
+            f"expires with its Secret, {OF}, the Secret has another token now",
         ),
         # Without its zone: as UTC.
-        (ENDED, "u-1", "e" * 64, False, f"ended at 2026-02-03 04:05 UTC, {OF}"),
+        (ENDED, "u-1", "e" * 64, False, f"expired at 2026-02-03 04:05 UTC, {OF}"),
         (
             f"{ENDED}+00:00",
             "u-2",
             "",
             False,
-            f"ended at 2026-02-03 04:05 UTC, {OF}, which was made anew since: now u-2",
+            f"expired at 2026-02-03 04:05 UTC, {OF}, recreated since: now u-2",
         ),
-        ("2100-02-03T04:05:00", "", "", True, f"ends at 2100-02-03 04:05 UTC, {OF}"),
+        ("2100-02-03T04:05:00", "", "", True, f"expires at 2100-02-03 04:05 UTC, {OF}"),
     ],
 )
 def test_our_record_tells_what_became_of_that_jwt(

@@ -155,9 +155,9 @@ def test_a_store_of_ours_that_leads_elsewhere_is_refused_wherever_it_is(
     text = OUR_STORE.replace(before, after)
     assert text != OUR_STORE
     (row,) = Outcome({f"{OVERLAY}/web.yaml": text, KUSTOMIZATION: with_members("web.yaml")}).noted
-    assert (row.prerequisite, row.status) == ("SecretStores opf-vault-store lead to our Vault", "failed")
+    assert (row.prerequisite, row.status) == ("SecretStores opf-vault-store point to our Vault", "failed")
     assert row.found.startswith(f"web: {words}")
-    assert row.remedy.startswith(f"Correct it in {OVERLAY} or in what that builds upon")
+    assert row.remedy.startswith(f"Correct it in {OVERLAY} or its bases")
 
 
 @pytest.mark.parametrize(

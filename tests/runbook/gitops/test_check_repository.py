@@ -49,8 +49,8 @@ def test_everything_is_there_for_a_cluster_that_can_be_enabled(rows_of: RowsOf) 
 @pytest.mark.parametrize(
     ("env", "cluster", "found"),
     [
-        ("emea", "nowhere", "no cluster 'nowhere' in 'emea'; there are: ember, flint"),
-        ("nowhere", "ember", "no environment 'nowhere'; there are: emea, moc"),
+        ("emea", "nowhere", "no cluster 'nowhere' in 'emea'; its clusters: ember, flint"),
+        ("nowhere", "ember", "no environment 'nowhere'; environments: emea, moc"),
     ],
 )
 def test_an_unknown_cluster_is_told_from_an_unknown_environment(
@@ -72,7 +72,7 @@ def test_a_common_overlay_is_not_listed_as_a_cluster(changed: Changed, rows_of: 
 
     row = rows_of(tree, cluster="nowhere")["Overlay of emea/nowhere"]
 
-    assert row.found.endswith("there are: ember, flint")
+    assert row.found.endswith("its clusters: ember, flint")
 
 
 @pytest.mark.parametrize(

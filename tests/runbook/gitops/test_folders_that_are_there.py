@@ -146,7 +146,7 @@ def test_a_folder_for_another_namespace_is_a_conflict(
 def test_a_file_of_our_name_with_something_else_is_a_conflict(changed: Changed, request_for: Request) -> None:
     path = f"{OVERLAY}/secret-mgmt/base/opf-vault-store.yaml"
 
-    with pytest.raises(Conflict, match="does not hold the SecretStore opf-vault-store") as raised:
+    with pytest.raises(Conflict, match="does not have the SecretStore opf-vault-store") as raised:
         wanted_edits(changed({path: OTHER}), request_for(), Layout(), SETTINGS)
     assert raised.value.subject == path
 

@@ -110,7 +110,7 @@ def test_a_change_that_would_break_a_build_is_refused_in_kustomizes_words() -> N
     kustomization = f"namespace: external-secrets-operator\nresources: [../../../base]\n{generator}"
     (row, *_) = Outcome({f"{OPERATOR}/kustomization.yaml": kustomization}).noted
     assert row.status == "failed"
-    assert "would not build with our change: " in row.found
+    assert "does not build with our change: " in row.found
     assert '"eso-vault-auth-token", Namespace:""} exists' in row.found
 
 
@@ -147,7 +147,7 @@ def test_an_object_of_ours_in_two_versions_is_refused() -> None:
         ({KUSTOMIZATION: with_members("https://git.example.com/x//base?ref=v1")}, "ok", "nothing is fetched"),
         ({KUSTOMIZATION: with_members("git@git.example.com:x/y.git")}, "ok", "nothing is fetched"),
         ({KUSTOMIZATION: with_members("../../../../../../elsewhere")}, "ok", "is not in this repository"),
-        ({KUSTOMIZATION: with_members("gone")}, "warning", "does not build, before our change either"),
+        ({KUSTOMIZATION: with_members("gone")}, "warning", "does not build, not even without our change"),
     ],
 )
 def test_what_cannot_be_built_here_is_said(

@@ -40,7 +40,7 @@ def found(**changes: str | None) -> dict[str, str]:
 def test_what_was_proposed_is_met_by_itself_and_not_by_what_was_there_before() -> None:
     assert found() == {}
     assert found(overlay=BEFORE, store=None, namespace=None) == {
-        OVERLAY: "does not build upon bundles/eso",
+        OVERLAY: "does not include bundles/eso",
         STORE: "is not there",
         NAMESPACE: "is not there",
     }
@@ -67,10 +67,10 @@ def test_another_way_to_write_the_same_is_met(changes: dict[str, str]) -> None:
         (
             {"store": "kind: SecretStore\nspec: {provider: {vault: {server: https://other}}}\n"},
             STORE,
-            "says something else than was proposed",
+            "differs from what was proposed",
         ),
-        ({"store": PROPOSED[STORE] + "---\nkind: Secret\n"}, STORE, "says something else than was proposed"),
-        ({"store": "{ no yaml"}, STORE, "says something else than was proposed"),
+        ({"store": PROPOSED[STORE] + "---\nkind: Secret\n"}, STORE, "differs from what was proposed"),
+        ({"store": "{ no yaml"}, STORE, "differs from what was proposed"),
         (
             {"namespace": "namespace: api\nresources: [../base]\n"},
             NAMESPACE,
@@ -79,10 +79,10 @@ def test_another_way_to_write_the_same_is_met(changes: dict[str, str]) -> None:
         (
             {"namespace": "namePrefix: x-\nnamespace: web\nresources: [../base]\npatches: [{path: a}]\n"},
             NAMESPACE,
-            "has other settings than were proposed: namePrefix, patches",
+            "has other settings than proposed: namePrefix, patches",
         ),
-        ({"namespace": "namespace: web\n"}, NAMESPACE, "does not build upon overlays/ember/secret-mgmt/base"),
-        ({"overlay": "{ no yaml"}, OVERLAY, "does not build upon bundles/eso"),
+        ({"namespace": "namespace: web\n"}, NAMESPACE, "does not include overlays/ember/secret-mgmt/base"),
+        ({"overlay": "{ no yaml"}, OVERLAY, "does not include bundles/eso"),
     ],
 )
 def test_what_means_something_else_is_not_met_and_says_why(

@@ -88,8 +88,8 @@ AGGREGATED = (
         (role("reviewers", apiGroups=[""]), "failed", "bound to reviewers, which may not"),
         (role("reviewers", resources=["tokenreviews/status"]), "failed", "bound to reviewers, which may not"),
         (role("reviewers", resourceNames=["one"]), "failed", "bound to reviewers, which may not"),
-        (role("others"), "warning", "nothing in the repository says what ClusterRole reviewers grants"),
-        (AGGREGATED, "warning", "nothing in the repository says what ClusterRole reviewers grants"),
+        (role("others"), "warning", "it is bound to ClusterRole reviewers, and nothing"),
+        (AGGREGATED, "warning", "it is bound to ClusterRole reviewers, and nothing"),
     ],
     ids=[
         "its own",
