@@ -20,6 +20,7 @@ from runbook.approval import ApprovedPlan
 from runbook.changes import Change, Difference
 from runbook.diagnosis.claims import claims_of
 from runbook.diagnosis.record import digest
+from runbook.diagnosis.remedies import NEW_SECRET
 from runbook.durations import seconds
 from runbook.errors import (
     Busy,
@@ -92,7 +93,7 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Permissi
         )
     if secret.token is None:
         raise NotYetSynced(
-            "OpenShift", subject, "has no token yet", "The cluster fills it within seconds; re-run the step."
+            "OpenShift", subject, "has no token yet", "The cluster fills it within seconds; retry this run."
         )
     return Reviewer(secret.token, None, secret.service_account_uid)
 
@@ -134,7 +135,7 @@ def prove_reviewer(api: ApiServer, reviewer: Reviewer) -> None:
             f"token of {ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}",
             f"is reviewed as {review.username or 'nobody'} ({review.error or 'no reason given'}), "
             f"not as {expected}",
-            "Delete the token Secret so that the cluster makes a new one, then re-run.",
+            NEW_SECRET,
         )
 
 
@@ -200,8 +201,8 @@ def realize_config(
     raise Busy(
         "Vault",
         change.object,
-        f"reads back otherwise than it was written: {', '.join(other)}",
-        "It is tried again by itself; if it stays, somebody else is changing it at the same time.",
+        f"does not read back as written: {', '.join(other)}",
+        "It is retried automatically; if this stays, somebody else is changing it at the same time.",
     )
 
 

@@ -142,8 +142,8 @@ def _is_decided(run: FlowRun, record: GateRecord | None, found: PullRequest | No
         f"pull request #{found.number}",
         f"was closed without a merge by {found.closed_by or 'somebody'}"
         f"{f' at {found.closed_at:%Y-%m-%d %H:%M} UTC' if found.closed_at else ''}",
-        "If that was meant, there is nothing to do. A new run opens a new pull request; reopening this one "
-        f"({found.url}) and retrying this run goes on with it.",
+        "If that was intended, there is nothing to do. Else start a new run, which opens a new pull request; "
+        f"or reopen this one ({found.url}) and retry this run.",
     )
 
 
@@ -252,7 +252,7 @@ def _push(
     get_run_logger().info(
         "Branch %s: %s%s",
         proposal.branch,
-        "pushed" if proposal.pushed else "as wanted already",
+        "pushed" if proposal.pushed else "as wanted",
         plain(f"; {proposal.note}") if proposal.note else "",
     )
     return proposal.shared
@@ -263,7 +263,7 @@ def _publish(request: ClusterRequest, proposed: Proposed) -> None:
     if proposed.url is None:
         logger.info("The GitOps repository is as wanted; no pull request is needed.")
         return
-    state = "awaits its merge" if proposed.files else "has landed"
+    state = "waits for its merge" if proposed.files else "has landed"
     logger.info("Pull request #%s %s: %s", proposed.number, state, proposed.url)
     if shown("pull-request", request.subject) is None:
         # The look for the merge says more, and is not reached if anything fails before.

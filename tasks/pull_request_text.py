@@ -30,19 +30,19 @@ def show_plan(github: GitHub, pull: PullRequest, text: Words, plan_sha256: str) 
         return github.comment_once(
             pull.number,
             f"enablement plan {plan_sha256[:16]}",
-            "The pipeline's part of the description was taken out, so it is not brought up to date. "
+            "The pipeline's part of the description was removed, so it is not updated. "
             f"The plan is now:\n\n{text.body}",
         )
     after = github.update_pull_request(pull.number, body=body)
     if after.state != "open":
         github.update_pull_request(pull.number, body=pull.body)
         get_run_logger().info(
-            "Pull request #%s is %s meanwhile; it names the plan that it named then.",
+            "Pull request #%s is %s by now; its text stays as it was.",
             pull.number,
             after.state,
         )
         return False
-    get_run_logger().info("Pull request #%s shows the plan %s now.", pull.number, plan_sha256[:12])
+    get_run_logger().info("Pull request #%s now shows the plan %s.", pull.number, plan_sha256[:12])
     return True
 
 
@@ -70,6 +70,6 @@ def tell_troubles(github: GitHub, pull: PullRequest, troubles: Mapping[str, str]
             pull.number,
             f"enablement trouble {kind}",
             f"The pipeline waits for this pull request, but {markdown(trouble)}. It does not overwrite "
-            "commits of other people. Put the branch right, or delete it and close this pull request, then "
-            "start a new run.",
+            "commits of others. Correct the branch; or delete it, close this pull request and start a new "
+            "run.",
         )

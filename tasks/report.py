@@ -40,7 +40,7 @@ def publish_report(
     with connect.vault(request) as vault:
         audit_devices = vault.audit_devices()
     if audit_devices == ():
-        get_run_logger().warning("Vault has no audit device: nothing that is done in it is written down.")
+        get_run_logger().warning("Vault has no audit device: it does not record what is done in it.")
     reviewer = find_record(request)
     text = report(
         request,

@@ -60,7 +60,7 @@ def complete(kustomize: Kustomize, tree: Tree, *folders: str) -> list[Built]:
     built = kustomize.build(tree, *folders)
     for one in built:
         if one.limited:
-            remedy = "It is tried again by itself; give the worker more to run with if that does not help."
+            remedy = "It is retried automatically; if this stays, give the worker more memory and CPU."
             raise Busy("kustomize", one.folder, one.failure, remedy)
     return built
 

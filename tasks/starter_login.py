@@ -25,8 +25,8 @@ from systems.vault import Login, Refused, Vault
 from systems.vault_http import Answer
 
 USED_UP = (
-    "not proved: the session reads its own secrets no more; "
-    "its uses are counted (token_num_uses of the role), or it was ended"
+    "not proved: the session can no longer read its own secrets; "
+    "it is used up (token_num_uses of the role), or was revoked"
 )
 """Why a 403 says nothing of what a session may do."""
 
@@ -105,7 +105,7 @@ def end_session(session: Vault) -> str:
     try:
         session.revoke_own_token()
     except EnablementError as error:
-        return f"it ends by itself: {error.answer}"
+        return f"it expires by itself: {error.answer}"
     return ""
 
 

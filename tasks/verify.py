@@ -63,14 +63,14 @@ def prove_login(
             )
         proofs = [
             Proof(f"{account} logs in at {target.mount} with role {target.role}", True, "200"),
-            Proof(f"its session carries {policy}", True, ", ".join(login.policies)),
+            Proof(f"its session has the policy {policy}", True, ", ".join(login.policies)),
         ]
         own, *others = map(_checked, try_reading(session, request))
     finally:
         left = end_session(session)
     used_up = left != "" and is_used_up(session, own)
     proofs += [_read(own), *(_read(other, used_up=used_up) for other in others)]
-    return [*proofs, Proof("its session is ended", None, f"not ended, {left}")] if left else proofs
+    return [*proofs, Proof("its session is revoked", None, f"not revoked: {left}")] if left else proofs
 
 
 def _checked(tried: Tried) -> Tried:
@@ -83,14 +83,15 @@ def _checked(tried: Tried) -> Tried:
     no_engine = any("no handler for route" in error for error in answer.errors)
     if (answer.status not in MAY_READ or no_engine) if tried.is_own else answer.status != 403:
         where = "the policies of the role"
-        raise _not_proved(f"reading {tried.path}", f"{answer.words}, where it {must} be allowed", where)
+        raise _not_proved(f"reading {tried.path}", f"{answer.words}, but it {must} be allowed", where)
     return tried
 
 
 def _read(tried: Tried, *, used_up: bool = False) -> Proof:
     folder = f"{SECRETS_MOUNT}/{tried.secret.removesuffix(PROBE)}"
-    claim = f"it {'may' if tried.is_own else 'may not'} read {folder}"
-    return Proof(claim, None, USED_UP) if used_up else Proof(claim, True, str(tried.answer.status))
+    claim = f"its session {'may' if tried.is_own else 'may not'} read {folder}"
+    seen = {403: "refused (403)", 404: "allowed (404: no such secret)"}.get(tried.answer.status, "allowed")
+    return Proof(claim, None, USED_UP) if used_up else Proof(claim, True, seen)
 
 
 def _not_proved(subject: str, answer: str, where: str) -> VerificationFailed:
@@ -98,7 +99,7 @@ def _not_proved(subject: str, answer: str, where: str) -> VerificationFailed:
         "Vault",
         subject,
         answer,
-        f"Look at {where} in Vault and at the ServiceAccount on the cluster, then retry this run; "
+        f"Check {where} in Vault and the ServiceAccount on the cluster, then retry this run; "
         "Vault's own log has the cause of a 'permission denied'.",
     )
 
@@ -152,7 +153,7 @@ def _proof_of_store(look: Look, store: str, timeout: float, applications: Applic
         answer = f"{plain(look.words)}{waited}"
         remedy = applications.put_into(look.cause.remedy)
         raise VerificationFailed(look.cause.system, look.cause.subject, answer, remedy)
-    doubt = f"SecretStore {store} leads elsewhere" if look.meant_otherwise else NOT_SEEN
+    doubt = f"SecretStore {store} points elsewhere" if look.meant_otherwise else NOT_SEEN
     return Proof(f"SecretStore {store} is Ready", None, f"not proved: {plain(look.words)}{waited}", doubt)
 
 
@@ -196,7 +197,7 @@ def verify_login(request: ClusterRequest, applications: ApplicationNames) -> tup
             f"a person in the identity provider's group {request.target.admin_group} gets "
             f"{request.target.write_policy}",
             None,
-            "left to people: no run can log in at the identity provider for them",
+            "left to people: a run cannot log in at the identity provider",
         )
     )
     return tuple(proofs)

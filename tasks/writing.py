@@ -78,8 +78,8 @@ def check_pins(vault: Vault, request: ClusterRequest, changes: Sequence[Change],
         return
     why = [f"our token may not write {change.path}, which is {change.found}" for change in denied]
     why += [
-        f"{', '.join(fields)} would be written together with what others have put there, and the pipeline's "
-        f"policy allows our own values alone (path {change.path})"
+        f"{', '.join(fields)} would be written together with values of others, and the pipeline's policy "
+        f"allows only our own (path {change.path})"
         for change, fields in beyond
     ]
     by_others = [
@@ -90,10 +90,10 @@ def check_pins(vault: Vault, request: ClusterRequest, changes: Sequence[Change],
     ]
     objects = {one.name: one for one in request.objects}
     commands = ", then ".join(objects[change.object].by_hand(change) for change in by_others)
-    remedy = f"Let an administrator run {commands}, and re-run."
+    remedy = f"Ask a Vault administrator to run {commands}, then retry this run."
     if denied:
         remedy += (
-            " Where the group is there, a run writes its alias if the token's policy was printed with "
+            " Once the group is there, a run itself writes its alias if the token's policy was printed with "
             "--group (and --allow move-alias to take it from another group)."
         )
     if beyond:

@@ -54,7 +54,7 @@ def try_login(findings: Findings, asked: Asked, starter: Starter) -> None:
         findings.say(f"What may the session of {starter.account} read?", NotKnown(str(error)), "Vault")
     finally:
         if left := end_session(session):
-            question = f"Is the session of {starter.account} ended?"
+            question = f"Is the session of {starter.account} revoked?"
             findings.say(question, NotKnown(f"no, {left}"), "Vault", matters=False)
 
 
@@ -63,7 +63,7 @@ def _what_it_may(findings: Findings, asked: Asked, session: Vault, starter: Star
     if policy not in login.policies:
         cause = not_handed_out(asked, policy, login.policies)
         if not any(fault.kind is cause.kind for fault, _ in findings.faults):
-            findings.say(f"Does the session of {account} carry {policy}?", cause, namespace=namespace)
+            findings.say(f"Does the session of {account} have {policy}?", cause, namespace=namespace)
     reading = try_reading(session, asked.request)
     own = next(reading)
     question = f"May {account} read its secrets?"
@@ -131,7 +131,7 @@ def _by_exclusion(
     if record.proved:
         return Causes.BEYOND_OUR_SIGHT.of(login=login, mount=mount, host=host, record=words)
     # To write it again is in vain.
-    because = f"{words}; the API server accepted it from here, and no login has worked since"
+    because = f"{words}; the API server accepted it from this worker, and no login has worked since"
     return Causes.NOT_THE_REVIEWER_JWT.of(login=login, mount=mount, host=host, because=because)
 
 

@@ -76,7 +76,7 @@ def ask_reviewer(findings: Findings, asked: Asked, ours: Claims | None) -> Revie
         return replace(cause, remedy=NEW_ONE_IS_NO_BETTER) if is_new else cause
 
     _, good = findings.ask(
-        "Is the reviewer's token that we would write now accepted?",
+        "Is the reviewer's token that a run would write accepted?",
         "OpenShift",
         lambda: _fault(openshift, source, token, reviewer.uid, ours),
         accepted,

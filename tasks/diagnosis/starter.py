@@ -65,7 +65,7 @@ def ask_starter(findings: Findings, asked: Asked, vault: VaultAnswers, namespace
 
 
 def _token(findings: Findings, starter: Starter, claims: Claims, vault: VaultAnswers) -> None:
-    question = f"Is the token of {starter.account} of today?"
+    question = f"Is the token of {starter.account} valid now?"
     # The difference of two moments always is one; a moment near the calendar's end plus a minute is none.
     if claims.expires and vault.clock and vault.clock - claims.expires > CLOCK_SKEW:
         expired = Causes.CLIENT_TOKEN_EXPIRED.of(
@@ -75,7 +75,7 @@ def _token(findings: Findings, starter: Starter, claims: Claims, vault: VaultAns
         )
         findings.say(question, expired, namespace=starter.namespace)
     else:
-        until = f"until {claims.expires:%Y-%m-%d %H:%M} UTC" if claims.expires else "without an end"
+        until = f"until {claims.expires:%Y-%m-%d %H:%M} UTC" if claims.expires else "without an expiry"
         findings.say(question, until, "OpenShift")
 
 
@@ -88,7 +88,7 @@ def became_of(findings: Findings, asked: Asked, starter: Starter) -> Cause | Non
         return None
     issued_to = starter.claims.uid
     uid, mark = findings.ask(
-        f"Is {starter.account} still the one that its token is of?",
+        f"Is {starter.account} still the ServiceAccount that its token was issued for?",
         "OpenShift",
         lambda: asked.openshift.service_account_uid(starter.namespace, asked.request.service_account),
         lambda uid: f"uid {uid}" if uid == issued_to else None,
@@ -103,12 +103,12 @@ def became_of(findings: Findings, asked: Asked, starter: Starter) -> Cause | Non
 def _audience(findings: Findings, asked: Asked, starter: Starter, role: Mapping[str, Any]) -> None:
     audience = str(role.get("audience") or "")
     held = starter.claims.audiences if starter.claims else ()
-    question = f"Does the role want a token such as that of {starter.account}?"
+    question = f"Does the role accept the audience of the token of {starter.account}?"
     if not audience or audience in held:
         findings.say(question, f"audience: {audience or 'any'}", "Vault")
         return
     cause = Causes.AUDIENCE_NOT_IN_TOKEN.of(
-        role=asked.role, audience=audience, token_audiences=listed(held, "none in particular")
+        role=asked.role, audience=audience, token_audiences=listed(held, "no audience")
     )
     findings.say(question, cause, namespace=starter.namespace)
 
@@ -121,14 +121,14 @@ def _bound(findings: Findings, asked: Asked, starter: Starter, role: Mapping[str
     name_is_bound = is_bound(name, names)
     if not name_is_bound:
         same = next((one for one in names if one.lower() == name.lower()), "")
-        but = f" ({same} differs in case, which counts)" if same else ""
+        but = f" ({same} differs in case)" if same else ""
         cause = Causes.NAME_NOT_BOUND.of(role=asked.role, name=name, bound=f"{listed(names, 'none')}{but}")
         findings.say(question, cause, namespace=namespace)
     if is_bound(namespace, namespaces):
         if name_is_bound:
             findings.say(question, "yes", "Vault")
     elif role.get("bound_service_account_namespace_selector"):
-        findings.say(question, NotKnown("the namespace is bound by its labels, if at all"), "Vault")
+        findings.say(question, NotKnown("the role binds namespaces by label, which is not checked"), "Vault")
     else:
         bound = listed(namespaces, "none")
         cause = Causes.NAMESPACE_NOT_BOUND.of(role=asked.role, namespace=namespace, bound=bound)

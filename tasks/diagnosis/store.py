@@ -91,7 +91,7 @@ def look_at_store(
         seen = f"{state.message or state.reason or 'Ready'}{since}"
         return Look(f"{seen}, but {idle}") if idle else Look(seen, ready=True)
     if awaited:
-        return Look(idle or "no operator has looked at it yet")
+        return Look(idle or "no operator has reconciled it yet")
     seen = "; ".join(filter(None, (_seen(state), idle)))
     return _fault(Causes.STORE_NOT_READY.of(store=store, seen=seen, event=_last_event(state)))
 
@@ -115,7 +115,7 @@ def _idle(state: SecretStoreState, operator: OperatorSeen, now: datetime) -> str
 
 
 def _seen(state: SecretStoreState | ExternalSecretState) -> str:
-    return ": ".join(filter(None, (state.reason, state.message))) or "no operator has looked at it"
+    return ": ".join(filter(None, (state.reason, state.message))) or "no operator has reconciled it"
 
 
 def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
@@ -143,7 +143,7 @@ def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
         return openshift.unsynced_secrets(namespace, SECRET_STORE, versions[0]) if versions else ()
 
     found, _ = findings.ask(
-        question, "OpenShift", unsynced, lambda left: None if left else "none is not", matters=False
+        question, "OpenShift", unsynced, lambda left: None if left else "yes", matters=False
     )
     for one in (found or ())[:_MANY]:
         secret = f"{namespace}/{one.name}"

@@ -75,7 +75,7 @@ def _role(findings: Findings, asked: Asked) -> Mapping[str, Any] | None:
         try:
             there = listed(vault.role_names(target.mount), "none")
         except AccessDenied:
-            there = "not known to us"
+            there = "not known"
         return Causes.ROLE_MISSING.of(mount=target.mount, role=target.role, there=there)
 
     question = f"Is role {target.role} there?"
@@ -92,7 +92,7 @@ def _role(findings: Findings, asked: Asked) -> Mapping[str, Any] | None:
     def accepts(ours: str) -> Verdict:
         allows = allows_address(role, ours)
         if allows is None:
-            return NotKnown(f"whether {ours} is in {allowed} only Vault can tell")
+            return NotKnown(f"only Vault knows whether {ours} is in {allowed}")
         if allows:
             return f"{ours} is in {allowed}"
         return Causes.ADDRESS_NOT_ALLOWED.of(role=asked.role, allowed=allowed, ours=ours)

@@ -21,7 +21,7 @@ def ask_the_way(findings: Findings, asked: Asked, config: Mapping[str, Any]) -> 
     Where the config leads elsewhere, that is the diagnosis, and nobody connects there.
     """
     mount, api = asked.request.target.mount, asked.api
-    question = "Does Vault's config lead to the API server of the ClusterConnection?"
+    question = "Does Vault's config point to the API server of the ClusterConnection?"
     differs = config_differs(mount, config, api.host, api.ca_pem)
     if differs is not None:
         findings.say(question, differs)
@@ -29,8 +29,8 @@ def ask_the_way(findings: Findings, asked: Asked, config: Mapping[str, Any]) -> 
     findings.say(question, api.host, "Vault")
     # Vault before 1.16 does not say whether it holds a JWT: unknown, not "no".
     if config.get("token_reviewer_jwt_set") is False:
-        findings.say("Does Vault hold a reviewer JWT?", Causes.REVIEWER_JWT_NOT_SET.of(mount=mount))
-    question = f"Does {api.host} answer from here, with a certificate of the config's CA?"
+        findings.say("Does Vault have a reviewer JWT?", Causes.REVIEWER_JWT_NOT_SET.of(mount=mount))
+    question = f"Does {api.host} answer this worker, with a certificate of the config's CA?"
     _, answers = findings.ask(question, "OpenShift", lambda: _fault(asked), lambda fault: fault or "yes")
     return answers == "right"
 
@@ -45,7 +45,7 @@ def _fault(asked: Asked) -> Cause | None:
         if isinstance(error.__cause__, TimeoutError):
             return Causes.HOST_HANGS.of(host=host, seconds=f"{asked.patience:.0f}")
         return Causes.HOST_UNREACHABLE.of(host=host, why=_why(error))
-    names = listed(report.names, "no name at all")
+    names = listed(report.names, "no name")
     faults = {
         "host name": Causes.HOST_NOT_IN_CERTIFICATE.of(host=host, names=names),
         "dates": Causes.CERTIFICATE_OUT_OF_DATE.of(host=host, problem=report.problem),
@@ -59,5 +59,5 @@ def _why(error: Unreachable) -> str:
     if isinstance(cause, ConnectionRefusedError):
         return "connection refused"
     if isinstance(cause, socket.gaierror):
-        return f"its name is not known: {cause.strerror}"
+        return f"its name does not resolve: {cause.strerror}"
     return error.answer

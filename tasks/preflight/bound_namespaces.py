@@ -38,6 +38,6 @@ def bound_namespaces(seen: Seen, request: ClusterRequest, stores: frozenset[str]
         found.append(f"only Git has {', '.join(in_git)}, which the role does not bind")
         remedies.append(f"Run enable-namespace for each, with cluster={target.name} and env={target.env}.")
     if in_vault:
-        found.append(f"only the role has {', '.join(in_vault)}, which may log in all the same")
-        remedies.append("If that is not meant, have an administrator of Vault take them out of the role.")
+        found.append(f"only the role has {', '.join(in_vault)}, which may still log in")
+        remedies.append("If that is not intended, ask a Vault administrator to remove them from the role.")
     return Check(NAMESPACES, "warning", "; ".join(found), " ".join(remedies))

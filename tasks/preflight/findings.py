@@ -39,7 +39,7 @@ class Findings:
     def __post_init__(self) -> None:
         for table in self.tables:
             for prerequisite in self.waiting & table.errors.keys():
-                table.wait(prerequisite, "asked when the repository has this cluster")
+                table.wait(prerequisite, "checked once the repository has this cluster")
 
     @property
     def rows(self) -> list[Check]:
@@ -80,7 +80,7 @@ class Findings:
             first.system,
             first.subject,
             first.answer,
-            f"{first.remedy} Not met either ({len(others)}): {further}. {_NOTHING} The log and the "
+            f"{first.remedy} Also not met ({len(others)}): {further}. {_NOTHING} The log and the "
             "preflight artifact say what to do about each.",
             retry_after=wait if heals else None,
         )

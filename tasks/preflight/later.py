@@ -29,6 +29,6 @@ def to_write(
             if not request.plan_only:
                 raise
             found = f"{error.subject}: {error.answer}"
-            return Check(row, "warning", found, f"Needed to carry the plan out. {error.remedy}")
+            return Check(row, "warning", found, f"Needed to carry out the plan. {error.remedy}")
 
     return ask

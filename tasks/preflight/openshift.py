@@ -33,7 +33,7 @@ CREDENTIALS = "The cluster accepts our credentials"
 CERTIFICATE = "The API certificate is right for Vault"
 ROUTER = "Certificate of the router"
 RIGHTS = "Our rights on the cluster"
-FURTHER_RIGHTS = "Rights that a run can do without"
+FURTHER_RIGHTS = "Our optional rights on the cluster"
 STORES = "API versions of SecretStore"
 
 
@@ -161,7 +161,7 @@ def _reach(table: Table, client: OpenShift) -> bool:
         return False
     except AccessDenied:
         # Some clusters do not tell everybody their version.
-        version = "which does not tell its version"
+        version = "version not known"
     except EnablementError as error:
         table.fail(REACHABLE, error)
         return False
@@ -196,21 +196,22 @@ def _router(client: OpenShift) -> str | Check:
     try:
         report = check_certificate(url, None, proxy=client.proxy)
     except EnablementError as error:
-        return Check(ROUTER, "warning", f"{url}: {error.answer}", "Check it from where users come from.")
+        return Check(ROUTER, "warning", f"{url}: {error.answer}", "Check it from the users' network.")
     if report.trusted:
         return url
     return Check(
         ROUTER,
         "warning",
         f"{url}: {report.problem}",
-        "Have the router's default certificate replaced by one that your machines trust.",
+        "Ask a cluster administrator to replace the router's default certificate by one that your machines "
+        "trust.",
     )
 
 
 def _give_rights(request: ClusterRequest) -> str:
     return (
-        f"Let an administrator of the cluster run `{account_command(request)}`, and put that account's "
-        "kubeconfig into the ClusterConnection."
+        f"Ask a cluster administrator to run `{account_command(request)}`, and put that account's kubeconfig "
+        "into the ClusterConnection."
     )
 
 
@@ -237,7 +238,7 @@ def _infrastructure(
             "input",
             f"env={request.env!r}",
             f"is not that of the ClusterConnection {request.cluster_connection!r}, {env}",
-            "Correct it, or the env of the connection.",
+            "Correct one of them.",
         )
     try:
         infrastructure = client.infrastructure()
@@ -253,9 +254,9 @@ def _infrastructure(
     raise InvalidInput(
         "OpenShift",
         f"ClusterConnection {request.cluster_connection!r}",
-        f"leads to a cluster that calls itself {found}, not {expected}",
-        "Put the kubeconfig of the right cluster into it. If it is the right one and only named "
-        "otherwise, set infrastructure_name in it.",
+        f"points to a cluster that calls itself {found}, not {expected}",
+        "Put the kubeconfig of the right cluster into it; or, if this is the right one under another name, "
+        "set infrastructure_name in it.",
     )
 
 

@@ -37,7 +37,7 @@ from tasks.runbooks import ClusterRunbook, complete, store_settings
 PROPOSE = "We may propose a change"
 TOKEN_END = "Our GitHub token lives long enough"  # noqa: S105 - the name of a row
 READ = "The repository can be read"
-BRANCH = "The branch of the change can be there"
+BRANCH = "The branch of the change can be created"
 RULES = "Branch rules let our commit in"
 CONTENT = "Folders of the cluster and its ArgoCD chain"
 EDITS = "The change can be worked out"
@@ -180,7 +180,7 @@ def _build(
 def _branch(base: GitOpsClone, connection: GitOpsRepository, branch: str) -> str | Check:
     """Whether another branch's name keeps ours from being made, in the fork where there is one."""
     if not connection.fork:
-        return f"{branch} {'is there' if base.head_of(branch) else 'will be made'}"
+        return f"{branch} {'is there' if base.head_of(branch) else 'will be created'}"
     try:
         with connection.github() as github:
             fork = github.fork_of(connection.fork)
@@ -190,8 +190,8 @@ def _branch(base: GitOpsClone, connection: GitOpsRepository, branch: str) -> str
     except EnablementError as error:
         base.head_of(branch)  # a new fork gets the branches of the repository
         why = f"the branches of the fork of {connection.fork} are not known: {error.subject}: {error.answer}"
-        return Check(BRANCH, "not checked", why, "A fork that is not there is made for the push.")
-    return f"{branch} {'is there' if there else 'will be made'} in {fork.full_name}"
+        return Check(BRANCH, "not checked", why, "A missing fork is created at the push.")
+    return f"{branch} {'is there' if there else 'will be created'} in {fork.full_name}"
 
 
 def _ask_github(
@@ -205,7 +205,7 @@ def _ask_github(
             answer = to_write(request, PROPOSE, lambda: _may_propose(github, access, connection))()
             table.add(_end_of_token(github.token_ends_at, datetime.now(UTC)))
             if answers.edits == ():
-                table.skip(RULES, "nothing is to be pushed")
+                table.skip(RULES, "nothing to push")
             else:
                 table.check(RULES, lambda: _rules(github, connection, branch, answers))
         return answer
@@ -228,24 +228,23 @@ def _rules(
             RULES,
             "warning",
             f"{branch} has the rules {', '.join(hinder)}: GitHub may refuse our push",
-            f"Exempt `{branch.partition('/')[0]}/**` from these rules, or let the pipeline's user bypass "
-            "them.",
+            f"Exempt `{branch.partition('/')[0]}/**` from these rules, or let the token's owner bypass them.",
         )
     if answers.signs:
-        return "commits have to be signed: GitHub makes and signs ours, in the name of the token's owner"
+        return "commits must be signed: GitHub creates and signs ours, in the name of the token's owner"
     return "none is in the way"
 
 
 def _end_of_token(end: datetime | None, now: datetime) -> Check:
     if end is None:
-        return Check(TOKEN_END, "not checked", "GitHub does not tell when it ends")
+        return Check(TOKEN_END, "not checked", "GitHub does not tell when it expires")
     if end - now > _A_WEEK:
         return Check(TOKEN_END, "ok", f"until {end:%Y-%m-%d}")
     return Check(
         TOKEN_END,
         "warning",
-        f"it ends on {end:%Y-%m-%d %H:%M} UTC, and the wait for the merge may take days",
-        "Make a new token and put it into the GitOpsRepository.",
+        f"it expires on {end:%Y-%m-%d %H:%M} UTC, and the wait for the merge may take days",
+        "Put a new token into the GitOpsRepository.",
     )
 
 

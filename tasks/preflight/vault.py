@@ -36,8 +36,8 @@ OTHER_MOUNTS = "No other mount has this API server"
 
 _MANY_HOURS = 6 * 3600
 _HAVE_IT_ENABLED = {
-    SECRETS_MOUNT: "Have it enabled: `vault secrets enable -path=k8s_secrets kv-v2`.",
-    OIDC_MOUNT: "Have Vault's operators set up the OIDC login; the administrators' alias lives on it.",
+    SECRETS_MOUNT: "Ask a Vault administrator to run `vault secrets enable -path=k8s_secrets kv-v2`.",
+    OIDC_MOUNT: "Ask Vault's operators to set up the OIDC login: the administrators' alias needs it.",
 }
 
 
@@ -86,7 +86,7 @@ def ask_vault(
                         ),
                     )
                 else:
-                    table.skip(PINS, "nothing is known that has to be written")
+                    table.skip(PINS, "no change to write is known")
 
         table.get(TOKEN, logged_in)
     return table, tuple(changes)
@@ -132,7 +132,7 @@ def _health(connection: VaultConnection) -> Health:
 def _unsealed(address: str, health: Health) -> str:
     if not health.initialized:
         raise PrerequisiteMissing(
-            "Vault", address, "is not initialized", "Ask Vault's operators; this may be another server."
+            "Vault", address, "is not initialized", "Check the address: this may be another server."
         )
     if health.sealed:
         raise Busy("Vault", address, "is sealed", "Ask Vault's operators to unseal it.")
@@ -148,7 +148,7 @@ def _own_token(vault: Vault, request: ClusterRequest, namespace: str | None) -> 
             "our token",
             f"is not accepted at auth/token/lookup-self ({error.answer})",
             "Put a token that has not expired into the VaultConnection, or log in by AppRole or Kubernetes; "
-            f"it needs {the_policy(request, namespace=namespace)}, also to look at itself.",
+            f"it needs {the_policy(request, namespace=namespace)}, also for this lookup.",
         ) from None
     ttl = int(token.get("ttl") or 0)
     policies = ", ".join(token.get("policies") or ()) or "no policy"
@@ -156,7 +156,7 @@ def _own_token(vault: Vault, request: ClusterRequest, namespace: str | None) -> 
         return Check(
             TOKEN,
             "warning",
-            f"{policies}; it ends in {ttl // 60} minutes, and the wait for the merge may take days",
+            f"{policies}; it expires in {ttl // 60} minutes, and the wait for the merge may take days",
             "Use AppRole or Kubernetes login in the VaultConnection, or a token that lives longer.",
         )
     return policies
@@ -177,7 +177,7 @@ def _capabilities(
             "Vault",
             "our token",
             f"lacks {'; '.join(gaps)}",
-            f"Give the pipeline's token {the_policy(carried_out(request), namespace=namespace)}.",
+            f"Give it {the_policy(carried_out(request), namespace=namespace)}.",
         )
     return f"{len(needed)} paths"
 
@@ -209,8 +209,8 @@ def _secrets_mount(mount: MountInVault | None) -> str:
             "Vault",
             f"{SECRETS_MOUNT}/",
             f"is {found}, not version 2 of kv",
-            "A version 1 is upgraded with `vault kv enable-versioning k8s_secrets`, which its users must "
-            "know of: all paths change. Anything else must make room for it.",
+            "Upgrade a version 1 with `vault kv enable-versioning k8s_secrets`, and tell its users: all "
+            "paths change. Move anything else to another path.",
         )
     return "kv version 2"
 
@@ -225,7 +225,7 @@ def _oidc_mount(mount: MountInVault | None) -> str | Check:
             OIDC,
             "warning",
             f"is of type {mount.type}",
-            "The administrators' alias lives on it: check that this method hands over groups by name.",
+            "The administrators' alias is on it: check that this method passes groups by name.",
         )
     return f"type {mount.type}"
 

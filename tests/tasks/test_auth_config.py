@@ -120,7 +120,7 @@ def test_a_mount_that_leads_elsewhere_is_repaired_if_it_is_ours_and_else_stays(
     else:
         with pytest.raises(Conflict, match=words) as refused:
             place.realize_config(wanted, recorded=recorded)
-        elsewhere = f"leads to the API server https://old.example.com:6443, not to {place.api.host}"
+        elsewhere = f"points to the API server https://old.example.com:6443, not to {place.api.host}"
         assert elsewhere in str(refused.value)
         assert ("cluster_moved=True" in refused.value.remedy) == (roles == ["emea-ops"])
     assert place.config()["kubernetes_host"] == (OLD["kubernetes_host"] if words else place.api.host)
@@ -187,7 +187,7 @@ def test_the_token_is_in_nothing_that_is_returned(place: Place) -> None:
         "another environment uses the mount": (
             lambda place: place.bind("apac-ops"),
             Conflict,
-            ["was never written, and the mount carries apac-ops"],
+            ["was never written, and the mount has apac-ops"],
         ),
     },
 )

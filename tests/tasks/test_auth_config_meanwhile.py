@@ -112,7 +112,7 @@ def test_a_config_that_somebody_replaces_right_after_the_write_is_written_again_
 def test_a_config_that_somebody_replaces_each_time_is_said(place: Place) -> None:
     realize_mount(place.pipeline, request())
     overtaken = Overtaken(place.pipeline, place.admin, OLD, times=50)
-    otherwise = "reads back otherwise than it was written: kubernetes_ca_cert, kubernetes_ho"
+    otherwise = "does not read back as written: kubernetes_ca_cert, kubernetes_ho"
     with pytest.raises(Busy, match=otherwise):
         place.realize_config(vault=overtaken)
 
@@ -129,12 +129,12 @@ class Silent(Vault):
         super().write(path, payload)
         self._written = True
         if self._cut:
-            raise Unreachable("Vault", path, "no answer", "It is tried again by itself.")
+            raise Unreachable("Vault", path, "no answer", "It is retried automatically.")
 
     def kubernetes_config(self, mount: str) -> Mapping[str, Any] | None:
         """Read, before a write."""
         if self._written:
-            raise Unreachable("Vault", mount, "no answer", "It is tried again by itself.")
+            raise Unreachable("Vault", mount, "no answer", "It is retried automatically.")
         return super().kubernetes_config(mount)
 
 

@@ -334,7 +334,7 @@ def test_nothing_is_made_in_the_place_of_an_adopted_object_that_is_not_there_and
     pipeline: Vault, name: str, compute: Compute
 ) -> None:
     realize_mount(pipeline, request())
-    with pytest.raises(InvalidInput, match="there is no such object in Vault") as refused:
+    with pytest.raises(InvalidInput, match="is not in Vault, so it cannot be adopted") as refused:
         compute(pipeline, request(adopt=[name]))
     assert f"adopt={name!r}" in str(refused.value)
     for realize in (realize_policies, realize_group, realize_role):
@@ -352,7 +352,7 @@ def test_nothing_is_made_in_the_place_of_an_adopted_object_that_is_not_there_and
             "identity/group/name/vault-admins-emea",
             {"type": "internal"},
             realize_group,
-            "with type 'internal'",
+            "is of type 'internal'",
         ),
     },
 )

@@ -161,5 +161,5 @@ def test_what_is_changed_between_write_and_read_back_is_written_again_and_then_s
     role = dict(pipeline.role("ember-k8s", "emea-ops") or {})
     assert role["bound_service_account_namespaces"] == ["argocd", "payments", "web"]
     overwriting.left = 50
-    with pytest.raises(Busy, match="reads back otherwise than it was written"):
+    with pytest.raises(Busy, match="does not read back as written"):
         realize_role(overwriting, request())

@@ -22,9 +22,7 @@ from tests.tasks.diagnosis.scene import POLICY, Scene, disable_entity
 
 pytestmark = pytest.mark.long
 
-NOT_ACCEPTED = (
-    "Vault's reviewer JWT is most likely not accepted by the API server; all else that we see is right"
-)
+NOT_ACCEPTED = "the API server most likely refuses Vault's reviewer JWT; all else that we can check is right"
 LINE = f"Vault, auth/ember-k8s/config: {NOT_ACCEPTED}; "
 WRITTEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
@@ -73,7 +71,7 @@ def test_a_jwt_that_our_record_excludes_is_not_blamed_and_what_was_just_tried_is
     assert cause.remedy.startswith("Run enable-cluster again") is is_the_jwt
     assert ("enable-cluster" in cause.remedy) is (kind is not Causes.NOT_THE_REVIEWER_JWT)
     if not is_the_jwt:
-        assert "most likely not accepted" not in cause.answer
+        assert "most likely refuses" not in cause.answer
         assert f"Vault does not reach {scene.api.url}, or the ServiceAccount's entity is" in cause.answer
         assert "`tokenreviews`" in cause.remedy
 
@@ -83,7 +81,7 @@ def test_a_jwt_with_which_another_account_logs_in_is_not_blamed(scene: Scene) ->
     disable_entity(scene, "payments")
     (cause,) = scene.diagnose().causes
     assert cause.line.startswith(
-        "Vault, login of payments/vault-secret-fetcher: is refused, and it is not for the reviewer JWT: "
+        "Vault, login of payments/vault-secret-fetcher: is refused, but not because of the reviewer JWT: "
         "web/vault-secret-fetcher logs in with it. "
     )
 

@@ -61,7 +61,7 @@ def test_the_other_roles_are_named_where_one_may_list_them(scene: Scene) -> None
     narrow = policy_of_the_tests(scene.vault).replace(f'path "auth/{MOUNT}/role" ', 'path "unused" ')
     with client(scene.vault, token_with(scene.vault, narrow)) as scene.pipeline:
         cause = scene.diagnose().causes[0]
-        assert cause == Causes.ROLE_MISSING.of(mount=MOUNT, role="emea-ops", there="not known to us")
+        assert cause == Causes.ROLE_MISSING.of(mount=MOUNT, role="emea-ops", there="not known")
 
 
 def test_without_a_right_in_vault_that_question_alone_is_not_known(scene: Scene) -> None:

@@ -77,7 +77,7 @@ def broken(scene: Scene, break_it: Callable[[Operator], None]) -> Operator:
     ("break_it", "answer"),
     [
         (refused, f"is not Ready: InvalidProviderConfig: unable to create client (Event: {EVENT})"),
-        (by_nobody, "is not Ready: no operator has looked at it"),
+        (by_nobody, "is not Ready: no operator has reconciled it"),
         (missing, "is not there, or not in a version that the cluster serves"),
         (Operator.remove_kinds, "is not there, or not in a version that the cluster serves"),
     ],
@@ -149,7 +149,7 @@ OLD = "2026-01-01T00:00:00Z"
         ({}, None, None, "not proved: no ESO on this cluster: it does not serve secretstores."),
         # A Deployment without the chart's label, or in another cluster.
         ({"replicas": None}, VALID, True, "store validated"),
-        ({"replicas": 0}, None, None, "not proved: no operator has looked at it yet"),
+        ({"replicas": 0}, None, None, "not proved: no operator has reconciled it yet"),
         ({"replicas": 0}, NOT_VALID, False, "is not Ready: InvalidProviderConfig: unable to create client"),
     ],
 )
@@ -216,7 +216,7 @@ def test_a_run_takes_a_store_that_leads_elsewhere_as_somebodys_decision_unless_i
         # At once: there is nothing to wait for.
         proof = awaited(scene, timeout=60)
         assert (proof.proved, proof.seen.startswith(f"not proved: {differs}")) == (None, True)
-        assert proof.store == f"SecretStore {OURS} leads elsewhere"
+        assert proof.store == f"SecretStore {OURS} points elsewhere"
 
 
 @pytest.mark.parametrize(("condition", "is_said"), [(VALID, False), (NOT_VALID, True)])

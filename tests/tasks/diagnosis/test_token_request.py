@@ -63,10 +63,11 @@ def test_whatever_is_wrong_with_the_jwt_in_vault_is_found_by_excluding_all_else_
     claims = claims_of(SecretStr(token))
     ends = claims.expires if claims and claims.expires else now + timedelta(hours=1)
     scene.record = ReviewerRecord(digest(SecretStr(token)), ends, uid, WRITTEN, "")
-    anew = f", which was made anew since: now {scene.values['new']}" if "new" in scene.values else ""
+    anew = f", recreated since: now {scene.values['new']}" if "new" in scene.values else ""
     kept = (
         f"our record: written at 2026-01-02 03:04 UTC, sha256 {digest(SecretStr(token))[:16]}, "
-        f"{'ended' if ends < now else 'ends'} at {ends:%Y-%m-%d %H:%M} UTC, of ServiceAccount uid {uid}{anew}"
+        f"{'expired' if ends < now else 'expires'} at {ends:%Y-%m-%d %H:%M} UTC, of ServiceAccount uid "
+        f"{uid}{anew}"
     )
     cause = scene.diagnose().causes[0]
     if ends < now or anew:

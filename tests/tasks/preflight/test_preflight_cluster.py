@@ -70,7 +70,11 @@ WRONG = {
         with_kubeconfig(token=expired_jwt()),
         [rows.CREDENTIALS],
         AccessDenied,
-        ("401 the credentials expired on 2023-11-14 22:13 UTC", "`oc login` again", "ClusterConnection"),
+        (
+            "401 the credentials expired on 2023-11-14 22:13 UTC",
+            "put a new kubeconfig into",
+            "ClusterConnection",
+        ),
     ),
     "a wrong token, which hides neither the certificate nor that the API answers": Wrong(
         with_kubeconfig(token="sha256~of-another-cluster"),
@@ -190,7 +194,7 @@ def test_a_connection_that_leads_to_another_cluster_is_said_to(
     assert failed(found)[0] == f"The connection is {cluster}"
     error = found.errors[0]
     assert isinstance(error, InvalidInput)
-    assert f"ClusterConnection '{cluster}': leads to a cluster that calls itself moc-infra-" in str(error)
+    assert f"ClusterConnection '{cluster}': points to a cluster that calls itself moc-infra-" in str(error)
 
 
 def test_a_cluster_may_call_itself_otherwise_than_its_folder_if_the_connection_says_so(

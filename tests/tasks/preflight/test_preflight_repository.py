@@ -58,7 +58,7 @@ WRONG = {
         every_right,
         ["Overlay of emea/embre"],
         PrerequisiteMissing,
-        ("Git, Overlay of emea/embre: no cluster 'embre' in 'emea'; there are: ember, flint",),
+        ("Git, Overlay of emea/embre: no cluster 'embre' in 'emea'; its clusters: ember, flint",),
         {rows.EDITS: "not checked"},
         ask=("repository", "vault"),
         request={"cluster": "embre"},
@@ -67,7 +67,7 @@ WRONG = {
         every_right,
         ["Overlay of apac/ember"],
         PrerequisiteMissing,
-        ("no environment 'apac'; there are: emea, moc",),
+        ("no environment 'apac'; environments: emea, moc",),
         ask=("repository", "vault"),
         request={"env": "apac"},
     ),
@@ -75,7 +75,7 @@ WRONG = {
         lambda there: {"gitops__token": "ghp_nobodyHasThisTokenNobodyHasThisTok"},
         [rows.PROPOSE, rows.READ],
         AccessDenied,
-        ("GitHub, repository of sandbox/gitops: 401", "Git, branch main of ", "accepted none"),
+        ("GitHub, repository of sandbox/gitops: 401", "Git, branch main of ", "did not accept ours"),
     ),
     "a token that may only read, with which the repository is still looked at": Wrong(
         lambda there: {"gitops__token": there.github.token_of("read-only")},
@@ -193,7 +193,7 @@ def test_a_branch_that_keeps_ours_from_being_made_is_named(installation: Install
     with branch(installation, REPOSITORY, name):
         found = installation.ask("repository")
     error = refused(found, [rows.BRANCH], Conflict)
-    assert f"cannot be made: there is a branch {name}" in error.answer
+    assert f"cannot be created beside the branch {name}" in error.answer
     assert f"Rename or delete the branch {name}" in error.remedy
 
 
@@ -207,11 +207,14 @@ def test_a_branch_of_the_fork_that_keeps_ours_from_being_made_is_named(
         with connections.repository.github() as github:
             github.ensure_fork(owner, 20)
         found = row(installation.look(make(), connections), rows.BRANCH)
-        assert (found.status, found.found) == ("ok", f"enable-vault/emea/ember will be made in {repository}")
+        assert (found.status, found.found) == (
+            "ok",
+            f"enable-vault/emea/ember will be created in {repository}",
+        )
     with branch(installation, repository, "enable-vault"):
         looked = installation.look(make(), connections)
     error = refused(looked, [rows.BRANCH], Conflict)
-    assert f"{repository}.git: cannot be made: there is a branch enable-vault" in str(error)
+    assert f"{repository}.git: cannot be created beside the branch enable-vault" in str(error)
 
 
 def test_a_fork_that_our_token_does_not_see_is_said_in_the_row(installation: Installation) -> None:
@@ -226,8 +229,8 @@ def test_a_fork_that_our_token_does_not_see_is_said_in_the_row(installation: Ins
     ("branch", "rules", "status", "words"),
     [
         ("main", ("pull_request", "deletion"), "ok", "none is in the way"),
-        ("main", ("required_signatures",), "ok", "GitHub makes and signs ours"),
-        ("enable-vault/emea/ember", ("required_signatures",), "ok", "GitHub makes and signs ours"),
+        ("main", ("required_signatures",), "ok", "GitHub creates and signs ours"),
+        ("enable-vault/emea/ember", ("required_signatures",), "ok", "GitHub creates and signs ours"),
         ("enable-vault/emea/ember", ("deletion", "update", "creation"), "warning", "rules creation, update"),
     ],
 )
@@ -288,7 +291,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubApi]:
         (
             "without_applications",
             ["ArgoCD Applications of emea/ember"],
-            "an Application put there would never be synced",
+            "would never sync an Application in it",
         ),
         (
             "with_a_broken_chain",
@@ -297,7 +300,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubApi]:
                 "ArgoCD builds cluster-management",
                 "App-of-apps of emea/ember",
             ],
-            "Not met either (2): Git, ArgoCD builds cluster-management",
+            "Also not met (2): Git, ArgoCD builds cluster-management",
         ),
     ],
 )

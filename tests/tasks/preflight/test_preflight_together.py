@@ -41,7 +41,7 @@ def test_every_prerequisite_of_the_runbook_has_its_row(installation: Installatio
         "The API certificate is right for Vault",
         "Certificate of the router",
         "Our rights on the cluster",
-        "Rights that a run can do without",
+        "Our optional rights on the cluster",
         "The connection is ember",
         "API versions of SecretStore",
         "Namespace payments is there or declared",
@@ -50,7 +50,7 @@ def test_every_prerequisite_of_the_runbook_has_its_row(installation: Installatio
         "Our GitHub token lives long enough",
         "Branch rules let our commit in",
         "The repository can be read",
-        "The branch of the change can be there",
+        "The branch of the change can be created",
         "Overlay of emea/ember",
         "Operator's bundle",
         "Operator's base",
@@ -64,7 +64,7 @@ def test_every_prerequisite_of_the_runbook_has_its_row(installation: Installatio
         "kustomize builds the operator's overlay of emea/ember",
         "kustomize builds the Applications of emea/ember",
         "Our objects in the overlay of emea/ember",
-        "SecretStores opf-vault-store lead to our Vault",
+        "SecretStores opf-vault-store point to our Vault",
         "Reviewer eso-vault-auth is built",
         "One Application deploys external-secrets/overlays/emea/ember",
     ]
@@ -94,7 +94,9 @@ def test_whatever_fails_in_one_system_the_others_are_asked(installation: Install
     ]
     error = the_error(found)
     assert isinstance(error, PrerequisiteMissing)
-    assert str(error).startswith("Vault, auth/oidc/: is not enabled. Have Vault's operators set up the OIDC")
+    assert str(error).startswith(
+        "Vault, auth/oidc/: is not enabled. Ask Vault's operators to set up the OIDC"
+    )
     first, *others = found.errors
     assert first.remedy in error.remedy
     assert all(f"{one.system}, {one.subject}: {one.answer}" in error.remedy for one in others)
@@ -122,9 +124,9 @@ def test_a_mistake_in_the_clusters_name_is_the_only_cause(installation: Installa
     found = installation.look(make(cluster="embr"))
     assert failed(found) == ["Overlay of emea/embr"]
     assert str(the_error(found)).startswith(
-        "Git, Overlay of emea/embr: no cluster 'embr' in 'emea'; there are:"
+        "Git, Overlay of emea/embr: no cluster 'embr' in 'emea'; its clusters:"
     )
-    waiting = [one.prerequisite for one in found.rows if "when the repository has this cluster" in one.found]
+    waiting = [one.prerequisite for one in found.rows if "once the repository has this cluster" in one.found]
     assert waiting == [
         vault.CAPABILITIES,
         "The connection is embr",

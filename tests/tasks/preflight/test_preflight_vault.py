@@ -151,7 +151,7 @@ def test_a_token_that_ends_within_hours_is_a_warning(installation: Installation)
     found = installation.ask("vault", vault__token=token)
     assert failed(found) == []
     assert row(found, rows.TOKEN).status == "warning"
-    assert re.search(r"it ends in (89|90) minutes", row(found, rows.TOKEN).found)
+    assert re.search(r"it expires in (89|90) minutes", row(found, rows.TOKEN).found)
 
 
 def test_rights_that_the_token_lacks_are_named_path_by_path_and_once(installation: Installation) -> None:
@@ -222,7 +222,7 @@ def test_everything_of_others_that_is_in_the_way_is_named_at_once(installation: 
     assert failed(found) == [rows.SECRETS, "Policies are free or as wanted", ALIAS, ROLE]
     error = the_error(found)
     assert isinstance(error, PrerequisiteMissing)
-    assert "Not met either (3): Vault, policy/emea-kv-r" in str(error)
+    assert "Also not met (3): Vault, policy/emea-kv-r" in str(error)
     for words in (
         "k8s_secrets/",
         "emea-kv-r",
@@ -279,7 +279,7 @@ def test_an_adopted_field_that_our_policy_may_not_write_becomes_a_command_for_an
     )
     table, _ = rows.ask_vault(connection, make(adopt=[path]), ApiServer("https://a", vault.ca_pem))
     (error,) = table.errors.values()
-    assert f"{path}: issuer would be written together with what others" in str(error)
+    assert f"{path}: issuer would be written together with values of others" in str(error)
     assert (
         "get secret eso-vault-auth-token -o jsonpath='{.data.token}' | base64 -d | vault write"
         in error.remedy
@@ -313,7 +313,7 @@ def test_mounts_whose_config_we_may_not_read_are_said_not_to_be_checked(installa
             "payments,web,old",
             {"payments", "web"},
             "warning",
-            "only the role has old, which may log in all the same",
+            "only the role has old, which may still log in",
         ),
         "each has one": (
             "old,sh*",

@@ -103,7 +103,7 @@ IN_VAULT = [
         )
         for name, but in (
             ("billing", ""),
-            ("Vault-Secret-Fetcher", " (Vault-Secret-Fetcher differs in case, which counts)"),
+            ("Vault-Secret-Fetcher", " (Vault-Secret-Fetcher differs in case)"),
         )
     ),
     *(

@@ -54,8 +54,8 @@ def enabled_again(scene: Scene) -> None:
 
 _LOGIN = f"payments/{STARTER}"
 _RECORD = (
-    "our record: written, sha256 {sha}, ends with its Secret, of ServiceAccount uid {uid}, the Secret still "
-    "holds that token"
+    "our record: written, sha256 {sha}, expires with its Secret, of ServiceAccount uid {uid}, the Secret "
+    "still has that token"
 )
 UNEXPLAINED = [
     case(Causes.ENTITY_DISABLED, entity_is_disabled_in_sight, enabled_again, entity="{entity}", login=_LOGIN),
@@ -66,7 +66,7 @@ UNEXPLAINED = [
         login=_LOGIN,
         mount=MOUNT,
         host="{api}",
-        because=f"{_RECORD}; the API server accepted it from here, and no login has worked since",
+        because=f"{_RECORD}; the API server accepted it from this worker, and no login has worked since",
     ),
     case(
         Causes.BEYOND_OUR_SIGHT,
