@@ -39,8 +39,8 @@ _KEY = "plan-approval-"
 class PlanAnswer(RunInput):
     """What a person fills in. Whoever resumes the run without it only wakes it up: nothing is approved."""
 
-    approved: bool = Field(default=False, description="Carry out this plan. Left off, the run waits again.")
-    note: str = Field(default="", description="Anything that the run's log should keep.")
+    approved: bool = Field(default=False, description="Carry out this plan. If off, the run waits again.")
+    note: str = Field(default="", description="A note for the run's log.")
 
 
 @look("look for the approved plan")
@@ -89,7 +89,7 @@ def find_approved_plan(
     elif not asked.approve:
         plan = own[0]
         sha256 = plan_sha256(plan)
-        how = "no pull request was needed, so this run's first plan counts"
+        how = "no pull request was needed, so it is this run's first plan"
     elif answered is not None and _covers(asked, answered, own[-1]):
         sha256 = answered
         plan = find_plan(asked.subject, sha256)
@@ -128,7 +128,7 @@ async def approved_plan(
             logger.info("A person approved plan %s: %s", shown[:12], plain(answer.note) or "no note")
         else:
             logger.warning(
-                "Resumed without an approval of plan %s; the run waits again. Note: %s",
+                "Resumed without approving plan %s; the run waits again. Note: %s",
                 shown[:12],
                 plain(answer.note) or "none",
             )
@@ -143,17 +143,17 @@ async def approved_plan(
         if plan is None:
             raise _not_found(checked.plan_sha256)
         description = f"""\
-The repository is as wanted, so that no pull request asks for approval. **This will be changed in Vault for \
+The repository is as wanted, so there is no pull request to approve. **This will be changed in Vault for \
 {asked.subject}:**
 
 {what_changes(changes_of(plan))}
 
 Plan: `{checked.plan_sha256[:12]}`
 
-Tick *approved* and resume to have exactly this carried out. To refuse, cancel this run."""
+Tick *approved* and resume to carry out exactly this. To refuse, cancel this run."""
         suffix = f"-{checked.plan_sha256}"
         since = f"{first_suspended(suffix):%Y-%m-%d %H:%M} UTC"
-        return suffix, f"an approval of plan {checked.plan_sha256[:12]}, since {since}", description
+        return suffix, f"the approval of plan {checked.plan_sha256[:12]}, since {since}", description
 
     return await suspended_until(PlanAnswer, _KEY, heard, find, show)
 
@@ -185,12 +185,12 @@ def _named_by(runbook: Runbook, asked: Asked, proposal: Proposed) -> tuple[str, 
         raise PrerequisiteMissing(
             "GitHub",
             f"pull request #{proposal.number}",
-            "the pipeline's part of its text is not what the pipeline wrote for the plan that it names, or "
-            "readers may not see it, so that nobody can tell what was approved",
-            "Find out who changed the text (GitHub shows its former versions under 'edited'). Put the part "
-            "between the pipeline's marks back as it was reviewed (the artifacts "
-            f"`plan-data-{asked.subject.key}` have the hash), leave no "
-            "tag or code block above it, and retry this run; or start a new run, which makes a new plan.",
+            "the pipeline's part of its text was changed or may be hidden, so nobody can tell which plan was "
+            "approved",
+            "Find out who changed the text (GitHub shows its former versions under 'edited'). Restore the "
+            "part between the pipeline's marks as it was reviewed (the artifacts "
+            f"`plan-data-{asked.subject.key}` have the hash), leave no tag or code block above it, and "
+            "retry this run; or start a new run, which makes a new plan.",
         )
     return sha256, plan
 
@@ -205,7 +205,7 @@ def _not_found(which: str) -> PrerequisiteMissing:
     return PrerequisiteMissing(
         "Prefect",
         f"plan {which}",
-        "is not among the plans that were published for it",
+        "is not among the published plans",
         "Its artifact was deleted, another Prefect server has it, or the pull request's text was changed by "
         "hand. Start a new run: it makes a new plan, and asks for approval where one is needed.",
     )

@@ -146,8 +146,8 @@ def keep(artifact: Artifact, done: str, patience: float = PATIENCE) -> None:
                 raise UnexpectedAnswer(
                     "Prefect",
                     f"artifact {artifact.key}",
-                    f"{answer}; {done} was done, and its record is missing",
+                    f"{answer}; {done} was done, but its record is missing",
                     "The log of the run's process has it as a line of JSON. Repair the server, then retry.",
                 ) from None
-            get_run_logger().warning("Prefect's server %s; the record of %s waits for it.", answer, done)
+            get_run_logger().warning("The Prefect server %s; the record of %s waits for it.", answer, done)
             time.sleep(_PAUSE)

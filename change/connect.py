@@ -32,13 +32,13 @@ def connection(kind: type[B], parameter: str, name: str) -> B:
         if "Unable to find block document" not in str(error):
             raise
         problem = f"there is no {kind.__name__} of that name"
-        remedy = "Make it with `python -m deployments.connect connections.yaml`, or name another one."
+        remedy = "Save it with `python -m deployments.connect connections.yaml`, or name another one."
     except RuntimeError as error:
         if not isinstance(error.__cause__, ValidationError):
             raise
         problem = f"is not a usable {kind.__name__}: {'; '.join(problems_of(error.__cause__))}"
         remedy = (
-            "It was saved by hand or by another version: make it anew with "
+            "It was saved by hand or by another version: save it again with "
             "`python -m deployments.connect connections.yaml`."
         )
     else:

@@ -158,7 +158,7 @@ def _identity(vault: Vault) -> str:
         token = vault.own_token()
     except EnablementError as error:
         # The change is made; that its author is not known must not make the step fail.
-        get_run_logger().warning("Vault does not say whom it takes us for: %s", error)
+        get_run_logger().warning("Vault does not say as whom this run acted: %s", error)
         return NOT_KNOWN
     entity = f", entity {token['entity_id']}" if token.get("entity_id") else ""
     return f"{token.get('display_name') or NOT_KNOWN}{entity}"

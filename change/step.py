@@ -58,7 +58,7 @@ def is_worth_retrying(_task: Task[..., Any], run: TaskRun, state: State[Any]) ->
         return False
     if error.retry_after:
         wait = min(error.retry_after, LONGEST_WAIT)
-        get_run_logger().info("%s wants to be asked again in %.0f s.", error.system, wait)
+        get_run_logger().info("%s asks to be called again in %.0f s.", error.system, wait)
         time.sleep(wait)
     return True
 
@@ -172,8 +172,8 @@ def realize(
         raise Busy(
             "Vault",
             left[0].object,
-            f"reads back otherwise than it was written: {left[0]}",
-            "It is tried again by itself; if it stays, somebody else is changing it at the same time.",
+            f"does not read back as written: {left[0]}",
+            "It is retried automatically; if this stays, somebody else is changing it at the same time.",
         )
     return [written.get(change.object, change) for change in changes]
 

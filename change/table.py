@@ -35,7 +35,7 @@ class Table:
     def rows(self) -> list[Check]:
         """All rows. What was never asked waits for the first prerequisite that is not met."""
         first = next(iter(self.errors), None)
-        why = f"asked when this is met: {first}" if first else "nobody could be asked"
+        why = f"checked once this is met: {first}" if first else "could not be asked"
         return [
             row or Check(prerequisite, "not checked", why, system=self.system)
             for prerequisite, row in self._rows.items()
@@ -79,7 +79,7 @@ class Table:
             return question()
         except AccessDenied as error:
             if self._known_gap:
-                self.skip(prerequisite, f"we may not look; see: {self._known_gap}")
+                self.skip(prerequisite, f"our rights do not suffice; see: {self._known_gap}")
             else:
                 self.fail(prerequisite, error)
         except EnablementError as error:

@@ -45,7 +45,7 @@ def take_back_false_crashes(
         )
         if client.set_flow_run_state(run.id, again, force=True).status is SetStateStatus.ACCEPT:
             said = run.state.message if run.state else None
-            log.warning("%s was marked as Crashed while it waited; it waits again. (%s)", run.name, said)
+            log.warning("%s was marked as Crashed while it waited; it waits again (%s)", run.name, said)
 
 
 def _waited_as(client: SyncPrefectClient, run: FlowRun) -> State | None:

@@ -36,7 +36,7 @@ class MergeAnswer(RunInput):
         default=False,
         description="The change came another way than this pull request. The base branch is still checked.",
     )
-    note: str = Field(default="", description="Anything that the run's log should keep.")
+    note: str = Field(default="", description="A note for the run's log.")
 
 
 @look("look for the merge")
@@ -199,15 +199,15 @@ async def wait_for_merge(runbook: Runbook, asked: Asked, checked: Checked, propo
         return landing
 
     def show() -> tuple[str, str, str]:
-        what = "the change of the GitOps repository, in whatever way it comes"
+        what = "the change of the GitOps repository, whichever way it comes"
         if proposal.url:
             end = "the change" if proposal.state == "merged" else "the merge"
             what = f"{end} of pull request #{proposal.number} {proposal.url}"
         description = f"""\
 This run waits for {what}.
 
-The run goes on by itself within minutes after the merge. Resume it here to look at once; if the change is \
-not on the base branch, it waits again. To refuse, close the pull request and cancel this run."""
+The run continues by itself within minutes after the merge. Resume it to check now; if the change is not on \
+the base branch, it waits again. To refuse, close the pull request and cancel this run."""
         return "", what, description
 
     return await suspended_until(MergeAnswer, gate_record.KEY, heard, find, show)

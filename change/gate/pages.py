@@ -31,7 +31,7 @@ def waiting_page(
     what = f"[pull request #{record.number}]({record.url})" if record.url else "the change of the repository"
     until = f"{record.until:%Y-%m-%d %H:%M} UTC, then it fails" if record.until else "it comes"
     decided = {
-        "merged": "It was merged, but what it brought is not there: reverted, or changed before the merge. "
+        "merged": "It was merged, but its change is not there: reverted, or altered before the merge. "
         "A new run proposes it again, or takes what is there as it is.",
         "closed": "It was closed without a merge.",
     }
@@ -39,15 +39,15 @@ def waiting_page(
         f"# {subject} waits for {what}",
         "",
         f"- since {record.since:%Y-%m-%d %H:%M} UTC, until {until}",
-        f"- for everything below to be on `{base_branch}`, whatever way it comes",
-        f"- last look: `{base_branch}` at `{record.base[:12]}`",
+        f"- for everything below to be on `{base_branch}`, whichever way it comes",
+        f"- last checked: `{base_branch}` at `{record.base[:12]}`",
         "",
     ]
     parts += [f"**{line}**\n" for line in [decided.get(record.pull_request, "")] if line]
     parts += [f"⚠️ {markdown(trouble)}.\n" for trouble in troubles]
     lines = [f"- {code(path)}{f': {markdown(why)}' if why else ''}" for path, why in missing.items()]
     parts += ["## Not there yet", "", *lines, ""]
-    parts.append(f"What is written to Vault then: artifact `plan-{subject.key}`, plan `{plan_sha256}`.")
+    parts.append(f"What is then written to Vault: artifact `plan-{subject.key}`, plan `{plan_sha256}`.")
     return "\n".join(parts)
 
 

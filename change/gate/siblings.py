@@ -44,8 +44,8 @@ def refuse_to_fight(run: FlowRun, runbook: Runbook, asked: Asked) -> None:
             raise Conflict(
                 "Prefect",
                 f"run {other.id}",
-                f"is under way for {asked.subject} with other parameters: {'; '.join(said)}",
-                f"Wait until it is done, or cancel it ({link}); then retry this run.",
+                f"is in progress for {asked.subject} with other parameters: {'; '.join(said)}",
+                f"Wait until it ends, or cancel it ({link}); then retry this run.",
             )
 
 

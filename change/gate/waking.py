@@ -66,7 +66,7 @@ class Waker:
         except PrefectHTTPStatusError as error:
             status = error.response.status_code
             if status != 404:  # it was deleted a moment ago
-                self._log.warning("%s is to be woken (%s); Prefect answered %s", run.name, why, status)
+                self._log.warning("%s could not be woken (%s): Prefect answered %s", run.name, why, status)
                 self.again.append(run.name)
             return
         if answer.status.value == "ACCEPT":
@@ -75,9 +75,9 @@ class Waker:
         elif run.state_type == StateType.RUNNING:
             self.again.append(run.name)
         elif _reason(answer) == _NOT_PAUSED:
-            self._log.info("%s is to be woken (%s), and somebody did a moment ago", run.name, why)
+            self._log.info("%s was to be woken (%s); somebody resumed it already", run.name, why)
         else:
-            self._log.warning("%s is to be woken (%s); Prefect refused: %s", run.name, why, _reason(answer))
+            self._log.warning("%s could not be woken (%s): %s", run.name, why, _reason(answer))
             if answer.status.value == "ABORT":
                 self.again.append(run.name)
 

@@ -109,7 +109,7 @@ class Watch:
                 except httpx.HTTPError:
                     raise  # of the Prefect server
                 except Exception as error:  # noqa: BLE001 - nor for a defect of ours that it triggers
-                    self._log.warning("the look at %s failed", name, exc_info=True)
+                    self._log.warning("%s could not be checked", name, exc_info=True)
                     problems.append(_fault(name, error))
         return Round(counted, tuple(waker.woken), tuple(waker.again), tuple(problems), unfinished=not ended)
 
@@ -124,7 +124,7 @@ class Watch:
                     yield Waiting(run, runbook, runbook.read(run.parameters), record)
                 except (EnablementError, ValidationError) as error:
                     self._log.warning(
-                        "%s waits with parameters that this version does not know: %s", run.name, error
+                        "%s waits with parameters that this version cannot read: %s", run.name, error
                     )
 
     def _watch(self, name: str, asked: Asked) -> Watched:
@@ -141,8 +141,8 @@ class Watch:
 def _fault(repository: str, error: Exception) -> EnablementError:
     return UnexpectedAnswer(
         "Git",
-        f"repository of the connection {repository}",
-        f"its runs could not be looked at ({type(error).__name__})",
+        f"repository of the GitOpsRepository {repository}",
+        f"its runs could not be checked ({type(error).__name__})",
         "Read the traceback in the log and report it. The runs of other repositories were served.",
     )
 

@@ -98,7 +98,7 @@ def _why_of_base(
 ) -> str:
     asked, record = waiting.asked, waiting.record
     if record is None:
-        return "it left no record that this version can read"
+        return "it has no record that this version can read"
     try:
         if asked.vault not in vaults:
             vaults[asked.vault] = connect.vault_connection(asked)
@@ -107,6 +107,6 @@ def _why_of_base(
         lacking = unmet(base.tree, record.wanted)
     except EnablementError as error:
         # The run says so itself; the others are not to wait for it.
-        return f"its change cannot be worked out any more at {base.base_commit[:12]}: {error.subject}"
+        return f"its change no longer fits the base branch at {base.base_commit[:12]}: {error.subject}"
     landed = not edits and not lacking
     return record.why_of_base(base.base_commit, fingerprint(edits, lacking), landed=landed)

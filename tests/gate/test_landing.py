@@ -74,7 +74,7 @@ def test_a_merge_that_was_reverted_does_not_open_it_until_it_lands_again(waiting
     waiting.world.merge()
     waiting.world.revert()
     assert waiting.woken() == "Suspended"
-    assert "It was merged, but what it brought is not there" in waiting.artifact("pull-request")
+    assert "It was merged, but its change is not there" in waiting.artifact("pull-request")
     assert waiting.look().woken == (), "it has seen that"
     reviewer = waiting.checkout()
     reviewer.git("revert", "--no-edit", "HEAD")
@@ -93,7 +93,7 @@ def test_a_change_that_was_edited_before_its_merge_does_not_open_it_and_a_new_ru
     assert waiting.woken() == "Suspended"
     waiting.world.merge()
     assert waiting.woken() == "Suspended"
-    assert f"`{STORE}`: says something else than was proposed" in waiting.artifact("pull-request")
+    assert f"`{STORE}`: differs from what was proposed" in waiting.artifact("pull-request")
     # Whoever edited it meant it: a new run finds nothing left to propose, and asks for no merge.
     waiting.world.sync()
     again = begin()
@@ -107,7 +107,7 @@ def test_a_store_that_was_made_to_lead_elsewhere_before_its_merge_ends_the_run(w
     waiting.world.merge()
     assert waiting.woken() == "Failed"
     assert waiting.said("payments, web: server is https://elsewhere.example, not https://"), waiting.log()
-    assert waiting.said("a SecretStore that is there is never rewritten"), waiting.log()
+    assert waiting.said("a run does not rewrite a SecretStore"), waiting.log()
 
 
 def test_a_closed_pull_request_ends_it_and_once_reopened_and_merged_a_retry_goes_on(
@@ -116,7 +116,7 @@ def test_a_closed_pull_request_ends_it_and_once_reopened_and_merged_a_retry_goes
     waiting.world.as_reviewer("PATCH", "/pulls/1", json={"state": "closed"})
     assert waiting.woken() == "Failed"
     assert waiting.said("pull request #1: was closed without a merge by reviewer at 20"), waiting.log()
-    assert waiting.said("A new run opens a new pull request"), waiting.log()
+    assert waiting.said("start a new run, which opens a new pull request"), waiting.log()
     waiting.world.as_reviewer("PATCH", "/pulls/1", json={"state": "open"})
     waiting.world.merge()
     waiting.go_on(wake=lambda: waiting.engineer.api.retry(waiting.id))
@@ -162,7 +162,7 @@ def test_where_the_base_branch_moves_below_it_the_pull_request_is_brought_up_to_
 def test_commits_of_a_person_are_never_overwritten_and_a_conflict_is_said_once(waiting: AtTheGate) -> None:
     theirs = waiting.push_to_branch(lambda text: f"{text}# checked by Dana\n")
     assert waiting.woken() == "Suspended"
-    assert waiting.said("left as it is, the change is in it together with"), waiting.log()
+    assert waiting.said("left as it is: it has the change, and"), waiting.log()
     waiting.push_to_base(lambda text: f"{text}# said by somebody else\n")
     assert waiting.woken() == "Suspended"
     assert waiting.pull()["head"]["sha"] == theirs
@@ -187,7 +187,7 @@ def test_each_trouble_of_a_pull_request_is_said_on_it_once(waiting: AtTheGate) -
     waiting.push_to_branch(lambda _text: f"{before}# without that\n")
     assert waiting.woken() == "Suspended"
     (said,) = waiting.comments()
-    assert "has commits that are not ours, and the wanted change is not in it" in said
+    assert "lacks the change, and has commits of others" in said
     for times in range(2):
         waiting.push_to_base(lambda text, times=times: f"{text}# somebody else's, {times}\n")  # type: ignore[misc]
         assert waiting.woken() == "Suspended"
@@ -210,9 +210,9 @@ def test_a_second_run_for_the_cluster_shares_the_pull_request_and_another_change
     assert second.said("wants the same change; both wait for one pull request"), second.log()
     third = begin(namespaces=["web"])
     assert third.rest() == "Failed"
-    assert third.said(f"run {waiting.id}: is under way for emea/ember with other parameters: namespaces="), (
-        third.log()
-    )
+    assert third.said(
+        f"run {waiting.id}: is in progress for emea/ember with other parameters: namespaces="
+    ), third.log()
     assert len(waiting.world.pulls()) == 1
     assert waiting.look().woken == (), "the first was not disturbed"
     waiting.world.merge()
