@@ -1,9 +1,9 @@
 """Make or update the connections of an installation: ``python -m deployments.connect FILE``.
 
-``--check`` logs in everywhere, asks for all that enabling the clusters takes, and saves nothing.
+``--check`` logs in everywhere, checks all that enabling the clusters needs, and saves nothing.
 
-All is checked first, and nothing is saved unless all is well. Running it again updates the Blocks, so the
-file stays the source of truth; a connection that is no longer in the file is left alone.
+Without it the file is checked first, and nothing is saved unless all of it is right. Running it again updates
+the Blocks; a connection that is no longer in the file is left alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def save(connections: list[NamedConnection]) -> None:
         except httpx.HTTPError as error:
             done = ", ".join(saved) or "nothing"
             msg = (
-                f"{connection} was not saved: the Prefect server at {server} did not take it "
+                f"{connection} was not saved: the Prefect server at {server} did not accept it "
                 f"({type(error).__name__}: {error}). Saved before: {done}. Run this again once it works."
             )
             raise CommandError(msg) from error
@@ -46,8 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deployments.connect", description=__doc__)
     parser.add_argument("file", type=Path, help="see deployments/connections.example.yaml")
     only = parser.add_mutually_exclusive_group()
-    only.add_argument("--check", action="store_true", help="ask each system, save nothing")
-    only.add_argument("--dry-run", action="store_true", help="look at the file alone, save nothing")
+    only.add_argument("--check", action="store_true", help="check with each system, save nothing")
+    only.add_argument("--dry-run", action="store_true", help="check the file alone, save nothing")
     parser.add_argument(
         "--read-only", action="store_true", help="with --check: for runs that only plan, which need less"
     )

@@ -64,7 +64,7 @@ class _Reader:
             return
         for section in document:
             if section not in (*_SECTIONS, _CLUSTERS):
-                self.problems.append(f"{section}: there is no such section; there are {known}")
+                self.problems.append(f"{section}: is not a section; sections are {known}")
         for section, block_class in _SECTIONS.items():
             if section in document:
                 self._read_connection(section, block_class, document[section], section)
@@ -84,7 +84,7 @@ class _Reader:
             env = values.get("env") if isinstance(values, Mapping) else None
             where = f"{_CLUSTERS}.{name}.env"
             if env is None:
-                self.problems.append(f"{where}: is missing; the folder above the cluster's own is called so")
+                self.problems.append(f"{where}: is missing; it is the folder above the cluster's")
                 continue
             try:
                 targets.append(Cluster(str(self._resolve(where, env, secret=False)), str(name)))
@@ -109,7 +109,7 @@ class _Reader:
         known = {key: info for key, info in block_class.model_fields.items() if not key.startswith("_")}
         fields = ", ".join(sorted(known))
         self.problems += [
-            f"{where}.{key}: there is no such field; there are {fields}" for key in given if key not in known
+            f"{where}.{key}: is not a field; fields are {fields}" for key in given if key not in known
         ]
         for key, info in known.items():
             if key in given:
@@ -136,7 +136,7 @@ class _Reader:
             return SecretStr(text) if secret and text is not None else text
         if secret and value is not None:
             self.problems.append(
-                f"{where}: is a secret and must not stand in this file; give {{env: NAME}} or {{file: path}}"
+                f"{where}: is a secret, which must not be in this file; write {{env: NAME}} or {{file: path}}"
             )
             return None
         return value
@@ -208,5 +208,5 @@ def _document(file: Path) -> Any:
         # Its message quotes the text, which may hold a secret; the place is enough.
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark else ""
-        what = "a key stands there twice" if isinstance(error, DuplicateKey) else "is not YAML"
+        what = "has a key twice" if isinstance(error, DuplicateKey) else "is not YAML"
         raise ConnectionFileError(file, [f"{place}{what}"]) from None

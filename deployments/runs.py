@@ -4,8 +4,8 @@
     python -m deployments.runs --run ID     # one that is there, for example after the merge
 
 It prints each step as it comes, and at the end what the run published: its plan, its report, or what is
-missing. Exit status: 0 the run completed; 1 it failed, or the Prefect server does not answer; 2 what was
-given does not fit, and no run was made; 3 the run waits for a person. Ctrl-C ends this command alone (130).
+missing. Exit status: 0 the run completed; 1 it failed, or the Prefect server does not answer; 2 the arguments
+do not fit, and no run was made; 3 the run waits for a person. Ctrl-C ends this command, not the run (130).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def create(client: SyncPrefectClient, deployment: str, parameters: dict[str, Any
         found = client.read_deployment_by_name(name)
         return client.create_flow_run_from_deployment(found.id, parameters=parameters).id
     except ObjectNotFound:
-        msg = f"There is no deployment {name}; `prefect deployment ls` lists them."
+        msg = f"There is no deployment {name}. `prefect deployment ls` lists them."
         raise BadInputError(msg) from None
     except PrefectHTTPStatusError as error:
         if error.response.status_code not in {409, 422}:
@@ -123,7 +123,7 @@ class Follower:
             self._tell_warnings()
         self._say(f"\n{run.name}: {state.name}. {state.message or ''}".rstrip())
         if state.is_paused():
-            self._say(f"It waits for a person: {url_for(run)}\nFollow it again: --run {run.id}")
+            self._say(f"It waits for a person: {url_for(run)}\nTo follow it again: --run {run.id}")
             return WAITS
         return COMPLETED if state.is_completed() else FAILED
 
@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("deployment", nargs="?", help="for example enable-cluster")
     parser.add_argument("-p", "--param", type=parameter, action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--run", type=UUID, metavar="ID", help="follow this run instead of starting one")
-    parser.add_argument("--wait", action="store_true", help="follow a run that waits for a person, too")
+    parser.add_argument("--wait", action="store_true", help="keep following while the run waits for a person")
     options = parser.parse_args(arguments)
     if (options.run is None) == (options.deployment is None) or (options.run and options.param):
         parser.error("name a deployment and its parameters, or a run with --run")
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except CommandError as error:
         sys.exit(str(error))
     except httpx.HTTPError as error:
-        sys.exit(f"The Prefect server at {server} did not answer as it should ({error!r}).")
+        sys.exit(f"The Prefect server at {server} did not answer as expected ({error!r}).")
     except KeyboardInterrupt:
         sys.exit(130)
 

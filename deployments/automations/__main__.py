@@ -1,8 +1,7 @@
 """Create or update the automations: ``python -m deployments.automations``.
 
-They are known by their names. Running it again changes nothing that is as it should be; one that a person has
-paused stays paused. Those that notify people are made with ``--notify``, which names a Block of Prefect: it
-knows the address, and no automation does.
+They are found by name. Running it again changes only what differs; one that a person has paused stays paused.
+Those that notify people need ``--notify``, which names a Block of Prefect with the address.
 """
 
 from __future__ import annotations
@@ -113,7 +112,7 @@ def _block_id(client: SyncPrefectClient, text: str) -> UUID:
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not seconds >= LEAST_SECONDS:
-        msg = f"{text} is too short: give {LEAST_SECONDS:.0f} seconds or more"
+        msg = f"{text} is too short: the least is {LEAST_SECONDS:.0f} seconds"
         raise argparse.ArgumentTypeError(msg)
     return seconds
 
@@ -125,22 +124,22 @@ def main(arguments: list[str] | None = None) -> None:
         "--silence",
         type=_seconds,
         metavar="SECONDS",
-        help="how long a run may send no heartbeat; 90 by default, longer than the workers' "
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY (30 at least)",
+        help="how long a run may send no heartbeat (default: 90); longer than the workers' "
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY (at least 30)",
     )
     parser.add_argument(
         "--pending",
         type=_seconds,
         metavar="SECONDS",
-        help="how long a run may be in Pending; 120 by default, more where starting a run takes minutes "
-        "(images to pull)",
+        help="how long a run may be Pending (default: 120); longer if starting a run takes minutes (images "
+        "to pull)",
     )
     parser.add_argument(
         "--notify",
         action="append",
         default=[],
         metavar="TYPE/NAME",
-        help="a Block through which people are told that a run waits, has failed or has crashed, for example "
+        help="a Block that tells people when a run waits, fails or crashes, for example "
         "slack-webhook/platform; may be given several times",
     )
     options = parser.parse_args(arguments)

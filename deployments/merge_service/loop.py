@@ -92,9 +92,9 @@ class Loop:
         if not self._thread.is_alive():
             reason = "the loop has ended"
         elif age is None:
-            reason = "no look has succeeded yet"
+            reason = "no check has succeeded yet"
         elif age > _HEALTHY_ROUNDS * self._interval + _ROUND_SECONDS:
-            reason = f"no look has succeeded for {age} s"
+            reason = f"no check has succeeded for {age} s"
         # The log says more: anybody may ask for the health, and errors name addresses.
         found = self._found
         return {
@@ -126,7 +126,7 @@ class Loop:
             # Where it is none of Prefect's client, it is a fault of the service itself.
             is_fault = not isinstance(error, httpx.HTTPError)
             line = (str(error).splitlines() or [""])[0]
-            self._log.warning("look: %s: %s", type(error).__name__, line, exc_info=is_fault)
+            self._log.warning("check failed: %s: %s", type(error).__name__, line, exc_info=is_fault)
             done = False
         else:
             self._succeeded = time.monotonic()
@@ -150,7 +150,7 @@ class Loop:
             self.repositories = read_repositories()
         except httpx.HTTPStatusError as error:
             # Which deliveries concern us is known from before; what there is to wake is not less urgent.
-            self._log.warning("repositories: %s", type(error).__name__)
+            self._log.warning("repositories not read: %s", type(error).__name__)
         self._found = found = self._watch.look()
         for problem in found.problems:
             self._log.warning("%s", problem)

@@ -38,13 +38,13 @@ class Settings(BaseSettings):
     )
     port: int = Field(default=8080, ge=1, le=65535, description="port to listen on")
     webhook_secret_file: Path | None = Field(
-        default=None, description="file that holds the secret of GitHub's webhook"
+        default=None, description="file with the secret of GitHub's webhook"
     )
     poll_only: bool = Field(
-        default=False, description="take no deliveries: only look every --interval; needs no secret"
+        default=False, description="take no deliveries, only check every --interval; needs no secret"
     )
     interval: float = Field(
-        default=60.0, ge=1, le=86_400, description="seconds between two looks without a delivery"
+        default=60.0, ge=1, le=86_400, description="seconds between two checks without a delivery"
     )
 
     def read_secret(self) -> bytes | None:
@@ -66,8 +66,8 @@ class Settings(BaseSettings):
             msg = (
                 f"The webhook's secret ({file or _SECRET}) has {len(secret)} characters and needs "
                 f"{LEAST_SECRET} or more: else anybody could send deliveries. Make one with `openssl rand "
-                f"-hex 32`, set it in GitHub too, and give it by --webhook-secret-file or {_SECRET}. "
-                "Without a webhook: --poll-only."
+                f"-hex 32`, set it in GitHub too, and in --webhook-secret-file or {_SECRET}. "
+                "Without a webhook, use --poll-only."
             )
             raise CommandError(msg)
         return secret.encode()

@@ -51,16 +51,16 @@ def application(secret: bytes | None, loop: Loop, log: logging.Logger) -> FastAP
         if event == "ping":
             return _answer(200, "pong")
         if event not in _EVENTS:
-            return _answer(202, "ignored: not an event that we use")
+            return _answer(202, "ignored: an event that is not used")
         try:
             repositories = what_to_look_at(event, body, loop.repositories)
         except ValidationError:
             # Its text is about the body; nothing of that goes any further.
             raise HTTPException(400, f"the body is not the payload of a {event} event") from None
         if not repositories:
-            return _answer(202, "ignored: no waiting run can be concerned by this event of this repository")
+            return _answer(202, "ignored: this event concerns no waiting run")
         # Names as our own connections have them, not as the delivery says them.
-        log.info("A %s was announced: looking at %s.", event, ", ".join(repositories))
+        log.info("Received a %s event: checking %s.", event, ", ".join(repositories))
         loop.hint(repositories)
         return _answer(202, "looking")
 

@@ -1,9 +1,9 @@
 """Print the pipeline's account on a cluster: ``python -m deployments.openshift.account payments web``.
 
 ServiceAccount, a Role in each namespace whose starter ServiceAccount is enabled, and a ClusterRole for the
-rest, narrow by names wherever the verb allows. It changes nothing on the cluster but asks for tokens. The
-namespaces have to be there; that of the operator comes with the pull request, so what is needed there stands
-in the ClusterRole, by name. Apply it as an administrator of the cluster:
+rest, limited to names wherever the verb allows. The account changes nothing on the cluster but requests
+tokens. The namespaces must exist; the operator's comes with the pull request, so what is needed there is in
+the ClusterRole, by name. Apply it as a cluster administrator:
 
     python -m deployments.openshift.account payments web | oc apply --server-side -f -
 

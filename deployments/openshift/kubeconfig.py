@@ -7,8 +7,8 @@ need not lie in a file. OUTPUT is written with the account's token alone, readab
 token goes from the cluster into the file: it is in no argument and is not printed. Put the file into the
 ClusterConnection: ``kubeconfig: {file: ember.kubeconfig}``.
 
-The token of the Secret lives as long as the Secret: deleting it ends the token. ``--lifetime 720h`` asks for
-a token that ends by itself instead (TokenRequest), after which the file has to be made anew.
+The token of the Secret lives as long as the Secret: deleting it revokes the token. ``--lifetime 720h``
+requests a token that expires instead (TokenRequest); then make the file again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _POLL_SECONDS = 0.2
 
 
 def account_kubeconfig(admin: OpenShift, lifetime: str = "") -> tuple[str, str]:
-    """Text of the account's kubeconfig, which is a secret, and when its token ends.
+    """Text of the account's kubeconfig, which is a secret, and when its token expires.
 
     Args:
         admin: the cluster, as somebody who may read the token Secret, or ask for a token.
@@ -69,7 +69,7 @@ def _token_of_secret(admin: OpenShift) -> SecretStr:
             return found.token
         if time.monotonic() > deadline:
             raise NotYetSynced(
-                "OpenShift", subject, "has no token", "The cluster fills it in within seconds; try again."
+                "OpenShift", subject, "has no token", "The cluster fills it within seconds; retry."
             )
         time.sleep(_POLL_SECONDS)
 
@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"{options.output} cannot be written: {error.strerror}", file=sys.stderr)
         return 1
-    print(f"{options.output}: {NAMESPACE}/{ACCOUNT} at {admin.host}; the token ends {end}")
+    print(f"{options.output}: {NAMESPACE}/{ACCOUNT} at {admin.host}; the token expires {end}")
     return 0
 
 

@@ -6,11 +6,11 @@ for the clusters of a file of connections, whose secrets need not be there yet; 
 ``emea/ember emea/flint``.
 
 The policy names each path that enabling these clusters needs and pins the values that may be written there,
-so that whoever gets hold of the token cannot raise it. What such a person can still reach stands in
-``docs/rights.md``. Hand it to ``vault policy write enablement-pipeline -``, again for each new cluster.
+so that whoever steals the token cannot raise its rights. ``docs/rights.md`` says what it still allows.
+Pipe it to ``vault policy write enablement-pipeline -``, again for each new cluster.
 
-An administrator makes the group of an environment first: its id is pinned. The printed text begins with the
-commands.
+A Vault administrator creates the group of an environment first: its id is pinned. The printed text begins
+with the commands.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def pipeline_policy(
     ]
     if read_only:
         return policy_text(merged(reading(rules)), "\n".join(head))
-    head += ["What an administrator writes before, once for an environment:"]
+    head += ["What a Vault administrator writes first, once for an environment:"]
     head += _by_an_administrator(targets, oidc_accessor, groups)
     return policy_text(merged(rules), "\n".join(head))
 
@@ -163,7 +163,8 @@ def _check_pins(
             "input",
             f"--oidc-accessor {accessor!r}",
             "is not the accessor of an auth mount, such as auth_oidc_1a2b3c4d",
-            "Without it an alias could be bound on any mount. `vault read -field=accessor sys/auth/oidc`.",
+            "Run `vault read -field=accessor sys/auth/oidc`. Without it an alias could be bound on any "
+            "mount.",
         )
     for env, group_id in groups.items():
         if env not in {target.env for target in targets} or not re.fullmatch(_GROUP_ID, group_id):
@@ -171,23 +172,26 @@ def _check_pins(
                 "input",
                 f"--group {env}={group_id}",
                 "is not an environment of these clusters with the id of its group",
-                f"`vault read -field=id identity/group/name/vault-admins-{env}`.",
+                f"Run `vault read -field=id identity/group/name/vault-admins-{env}`.",
             )
     if len(groups) > 1:
         raise InvalidInput(
             "input",
             f"--group for {' and '.join(groups)}",
             "would let the token give the alias of one environment to the group of another",
-            "Name one group, of the environment whose alias is not there yet. The aliases of the others an "
-            "administrator writes, with the commands at the head of the policy.",
+            "Name one group, of the environment whose alias is not there yet. A Vault administrator writes "
+            "the other aliases, with the commands at the head of the policy.",
         )
     if groups and read_only:
         raise InvalidInput(
-            "input", "--group with --read-only", "would let the token write an alias", "Give one of them."
+            "input", "--group with --read-only", "would let the token write an alias", "Use one of them."
         )
     if "move-alias" in extras and not groups:
         raise InvalidInput(
-            "input", "--allow move-alias", "needs the group that aliases may be moved to", "Name it: --group."
+            "input",
+            "--allow move-alias",
+            "needs the group that gets the alias",
+            "Name it with --group.",
         )
 
 
@@ -225,7 +229,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("targets", nargs="*", type=_target, metavar="ENV/CLUSTER")
     parser.add_argument(
-        "--connections", default="", metavar="FILE", help="has the clusters, and the namespace of Vault"
+        "--connections",
+        default="",
+        metavar="FILE",
+        help="has the clusters and Vault's namespace",
     )
     parser.add_argument(
         "--oidc-accessor",
@@ -238,7 +245,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=_group,
         default=[],
         metavar="ENV=ID",
-        help="let runs write the alias of this environment, for the group with this id alone: "
+        help="let runs write the alias of this environment, for this group alone: "
         "vault read -field=id identity/group/name/vault-admins-ENV",
     )
     parser.add_argument(
@@ -257,7 +264,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--read-only", action="store_true", help="for runs that only plan; nothing can be changed with it"
     )
-    parser.add_argument("--namespace", default="", help="Vault's, in which the policy is to be written")
+    parser.add_argument("--namespace", default="", help="Vault namespace in which the policy is written")
     options = parser.parse_args(arguments)
     if bool(options.targets) == bool(options.connections):
         parser.error("give either ENV/CLUSTER or --connections")

@@ -79,7 +79,10 @@ async def test_nothing_is_saved_when_one_connection_is_wrong(
 
 @pytest.mark.parametrize(
     ("url", "message"),
-    [("", "No Prefect server is named; set PREFECT_API_URL"), ("http://127.0.0.1:9/api", "did not take it")],
+    [
+        ("", "No Prefect server is named; set PREFECT_API_URL"),
+        ("http://127.0.0.1:9/api", "did not accept it"),
+    ],
 )
 def test_without_a_server_it_says_so(url: str, message: str, tmp_path: Path) -> None:
     file = write(tmp_path, {"address": "https://one.example"})

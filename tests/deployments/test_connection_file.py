@@ -108,7 +108,7 @@ def test_a_secret_in_plain_is_refused_and_not_repeated(section: str, key: str, d
     target[key] = "hunter2"
     found = problems(directory, document)
     assert (
-        f"{section}.{key}: is a secret and must not stand in this file; give {{env: NAME}} or {{file: path}}"
+        f"{section}.{key}: is a secret, which must not be in this file; write {{env: NAME}} or {{file: path}}"
         in found
     )
     assert "hunter2" not in str(found)
@@ -121,14 +121,14 @@ def test_everything_wrong_is_said_at_once(directory: Path) -> None:
     document["clusters"]["Not A Name"] = {"kubeconfig": {"file": "smaug.kubeconfig"}}
     document["cluster"] = {}
     found = "\n".join(problems(directory, document))
-    assert "vault.adress: there is no such field; there are address," in found
+    assert "vault.adress: is not a field; fields are address," in found
     assert "vault.address: is missing" in found
     assert "vault.token: the environment variable NOT_SET is not set" in found
     assert (
         f"gitops.token: the file {directory}/no-such-file cannot be read: No such file or directory" in found
     )
     assert "clusters.Not A Name" in found
-    assert "cluster: there is no such section; there are vault, gitops, clusters" in found
+    assert "cluster: is not a section; sections are vault, gitops, clusters" in found
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_everything_wrong_is_said_at_once(directory: Path) -> None:
         (
             "gitops",
             {"layout": {"cluster_overlay": "overlays/prod"}},
-            "gitops.layout.cluster_overlay: 'overlays/prod' must have {cluster}",
+            "gitops.layout.cluster_overlay: 'overlays/prod' must contain {cluster}",
         ),
         ("gitops", {"layout": {"group": "groups"}}, "gitops.layout.group: Extra inputs are not permitted"),
     ],
@@ -188,7 +188,7 @@ def test_a_file_without_text_is_refused(content: bytes, reason: str, directory: 
         ("", "must be a mapping with the sections vault, gitops, clusters"),
         ("- vault", "must be a mapping with the sections vault, gitops, clusters"),
         ("vault: [", "line 2: is not YAML"),
-        ("vault:\n  token: hunter2\n  token: hunter2\n", "line 3: a key stands there twice"),
+        ("vault:\n  token: hunter2\n  token: hunter2\n", "line 3: has a key twice"),
         ("vault: {url: 2001-02-30}", "is not YAML"),
         (f"vault: {100_000 * '['}", "is not YAML"),
         ("a: &a [x]\n" + "".join(f"b{n}: &a [{9 * '*a,'}]\n" for n in range(9)), "is not YAML"),

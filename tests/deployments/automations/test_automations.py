@@ -95,7 +95,7 @@ def test_a_window_that_prefect_does_not_take_is_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["--silence", "9"])
-    assert "give 10 seconds or more" in capsys.readouterr().err
+    assert "the least is 10 seconds" in capsys.readouterr().err
     assert automations() == {}
 
 

@@ -38,7 +38,7 @@ def test_a_look_that_fails_is_said_and_made_up_for(connected: None, log: Log, er
         assert looks.wait_for(4) == [None] * 4
         eventually(lambda: service.health.status_code == 200, lambda: service.health.text)
         assert service.health.json()["waiting"] == 3
-    assert f"WARNING look: {type(error).__name__}: {error}" in log.text
+    assert f"WARNING check failed: {type(error).__name__}: {error}" in log.text
     assert ("Traceback" in log.text) is isinstance(error, RuntimeError)
 
 
@@ -99,11 +99,11 @@ def test_what_cannot_be_read_is_told_without_its_details(connected: None, log: L
 def test_without_a_prefect_server_it_runs_answers_and_is_not_healthy(connected: None, log: Log) -> None:
     looks = Looks()
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}), serving(looks, log) as service:
-        eventually(lambda: "WARNING look: ConnectError" in log.text, lambda: log.text)
+        eventually(lambda: "WARNING check failed: ConnectError" in log.text, lambda: log.text)
         assert Sender(service.url, looks).send("push", push("refs/heads/master")).status_code == 202
         health = service.health
         assert (health.status_code, health.json()["status"]) == (503, "failing")
-        assert health.json()["reason"] == "no look has succeeded yet"
+        assert health.json()["reason"] == "no check has succeeded yet"
         assert looks.asked == []
 
 

@@ -56,7 +56,7 @@ def test_it_refuses_a_secret_that_is_none(
 def test_without_a_secret_it_only_polls_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MERGE_SERVICE_WEBHOOK_SECRET")
     assert read_settings(["--poll-only"]).read_secret() is None
-    with pytest.raises(CommandError, match="Without a webhook: --poll-only"):
+    with pytest.raises(CommandError, match="Without a webhook, use --poll-only"):
         read_settings([]).read_secret()
 
 

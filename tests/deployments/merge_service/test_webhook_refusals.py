@@ -154,7 +154,7 @@ def test_nothing_of_a_request_gets_into_the_log(connected: None, caplog: pytest.
         service.looks.wait_for(1)
         _send_marked(Sender(service.url, Looks()), good, delivery)
     written = service.log.text + caplog.text
-    assert "looking at operate-first/apps" in written
+    assert "checking operate-first/apps" in written
     assert "refused" not in written, "strangers could fill the log"
     for part in ("marked", "must stay out", "reviewer", delivery, sign(good).removeprefix("sha256=")):
         assert part not in written

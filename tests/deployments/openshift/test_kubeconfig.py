@@ -86,7 +86,7 @@ def test_the_commands_make_a_kubeconfig_with_these_rights(
     file.write_text("an older one, readable by all")
     made = make_kubeconfig(run, api, file, *options)
     assert made.returncode == 0, made.stderr
-    assert made.stdout.startswith(f"{file}: vault-enablement/pipeline at {api.url}; the token ends ")
+    assert made.stdout.startswith(f"{file}: vault-enablement/pipeline at {api.url}; the token expires ")
     assert made.stdout.strip().endswith(end)
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.glob(".*")) == []
