@@ -197,7 +197,7 @@ def test_it_enables_a_cluster_by_itself_and_touches_nothing_of_the_person(tmp_pa
     assert f"127.0.0.1:{PREFECT_PORT}" not in demo.output
     assert not touched.exists()
     assert "# Vault accepts logins of emea/ember; the operator was not seen" in demo.output
-    assert "left to people: no run can log in at the identity provider for them" in demo.output
+    assert "left to people: a run cannot log in at the identity provider" in demo.output
     assert "User login proved, which the run leaves to people" in demo.output
     assert re.search(r"merge service +enable emea/ember was woken: ", demo.output)
     assert demo.left_running() == []

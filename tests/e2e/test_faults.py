@@ -137,7 +137,7 @@ def test_what_heals_is_retried_by_prefect_and_not_sooner_than_asked(
         if point.name == OPEN_PULL_REQUEST
     ]
     assert asked[1] - asked[0] >= RETRY_AFTER
-    assert f"GitHub wants to be asked again in {RETRY_AFTER} s." in engineer.log(run)
+    assert f"GitHub asks to be called again in {RETRY_AFTER} s." in engineer.log(run)
 
     land(world)
     assert engineer.api.resume(run) == "ACCEPT"

@@ -127,7 +127,7 @@ def test_a_merge_that_is_announced_between_a_runs_look_and_its_suspension_is_not
         wire.release()
         world.sync()
         assert engineer.await_state(run.id, "Completed", "Failed") == "Completed", run.log()
-    assert "enable emea/ember was woken: pull request #1 is not open any more" in service.log
+    assert "enable emea/ember was woken: pull request #1 was merged or closed" in service.log
     assert each_step_ran_once(run)
 
 
@@ -142,7 +142,7 @@ def test_a_merge_that_is_announced_while_the_server_is_busy_is_not_lost(
         waiting.world.sync()
         state = waiting.engineer.await_state(waiting.id, "Completed", "Failed")
         assert state == "Completed", waiting.log() + service.log
-    assert "(pull request #1 is not open any more); Prefect answered 503" in service.log
+    assert "(pull request #1 was merged or closed): Prefect answered 503" in service.log
     assert service.log.count("enable emea/ember was woken") == 1
     assert each_step_ran_once(waiting)
 
@@ -199,7 +199,7 @@ def test_newer_code_takes_over_a_run_that_waits_whether_or_not_it_can_read_its_r
         waiting.engineer.api.request("PATCH", f"/flow_runs/{waiting.id}/labels", {LABEL: "{}"})
         waiting.world.merge()
         waiting.go_on()
-        assert waiting.said("Resumed: it left no record that this version can read"), waiting.log()
+        assert waiting.said("Resumed: it has no record that this version can read"), waiting.log()
         assert each_step_ran_once(waiting)
         assert len(waiting.world.pulls()) == 1
 

@@ -172,7 +172,7 @@ def test_a_worker_that_does_not_know_its_checkout_says_so(tmp_path: Path, checko
         prefect.start_worker(ENABLEMENT_CHECKOUT=checkout)
         run = prefect.api.create_flow_run("watch-merges/watch-merges")
         assert ended(prefect, run)["type"] in {"FAILED", "CRASHED"}
-        messages(prefect, run, f"ENABLEMENT_CHECKOUT of this worker is '{checkout}', where no checkout is.")
+        messages(prefect, run, f"ENABLEMENT_CHECKOUT of this worker is '{checkout}', which has no checkout.")
 
 
 def test_a_start_without_a_kept_database_keeps_one_for_the_next(tmp_path: Path) -> None:

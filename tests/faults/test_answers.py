@@ -168,7 +168,7 @@ class EachOnce:
         unclear = fault in UNCLEAR_OF_GIT and any(point.system == "Git" for point in points)
         if fault is not Fault.NOT_FOUND and not unclear:
             assert isinstance(error, TransientError) is (fault in HEALS), said
-        if error.system != "Git" and "Not met either" not in error.remedy and fault in ERRORS:
+        if error.system != "Git" and "Also not met" not in error.remedy and fault in ERRORS:
             assert isinstance(error, ERRORS[fault]), said
         if fault is Fault.TOO_MANY and error.system != "Git":
             assert isinstance(error, TransientError), said

@@ -124,7 +124,7 @@ async def test_a_step_whose_record_prefect_refuses_says_which_one_is_missing(
     assert await run.go() == "Suspended", run.error
     await land(world, run)
     assert await run.go() == "Failed"
-    assert "answers 413; policy/emea-kv-rw was done, and its record is missing" in str(run.error)
+    assert "answers 413; policy/emea-kv-rw was done, but its record is missing" in str(run.error)
 
 
 @pytest.mark.filterwarnings("ignore:Artifact creation outside")

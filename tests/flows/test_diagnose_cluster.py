@@ -54,14 +54,14 @@ async def test_a_diagnosis_proves_the_login_or_says_the_cause_and_writes_nothing
     message = str(run.error)
     # Nothing tells it from a Vault that does not reach the cluster, or from a disabled entity.
     assert message.startswith(
-        "Vault, login of payments/vault-secret-fetcher: is refused, though all that we see is right and the "
-        "API server accepts the reviewer JWT of our record: written at "
+        "Vault, login of payments/vault-secret-fetcher: is refused, though all that we can check is right "
+        "and the API server accepts the reviewer JWT of our record: written at "
     )
     record = json.loads((await enabling.artifacts())["reviewer-emea-ember"])[0]
     assert f"sha256 {record['sha256'][:16]}" in message
     assert f"of ServiceAccount uid {record['service_account_uid']}" in message
-    assert "the Secret still holds that token. " in message
-    assert message.endswith("run enable-cluster again: it writes the reviewer's token of today.")
+    assert "the Secret still has that token. " in message
+    assert message.endswith("run enable-cluster again: it writes the reviewer's present token.")
     assert "or somebody has written another JWT since" in await run.logs()
 
     # A proof that fails names the Application to sync as preflight found it.
@@ -90,7 +90,7 @@ async def test_no_remedy_is_given_that_a_run_has_just_tried(world: World) -> Non
         world.as_vault_admin("POST", f"identity/entity/id/{entity}", {"disabled": True})
     assert await run.again() == "Failed"
     of_run = str(run.error)
-    assert "is refused, and it is not for the reviewer JWT: our record: written at " in of_run
+    assert "is refused, but not because of the reviewer JWT: our record: written at " in of_run
     assert "Another run would change nothing. Ask Vault's operators" in of_run
     diagnosis = await diagnose(world)
     assert await diagnosis.go() == "Failed"
@@ -136,8 +136,8 @@ async def test_a_run_that_cannot_prove_the_login_ends_with_the_diagnosed_cause_a
     assert await run.again() == "Failed"
     assert isinstance(run.error, VerificationFailed)
     line = (
-        f"Vault, {ROLE}: accepts logins only from 10.0.0.0/8 (token_bound_cidrs); from here they come from "
-        "127.0.0.1, unless something on the way translates it"
+        f"Vault, {ROLE}: accepts logins only from 10.0.0.0/8 (token_bound_cidrs); those of this worker come "
+        "from 127.0.0.1, unless they pass a NAT"
     )
     remedy = (
         "Add the addresses of the cluster's nodes and of this worker to token_bound_cidrs, or clear it: "

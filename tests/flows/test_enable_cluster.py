@@ -81,7 +81,7 @@ async def enabled(
 def test_a_cluster_is_enabled_and_a_second_run_writes_nothing_anywhere(enabled: Enabled) -> None:
     assert "payments/vault-secret-fetcher logs in at ember-k8s" in enabled.report
     assert "web/vault-secret-fetcher logs in at ember-k8s" in enabled.report
-    assert "is Ready: not proved: no operator has looked at it yet; waited" in enabled.report
+    assert "is Ready: not proved: no operator has reconciled it yet; waited" in enabled.report
     assert enabled.report.startswith("# Vault accepts logins of emea/ember; the operator was not seen\n")
     assert enabled.wrote, "the first run writes, so the count of the second can be believed"
     assert enabled.again_wrote == []
@@ -171,7 +171,7 @@ async def test_an_operator_that_comes_after_our_sync_is_awaited_on_the_runs_page
     report = str((await run.artifacts())["report-emea-ember"])
     assert report.count("is Ready: store validated") == 2
     assert report.startswith("# emea/ember reads its secrets from Vault\n")
-    waits = "waiting until SecretStore payments/opf-vault-store is Ready: no operator has looked at it yet"
+    waits = "waiting until SecretStore payments/opf-vault-store is Ready: no operator has reconciled it yet"
     assert waits in await run.logs()
 
 

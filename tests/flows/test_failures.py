@@ -133,7 +133,7 @@ async def test_all_that_is_wrong_stands_in_one_table_is_tried_once_and_nothing_i
         "is not a usable VaultConnection: give exactly one of token, approle_role_id and kubernetes_role",
         "cluster_connection='nowhere': there is no ClusterConnection of that name",
         "`python -m deployments.connect connections.yaml`",
-        "Not met either (3): input, cluster_connection='nowhere': there is no ClusterConnection",
+        "Also not met (3): input, cluster_connection='nowhere': there is no ClusterConnection",
         "GitHub, repository of sandbox/gitops: 401",
         "Git, branch main of ",
         "Nothing was changed.",
@@ -147,7 +147,7 @@ async def test_all_that_is_wrong_stands_in_one_table_is_tried_once_and_nothing_i
     assert "**Vault: Vault is reachable**" in " ".join(table)
     log = await run.logs()
     assert "Traceback" not in log
-    assert log.count("there is no ClusterConnection of that name. Make it with") == 1
+    assert log.count("there is no ClusterConnection of that name. Save it with") == 1
     state = (await run.read()).state
     assert state is not None
     assert state.message == message

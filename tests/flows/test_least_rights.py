@@ -40,8 +40,8 @@ async def test_a_run_passes_with_the_printed_rights_alone(
     report = await report_of(await enabled(world, **parameters))
     assert "payments/vault-secret-fetcher logs in at ember-k8s" in report
     if scope == "cluster":
-        assert "its session carries emea-ember-kv-r" in report
-        assert "it may not read k8s_secrets/emea/not-ember/: 403" in report
+        assert "its session has the policy emea-ember-kv-r" in report
+        assert "its session may not read k8s_secrets/emea/not-ember/: refused (403)" in report
 
     again = await enable(world, **parameters)
     assert await again.go() == "Completed", again.error
@@ -67,7 +67,7 @@ async def test_a_plan_passes_with_rights_that_change_nothing(world: World) -> No
     assert (await run.read()).name == "plan emea/ember"
     artifacts = await run.artifacts()
     assert PLAN in artifacts
-    later = [row for row in rows_of(artifacts["preflight-emea-ember"]) if "carry the plan out" in row]
+    later = [row for row in rows_of(artifacts["preflight-emea-ember"]) if "carry out the plan" in row]
     propose, rights, values, capabilities = sorted(later, key=lambda row: row.split("**")[1])
     assert "**GitHub: We may propose a change**" in propose
     assert "**OpenShift: Our rights on the cluster**" in rights
@@ -80,7 +80,7 @@ async def test_a_plan_passes_with_rights_that_change_nothing(world: World) -> No
     assert await writes.go() == "Failed"
     assert (await writes.read()).name == "enable emea/ember"
     assert traffic.writes() == []
-    assert "Not met either (2)" in str(writes.error)
+    assert "Also not met (2)" in str(writes.error)
 
 
 @pytest.mark.long

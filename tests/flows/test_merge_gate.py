@@ -71,7 +71,7 @@ async def test_a_run_that_waited_and_gave_way_to_an_older_one_proposes_its_own_l
     await younger.resume()
     assert await younger.go() == "Failed"
     assert isinstance(younger.error, Conflict)
-    assert "is under way for emea/ember with other parameters: namespaces=" in str(younger.error)
+    assert "is in progress for emea/ember with other parameters: namespaces=" in str(younger.error)
     await land(world, older)
     assert await older.go() == "Completed", older.error
     async with get_client() as client:

@@ -50,7 +50,7 @@ async def test_the_mount_of_a_cluster_of_the_same_name_in_another_environment_is
     run = await enable(world, cluster_moved=cluster_moved)
     assert await run.go() == "Failed"
     assert isinstance(run.error, Conflict)
-    assert f"leads to the API server {ELSEWHERE['kubernetes_host']}" in str(run.error)
+    assert f"points to the API server {ELSEWHERE['kubernetes_host']}" in str(run.error)
     assert "carries apac-ops, of another environment" in str(run.error)
     assert traffic.writes() == []
     assert world.pulls() == []

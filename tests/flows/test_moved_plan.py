@@ -41,7 +41,7 @@ async def test_a_policy_that_somebody_adds_meanwhile_stops_the_step_with_an_admi
     assert isinstance(run.error, AccessDenied)
     assert f"group/vault-admins-emea: our token may not write {path}, which is different" in str(run.error)
     command = f"vault write {path} policies=audit-readers policies=emea-kv-rw"
-    assert f"Let an administrator run `{command}`" in run.error.remedy
+    assert f"Ask a Vault administrator to run `{command}`" in run.error.remedy
     assert traffic.writes() == [f"Vault: update {path}"], "it was refused"
     assert world.vault.request("GET", path)["data"]["policies"] == ["audit-readers"]
 
@@ -122,7 +122,7 @@ async def test_what_moved_while_it_waited_stops_the_run_before_that_step_and_a_n
     assert "token_ttl: 32400 → 3600; the plan has token_ttl: nothing → 3600" in str(run.error)
     assert f"Vault: update {ROLE}" not in traffic.writes()
     assert await run.again() == "Completed", run.error
-    assert "no pull request was needed, so this run's first plan counts" in await run.logs()
+    assert "no pull request was needed, so it is this run's first plan" in await run.logs()
 
 
 @pytest.mark.long

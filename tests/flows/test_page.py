@@ -69,7 +69,7 @@ async def test_a_run_has_one_card_of_each_kind_however_often_it_is_woken(world: 
     assert {one["actor"]["approved_by"] for one in in_vault} == {"reviewer"}
     page = pages["records-emea-ember"]
     assert len([row for row in rows_of(page) if row.startswith("20")]) == len(kept)
-    assert "Vault took us for `token-pipeline`, approved by `reviewer`\n" in page
+    assert "In Vault the run acted as `token-pipeline`, approved by `reviewer`\n" in page
 
     # A run that waited under an older version left records of another key and type.
     older = {**in_vault[0], "object": "policy/older"}

@@ -129,7 +129,7 @@ async def test_a_plan_that_cannot_be_found_stops_the_run(world: World) -> None:
     await run.resume()
     assert await run.go() == "Failed"
     assert isinstance(run.error, PrerequisiteMissing)
-    assert "its text is not what the pipeline wrote for the plan that it names" in str(run.error)
+    assert "its text was changed or may be hidden" in str(run.error)
 
     world.as_reviewer("PATCH", "/pulls/1", json={"body": pull["body"]})
     async with get_client() as client:
@@ -137,7 +137,7 @@ async def test_a_plan_that_cannot_be_found_stops_the_run(world: World) -> None:
         for artifact in await client.read_artifacts(artifact_filter=wanted):
             await client.delete_artifact(artifact.id)
     assert await retry(run) == "Failed"
-    assert f"Prefect, plan {plan_of(pull['body'])}: is not among the plans" in str(run.error)
+    assert f"Prefect, plan {plan_of(pull['body'])}: is not among the published plans" in str(run.error)
     assert [one for one in traffic.writes() if one.startswith("Vault")] == []
 
 
@@ -171,7 +171,7 @@ async def test_a_refused_plan_is_not_carried_out_whatever_people_write_on_its_pu
     await run.resume()
     assert await run.go() == "Failed"
     assert isinstance(run.error, PrerequisiteMissing)
-    assert "pull request #2: the pipeline's part of its text is not what the pipeline wrote" in str(run.error)
+    assert "pull request #2: the pipeline's part of its text was changed" in str(run.error)
     assert [one for one in traffic.writes() if one.startswith("Vault")] == []
 
     world.as_reviewer("PATCH", "/pulls/2", json={"body": f"{body}\n{hidden}"})
@@ -191,7 +191,7 @@ async def test_with_approve_only_a_person_who_ticks_it_lets_the_shown_plan_throu
     assert "group/vault-admins-emea`" not in await form(run), "it stays as it is"
     assert "token_ttl: 7200" in await form(run)
     assert re.fullmatch(
-        rf"waits for an approval of plan {(await published(run))[:12]}, since \d{{4}}-.* UTC",
+        rf"waits for the approval of plan {(await published(run))[:12]}, since \d{{4}}-.* UTC",
         await waits_for(run),
     )
 
@@ -200,7 +200,7 @@ async def test_with_approve_only_a_person_who_ticks_it_lets_the_shown_plan_throu
     assert (await run.read()).state_name == "Suspended", "the merge that the watcher looks for is not awaited"
     await run.resume()
     assert await run.go() == "Suspended", run.error
-    assert "Resumed without an approval of plan" in await run.logs()
+    assert "Resumed without approving plan" in await run.logs()
 
     # Approved, but meanwhile somebody wrote what the form did not show.
     world.as_vault_admin("POST", "identity/group/name/vault-admins-emea", {"type": "external"})

@@ -118,8 +118,8 @@ async def test_each_change_has_a_record_and_vaults_audit_log_says_the_same(
     assert len(jwt["after"]) == len("sha256:") + 64
     shown = (await run.artifacts())["report-emea-ember"]
     assert f"`X-Correlation-Id: {run.id}`" in shown
-    assert re.search(r"Reviewer's token: sha256.* ends: 20", shown)
-    assert "Vault's audit devices: not known, our token may not look at them." in shown
+    assert re.search(r"Reviewer's token: sha256.* expires: 20", shown)
+    assert "Vault's audit devices: not known, our token may not read them." in shown
 
     assert without_the_id(world.vault, position, run) == set()
     assert await run.again() == "Completed", run.error
@@ -206,7 +206,7 @@ async def test_a_step_that_fails_half_way_leaves_the_records_of_what_it_did(worl
     assert [one["object"] for one in await records(run)] == ["group/vault-admins-emea"]
 
 
-UNAUDITED = "Vault has no audit device: nothing that is done in it is written down."
+UNAUDITED = "Vault has no audit device: it does not record what is done in it."
 
 
 async def reported(world: World) -> tuple[str, str]:
@@ -233,7 +233,7 @@ async def test_the_report_names_audit_devices_warns_where_there_are_none_and_doe
         return policy_of_the_tests(admin, ["audit"])
 
     line, log = await reported(world)
-    assert "Vault's audit devices: not known, our token may not look at them." in line
+    assert "Vault's audit devices: not known, our token may not read them." in line
     assert UNAUDITED not in log
 
     world.connect(vault__token=token_with(world.vault, policy_of_the_tests(world.vault, ["audit"])))
@@ -245,7 +245,7 @@ async def test_the_report_names_audit_devices_warns_where_there_are_none_and_doe
         connected = {"vault__address": vault.address, "vault__ca_cert": vault.ca_pem}
         world.connect(**connected, vault__token=vault.pipeline_token)
         line, log = await reported(world)
-        assert "Vault's audit devices: ⚠️ none: Vault writes down nothing of what is done in it." in line
+        assert "Vault's audit devices: ⚠️ none: Vault does not record what is done in it." in line
         assert UNAUDITED in log
 
         world.connect(**connected, vault__token=token_with(vault, policy_of_the_tests(vault)))
