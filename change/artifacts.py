@@ -138,7 +138,7 @@ def keep(artifact: Artifact, done: str, patience: float = PATIENCE) -> None:
             artifact.create()
             return
         except (httpx.TransportError, PrefectHTTPStatusError) as error:
-            answer = f"is away ({error!r})"
+            answer = f"does not answer ({error!r})"
             if isinstance(error, PrefectHTTPStatusError):
                 answer = f"answers {error.response.status_code}"
             if not prefect_is_away(error) or time.monotonic() > deadline:

@@ -178,5 +178,5 @@ def _triggered_by() -> str:
         return f"the run {parent}"
     if run.deployment_id is None:
         return "a process that called the flow"
-    how = "the schedule" if run.auto_scheduled else "somebody, by Prefect's UI or API,"
-    return f"{how} of the deployment {deployment.name}"
+    how = "the schedule of" if run.auto_scheduled else "somebody in Prefect's UI or API, by"
+    return f"{how} the deployment {deployment.name}"

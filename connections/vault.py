@@ -84,8 +84,7 @@ class VaultConnection(Block):
     def _has_one_login(self) -> Self:
         given = [name for name in ("token", "approle_role_id", "kubernetes_role") if getattr(self, name)]
         if len(given) != 1:
-            names = ", ".join(given) or "none"
-            msg = f"give exactly one of token, approle_role_id and kubernetes_role; given: {names}"
+            msg = f"give exactly one of token, approle_role_id and kubernetes_role; given: {given or 'none'}"
             raise ValueError(msg)
         if self.approle_role_id and not self.approle_secret_id:
             msg = "approle_role_id needs approle_secret_id"

@@ -53,7 +53,7 @@ def check_name(field: str, value: str) -> str:
             "input",
             f"{field}={value!r}",
             "is not a name: lower-case letters, digits and inner hyphens, at most 63 characters",
-            f"Give {field} as it is written in the GitOps repository's folder names, for example 'smaug'.",
+            f"Write {field} as in the folder names of the GitOps repository, for example 'smaug'.",
         )
     return value
 

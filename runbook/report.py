@@ -131,8 +131,7 @@ def _traced(request: ClusterRequest, audit_devices: Sequence[str] | None, flow_r
     else:
         audit = markdown(", ".join(audit_devices))
     return [
-        f"- Each change has a record: artifact `{records}`, and a line of JSON in the log of the run's "
-        "process.",
+        f"- Each change has a record: artifact `{records}`, and a line of JSON in the process's log.",
         f"- Our requests to Vault carry `X-Correlation-Id: {flow_run}`.",
         f"- Vault's audit devices: {audit}.",
     ]

@@ -74,7 +74,7 @@ def check_apart(targets: Iterable[Cluster]) -> None:
                 raise InvalidInput(
                     "input",
                     f"{other} and {target}",
-                    f"share the {name}, which cannot be both clusters' own",
+                    f"share the {name}, but each cluster needs its own",
                     "Give one of them another name, or a Vault namespace of its own.",
                 )
 

@@ -108,8 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("output", type=Path, metavar="OUTPUT", help="replaced if it is there")
-    parser.add_argument("--lifetime", default="", help="ask for a token that ends, for example 720h")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to write; replaced if it exists")
+    parser.add_argument("--lifetime", default="", help="request a token that expires, for example after 720h")
     options = parser.parse_args(arguments)
     if sys.stdin.isatty():
         parser.error("pipe an administrator's kubeconfig in: oc config view --minify --flatten --raw | ...")

@@ -163,8 +163,7 @@ def _check_pins(
             "input",
             f"--oidc-accessor {accessor!r}",
             "is not the accessor of an auth mount, such as auth_oidc_1a2b3c4d",
-            "Run `vault read -field=accessor sys/auth/oidc`. Without it an alias could be bound on any "
-            "mount.",
+            "Run `vault read -field=accessor sys/auth/oidc`. It limits the alias to this mount.",
         )
     for env, group_id in groups.items():
         if env not in {target.env for target in targets} or not re.fullmatch(_GROUP_ID, group_id):
@@ -188,10 +187,7 @@ def _check_pins(
         )
     if "move-alias" in extras and not groups:
         raise InvalidInput(
-            "input",
-            "--allow move-alias",
-            "needs the group that gets the alias",
-            "Name it with --group.",
+            "input", "--allow move-alias", "needs the group that gets the alias", "Name it with --group."
         )
 
 
@@ -229,10 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("targets", nargs="*", type=_target, metavar="ENV/CLUSTER")
     parser.add_argument(
-        "--connections",
-        default="",
-        metavar="FILE",
-        help="has the clusters and Vault's namespace",
+        "--connections", default="", metavar="FILE", help="has the clusters and Vault's namespace"
     )
     parser.add_argument(
         "--oidc-accessor",

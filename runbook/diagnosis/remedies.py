@@ -10,8 +10,7 @@ SECRET = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
 NEW_TOKEN = "new, of TokenRequest"  # noqa: S105 - a source, not a token
 NEW_ONE_IS_NO_BETTER = (
     "The cluster has just issued it, and a new one would be no better: ask a cluster administrator to "
-    "compare clocks, keys and issuer of the API servers, and to check what stands between them and this "
-    "worker."
+    "compare clocks, keys and issuer of the API servers, and to check what is between them and this worker."
 )
 """The remedy where the token to write is a new one and bad."""
 READ_VAULTS_LOG = "Read Vault's own log, at level debug: it has the reason, at the time of this login."

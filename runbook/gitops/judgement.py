@@ -195,8 +195,7 @@ def _objects(builds: Builds, request: ClusterRequest) -> _Verdict:
         )
         if instead:
             return "failed", f"{found}, but {_named(instead)}", remedy
-        more = " If a ServiceAccount is missing beside an older SecretStore, add it, or set service_account "
-        "to its own."
+        more = " If a ServiceAccount is missing beside an older SecretStore, add it, or set service_account."
         return "failed", found, remedy + more
     if twice := [key for key in ours if there[key] > 1]:
         found = f"{after.folder} builds more than one {_named(twice)}, in several versions"

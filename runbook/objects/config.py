@@ -99,8 +99,7 @@ class Config(VaultObject):
             },
             (_KEEP_LOCAL_JWT_OUT,),
         )
-        why = "whether another environment has a role there, before the mount is pointed to another API "
-        "server"
+        why = "whether another environment has a role there, before the mount gets another API server"
         return (config, VaultRule(f"auth/{self.cluster.mount}/role", ("list",), why))
 
     def unknown(self, seen: Seen) -> str:
@@ -187,9 +186,8 @@ class Config(VaultObject):
             raise foreign(
                 self.name,
                 f"has {', '.join(others)}, which no run of ours sets",
-                "They decide which tokens Vault accepts. Ask a Vault administrator to write the config "
-                f"without them: {self._command(wanted)}, then retry; or keep them: start a new run with "
-                f"adopt=['{self.name}'].",
+                "They decide which tokens Vault accepts. Ask a Vault administrator to write it without them: "
+                f"{self._command(wanted)}, then retry; or start a new run with adopt=['{self.name}'].",
             )
         differences = tuple(
             Difference(part.field, _shown_before(part), part.after)

@@ -20,10 +20,7 @@ class Group(VaultObject):
 
     cluster: Cluster
 
-    never_adopted = (
-        "is foreign only when it is an internal group, and Vault gives those no alias: the identity "
-        "provider's administrators could never be its members"
-    )
+    never_adopted = "cannot be adopted: an internal group can have no alias, and so no members from the login"
 
     @property
     def name(self) -> str:

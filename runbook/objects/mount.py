@@ -15,10 +15,7 @@ class Mount(VaultObject):
 
     cluster: Cluster
 
-    never_adopted = (
-        "is foreign only when it is a mount of another type, and ServiceAccounts log in at one of type "
-        "kubernetes only"
-    )
+    never_adopted = "cannot be adopted: ServiceAccounts log in only at a mount of type kubernetes"
 
     @property
     def name(self) -> str:

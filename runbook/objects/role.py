@@ -133,8 +133,7 @@ class Role(VaultObject):
                 self.name,
                 answer,
                 f"Every ServiceAccount that it binds has these rights now. {by_hand}; or start a new run "
-                f"with the policy_scope that fits, or with adopt=['{self.name}'] to adopt them as they "
-                "stand.",
+                f"with the policy_scope that fits, or with adopt=['{self.name}'] to keep them.",
             )
         return f"token_policies adopted as they stand: {answer}"
 

@@ -203,8 +203,7 @@ def _router(client: OpenShift) -> str | Check:
         ROUTER,
         "warning",
         f"{url}: {report.problem}",
-        "Ask a cluster administrator to replace the router's default certificate by one that your machines "
-        "trust.",
+        "Ask a cluster administrator for a default certificate of the router that your machines trust.",
     )
 
 

@@ -96,7 +96,7 @@ BY_AUTOMATION = SimpleNamespace(type="AUTOMATION", display_value="at the merge")
         "an automation": (maker(created_by=BY_AUTOMATION), "AUTOMATION at the merge"),
         "another run": (maker(parent="a-run", deployment_id="1"), "the run a-run"),
         "a schedule": (maker(deployment_id="1", auto_scheduled=True), "the schedule of the deployment d"),
-        "a person": (maker(deployment_id="1"), "somebody, by Prefect's UI or API, of the deployment d"),
+        "a person": (maker(deployment_id="1"), "somebody in Prefect's UI or API, by the deployment d"),
         "a script": (maker(), "a process that called the flow"),
     },
 )

@@ -27,8 +27,8 @@ def test_an_object_that_can_serve_as_it_stands_may_be_adopted(name: str) -> None
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("group/vault-admins-emea", "Vault gives those no alias"),
-        ("auth/ember-k8s", "log in at one of type kubernetes only"),
+        ("group/vault-admins-emea", "an internal group can have no alias"),
+        ("auth/ember-k8s", "log in only at a mount of type kubernetes"),
         ("policy/emea-ember-kv-r", "is not a Vault object of a run for emea/ember"),
         ("policy/moc-kv-r", "Name one of policy/emea-kv-r, policy/emea-kv-rw, group-alias/vault-admins-emea"),
         ("emea-kv-r", "is not a Vault object"),
