@@ -51,7 +51,7 @@ async def test_the_mount_of_a_cluster_of_the_same_name_in_another_environment_is
     assert await run.go() == "Failed"
     assert isinstance(run.error, Conflict)
     assert f"points to the API server {ELSEWHERE['kubernetes_host']}" in str(run.error)
-    assert "carries apac-ops, of another environment" in str(run.error)
+    assert "and the mount has apac-ops, of another environment" in str(run.error)
     assert traffic.writes() == []
     assert world.pulls() == []
 
@@ -65,7 +65,7 @@ async def test_a_mount_that_such_a_cluster_takes_while_a_run_waits_stays_with_it
     traffic = Traffic(world)
     await run.resume()
     assert await run.go() == "Failed"
-    assert "carries apac-ops, of another environment" in str(run.error)
+    assert "and the mount has apac-ops, of another environment" in str(run.error)
     assert traffic.writes() == []
 
 

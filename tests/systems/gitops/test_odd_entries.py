@@ -95,10 +95,10 @@ def test_what_is_where_we_write_is_a_conflict_that_names_it(server: GitServer, p
 @pytest.mark.parametrize(
     ("path", "text", "answer"),
     [
-        (f"{OPERATOR}/kustomization.yaml/README", "a folder of an odd name\n", "where a file is to be"),
+        (f"{OPERATOR}/kustomization.yaml/README", "a folder of an odd name\n", "where a file is needed"),
         (f"{OVERLAY}/kustomization.yaml", "#" * 30_000_000, "too large"),
     ],
-    ids=["a folder where a file is to be", "a file too large to load"],
+    ids=["a folder where a file is needed", "a file too large to load"],
 )
 def test_what_cannot_be_edited_is_a_conflict(server: GitServer, path: str, text: str, answer: str) -> None:
     server.commit(path, text)
