@@ -53,7 +53,6 @@ def pipeline_policy(
     namespace: str = "",
     *,
     read_only: bool = False,
-    connections: str = "",
 ) -> str:
     """The policy's text.
 
@@ -66,7 +65,6 @@ def pipeline_policy(
         groups: id of the administrators' group by environment, of the one whose alias runs may write.
         namespace: Vault's, in which the policy is to be written; the text says so.
         read_only: for runs that only plan: nothing in Vault can be changed with it.
-        connections: the file that has named the clusters; the text says so.
 
     Raises:
         InvalidInput: a value is not what it should be, two clusters share a name in Vault, or there are
@@ -95,48 +93,14 @@ def pipeline_policy(
     for extra in extras:
         rules += extra_rules(extra)
     purpose = "plan what enabling them changes" if read_only else "enable them"
-    head = [
-        f"The pipeline's own token, to {purpose}: {', '.join(map(str, targets))}. Made by:",
-        command_line(
-            [f"--connections {shlex.quote(connections)}"] if connections else targets,
-            oidc_accessor,
-            scopes,
-            extras,
-            groups,
-            namespace,
-            read_only=read_only,
-        ),
-        *(
-            [f"To be written in the namespace {namespace}: export VAULT_NAMESPACE={namespace}"]
-            if namespace
-            else []
-        ),
-    ]
+    head = [f"The pipeline's own token, to {purpose}: {', '.join(map(str, targets))}."]
+    if namespace:
+        head.append(f"To be written in the namespace {namespace}: export VAULT_NAMESPACE={namespace}")
     if read_only:
         return policy_text(merged(reading(rules)), "\n".join(head))
     head += ["What a Vault administrator writes first, once for an environment:"]
     head += _by_an_administrator(targets, oidc_accessor, groups)
     return policy_text(merged(rules), "\n".join(head))
-
-
-def command_line(
-    targets: Sequence[object],
-    oidc_accessor: str,
-    scopes: Sequence[PolicyScope],
-    extras: Sequence[Extra],
-    groups: Mapping[str, str],
-    namespace: str,
-    *,
-    read_only: bool,
-) -> str:
-    """The command that prints this very policy."""
-    words = ["python -m deployments.vault.policy", *map(str, targets), f"--oidc-accessor {oidc_accessor}"]
-    words += [f"--group {env}={group_id}" for env, group_id in groups.items()]
-    words += [f"--policy-scope {scope}" for scope in scopes if tuple(scopes) != ("env",)]
-    words += [f"--allow {extra}" for extra in extras]
-    words += [f"--namespace {namespace}"] if namespace else []
-    words += ["--read-only"] if read_only else []
-    return " ".join(words)
 
 
 def _by_an_administrator(targets: Sequence[Cluster], accessor: str, groups: Mapping[str, str]) -> list[str]:
@@ -258,7 +222,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--read-only", action="store_true", help="for runs that only plan; nothing can be changed with it"
     )
     parser.add_argument("--namespace", default="", help="Vault namespace in which the policy is written")
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser.parse_args(given)
     if bool(options.targets) == bool(options.connections):
         parser.error("give either ENV/CLUSTER or --connections")
     try:
@@ -272,12 +237,11 @@ def main(arguments: list[str] | None = None) -> int:
             tuple(dict.fromkeys(options.allow)),
             dict(options.group),
             options.namespace or namespace,
-            connections=options.connections,
             read_only=options.read_only,
         )
     except (CommandError, InvalidInput) as error:
         parser.error(str(error))
-    sys.stdout.write(policy)
+    sys.stdout.write(f"# Made by: python -m deployments.vault.policy {shlex.join(given)}\n{policy}")
     return 0
 
 
