@@ -25,13 +25,14 @@ from bench.corpus import load
 from runbook.checks import Check
 from runbook.errors import EnablementError
 from runbook.gitops import Builds, EditedTree, Rebuilt, StoreSettings, Tree, judge, present_in, wanted_edits
-from runbook.gitops.checks import clusters
+from runbook.gitops.checks import clusters_in
 from runbook.layout import Layout
 from runbook.names import Cluster
 from runbook.request import EnableRequest
 from systems.kustomize import Kustomize
 
 LAYOUT = Layout()
+ENVIRONMENTS = LAYOUT.cluster_overlay.partition("/{env}")[0]
 STORE = StoreSettings("https://vault-ui-vault.apps.smaug.na.operate-first.cloud", None, ())
 NAMESPACES = ("openshift-monitoring", "openshift-config")
 
@@ -57,8 +58,9 @@ def main() -> int:
                 files.extractall(folder, filter="data")
             tree = load(Path(folder))
         print(f"== {name}: {commit[:12]}")
-        for env, cluster in clusters(tree, LAYOUT):
-            rows += _replay(tree, Cluster(env, cluster))
+        for env in tree.entries(ENVIRONMENTS):
+            for cluster in clusters_in(tree, f"{ENVIRONMENTS}/{env.rstrip('/')}"):
+                rows += _replay(tree, Cluster(env.rstrip("/"), cluster))
     folders = [row for row in rows if row.prerequisite.startswith("kustomize builds ")]
     broken = [row for row in folders if row.status == "failed"]
     refused = sum(row.status == "failed" for row in rows) - len(broken)

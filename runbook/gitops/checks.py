@@ -5,12 +5,13 @@ Nothing in here raises for what a row can say: preflight reports everything at o
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 
 from runbook import manifests
 from runbook.checks import Check
 from runbook.gitops.applications import deploys_folder
-from runbook.gitops.tree import Tree, build_of, folders_like, kustomization_of
+from runbook.gitops.tree import Tree, build_of, kustomization_of
 from runbook.layout import Layout
 from runbook.names import Cluster
 from runbook.request import ClusterRequest
@@ -68,24 +69,25 @@ def _overlay(tree: Tree, cluster: Cluster, layout: Layout) -> tuple[str, str]:
         return kustomization.path, ""
     if tree.entries(folder):
         return f"{folder} has no kustomization file", "Add a kustomization.yaml there first."
-    there = clusters(tree, layout)
-    if siblings := [name for env, name in there if env == cluster.env]:
+    env_folder = posixpath.dirname(folder)
+    if siblings := clusters_in(tree, env_folder):
         found = f"no cluster {cluster.name!r} in {cluster.env!r}; its clusters: {', '.join(siblings)}"
         return found, f"Correct the name, or add {folder} first."
-    envs = ", ".join(sorted({env for env, _ in there})) or "none"
+    above = posixpath.dirname(env_folder)
+    envs = ", ".join(env for env in _names(tree, above) if clusters_in(tree, f"{above}/{env}")) or "none"
     found = f"no environment {cluster.env!r}; environments: {envs}"
     return found, f"Correct the environment, or add {folder} first."
 
 
-def clusters(tree: Tree, layout: Layout) -> list[tuple[str, str]]:
-    """Environment and name of the overlays that are a cluster's: no other overlay builds upon them."""
-    overlays = {
-        (env, name): kustomization_of(tree, layout.cluster_overlay_of(Cluster(env, name)))
-        for env, name in folders_like(tree, layout.cluster_overlay)
-    }
-    found = {names: kustomization for names, kustomization in overlays.items() if kustomization is not None}
-    shared = {path for kustomization in found.values() for path in kustomization.members}
-    return [names for names, kustomization in found.items() if kustomization.folder not in shared]
+def clusters_in(tree: Tree, folder: str) -> list[str]:
+    """Names of the overlays in a folder that are a cluster's: no other overlay there builds upon them."""
+    overlays = [kustomization_of(tree, f"{folder}/{name}") for name in _names(tree, folder)]
+    shared = {path for one in overlays if one is not None for path in one.members}
+    return [posixpath.basename(one.folder) for one in overlays if one and one.folder not in shared]
+
+
+def _names(tree: Tree, folder: str) -> list[str]:
+    return [name.rstrip("/") for name in tree.entries(folder)]
 
 
 def _kustomization(tree: Tree, folder: str, remedy: str) -> tuple[str, str]:

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 from runbook.documents import field, items_of, mapping_of, readable
 from runbook.errors import Conflict
 from runbook.kustomization import FILE_NAMES, entries_of, resolve
-from runbook.names import NAME_PATTERN
 
 Manifest = Mapping[str, Any]
 
@@ -25,9 +24,6 @@ _MOST_FOLDERS = 20_000
 
 PATH_MAX = 4096
 """What lies deeper than the longest path of a file system cannot be checked out, by ArgoCD neither."""
-
-_NAME_MAX = 257
-"""More than the longest name in a file system, with a slash behind it."""
 
 
 class Tree(Protocol):
@@ -245,28 +241,3 @@ def yaml_files(tree: Tree) -> Iterator[str]:
                 waiting.append(path.removesuffix("/"))
             elif name.endswith((".yaml", ".yml")):
                 yield path
-
-
-def folders_like(tree: Tree, template: str) -> tuple[tuple[str, str], ...]:
-    """Environment and cluster of every folder that fits a layout's ``template``, sorted.
-
-    ``template`` is a path with ``{env}`` and ``{cluster}`` in it.
-    """
-    pattern = re.escape(template)
-    for key in ("env", "cluster"):
-        placeholder, name = re.escape(f"{{{key}}}"), NAME_PATTERN.strip("^$")
-        pattern = pattern.replace(placeholder, f"(?P<{key}>{name})", 1).replace(placeholder, f"(?P={key})")
-    segments = pattern.split("/")
-    found = [""]
-    for depth in range(1, len(segments) + 1):
-        fits = re.compile("/".join(segments[:depth])).fullmatch
-        found = [path for folder in found for path in _folders_in(tree, folder) if fits(path)]
-    names = [match.groupdict() for match in map(re.compile(pattern).fullmatch, found) if match]
-    return tuple(sorted((name["env"], name["cluster"]) for name in names if len(name) == 2))
-
-
-def _folders_in(tree: Tree, folder: str) -> Iterator[str]:
-    for entry in tree.entries(folder):
-        # No cluster has a longer name, and the pattern takes the square of its length.
-        if entry.endswith("/") and len(entry) < _NAME_MAX:
-            yield posixpath.join(folder, entry.removesuffix("/"))

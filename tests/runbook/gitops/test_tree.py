@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from runbook.gitops import EditedTree, FileEdit, FileTree
-from runbook.gitops.tree import folders_like
 from runbook.kustomization import resolve
 
 
@@ -59,35 +58,6 @@ def test_git_applies_the_diff_of_an_edit(tmp_path: Path, before: str | None, aft
 
 
 @pytest.mark.parametrize(
-    ("template", "expected"),
-    [
-        ("prod/{env}/{cluster}", (("emea", "ember"), ("moc", "smaug"))),
-        ("{env}/x/{cluster}", (("eu", "one"),)),
-        ("flat/{env}-{cluster}", (("eu", "one"),)),
-        ("flat/{cluster}.{env}", (("us", "two"),)),
-        ("twice/{env}/{env}-{cluster}", (("eu", "one"),)),
-        ("nowhere/{env}/{cluster}", ()),
-    ],
-)
-def test_clusters_are_found_by_the_layouts_template(
-    template: str, expected: tuple[tuple[str, str], ...]
-) -> None:
-    paths = (
-        "prod/emea/ember/a",
-        "prod/moc/smaug/a",
-        "prod/moc/README",
-        "prod/Not_A_Name/x/a",
-        "eu/x/one/a",
-        "flat/eu-one/a",
-        "flat/two.us/a",
-        "twice/eu/eu-one/a",
-        "twice/eu/us-one/a",
-    )
-
-    assert folders_like(FileTree(dict.fromkeys(paths, "")), template) == expected
-
-
-@pytest.mark.parametrize(
     ("entry", "expected"),
     [
         ("../b/", "x/b"),
@@ -102,7 +72,3 @@ def test_clusters_are_found_by_the_layouts_template(
 )
 def test_an_entry_is_followed_only_inside_the_repository(entry: str, expected: str | None) -> None:
     assert resolve("x/a", entry) == expected
-
-
-def test_a_folder_with_an_endless_name_is_no_cluster() -> None:
-    assert folders_like(FileTree({"a-" * 100_000 + "_/x": ""}), "{env}-{cluster}") == ()
