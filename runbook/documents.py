@@ -119,6 +119,11 @@ def items_of(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def mappings_of(value: Any, *path: str) -> list[Mapping[str, Any]]:
+    """The mappings in the list at ``path``; none of anything else."""
+    return [item for item in items_of(field(value, *path)) if isinstance(item, Mapping)]
+
+
 def node_of(text: str) -> yaml.Node | None:
     """The one document of a file as nodes, which know where in the text they stand.
 

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from runbook.documents import field
 from runbook.errors import UnexpectedAnswer
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -155,9 +156,7 @@ def text_at(answer: object, subject: str, *path: str) -> str:
     Raises:
         UnexpectedAnswer: it is not there.
     """
-    found = answer
-    for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
+    found = field(answer, *path)
     if isinstance(found, str):
         return found
     raise _without(".".join(path), subject)

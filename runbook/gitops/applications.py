@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from runbook import manifests
-from runbook.documents import field, items_of, mapping_of
+from runbook.documents import field, items_of, mapping_of, mappings_of
 from runbook.errors import Conflict, PrerequisiteMissing
 from runbook.gitops.draft import Draft, required
 from runbook.gitops.tree import Manifest, Tree, build_of, manifests_in, name_of
@@ -139,16 +139,12 @@ def _values(generators: Any, folder: str) -> Iterator[dict[str, _Pattern]]:
             waiting += found
         elif isinstance(found, Mapping):
             waiting += found.values()
-            for element in _mappings(found.get("elements")):
+            for element in mappings_of(found, "elements"):
                 yield {str(key): (str(value),) for key, value in element.items()}
-            directories = _mappings(found.get("directories"))
+            directories = mappings_of(found, "directories")
             globs = [(_glob(str(item.get("path"))), item.get("exclude") is True) for item in directories]
             if not any(excluded and _fits(glob, folder) for glob, excluded in globs):
                 yield from ({"path": glob, "path.path": glob} for glob, excluded in globs if not excluded)
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in items_of(value) if isinstance(item, Mapping)]
 
 
 def _glob(path: str) -> _Pattern:

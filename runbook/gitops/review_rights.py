@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from runbook.documents import field, items_of
+from runbook.documents import field, items_of, mappings_of
 from runbook.gitops.built import Built, key_of
 from runbook.gitops.tree import Manifest, name_of
 from runbook.names import AUTH_DELEGATOR, ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT
@@ -35,8 +35,7 @@ def _binds_reviewer(binding: Manifest) -> bool:
     return any(
         (subject.get("kind"), subject.get("name"), subject.get("namespace")) == ours
         or (subject.get("kind") == "Group" and subject.get("name") in groups)
-        for subject in items_of(field(binding, "subjects"))
-        if isinstance(subject, dict)
+        for subject in mappings_of(binding, "subjects")
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from runbook.cluster_rights import ClusterRight
+from runbook.documents import field, mappings_of
 from runbook.errors import Conflict, UnexpectedAnswer
 from systems.openshift import rights as our_rights
 from systems.openshift import stores
@@ -23,7 +24,7 @@ from systems.openshift.answers import (
     SecretStoreState,
     TokenSecret,
 )
-from systems.openshift.fields import at, condition, items, mapping, text, time
+from systems.openshift.fields import condition, mapping, text, time
 from systems.openshift.kubeconfig import read_kubeconfig
 from systems.openshift.transport import SYSTEM, Api, Query, if_allowed
 
@@ -98,7 +99,7 @@ class OpenShift:
     def namespace_exists(self, name: str) -> bool:
         """Whether the namespace is there and not being deleted."""
         found = self._stored(f"namespace {name}", _NAMESPACE, namespace=name)
-        return found is not None and not at(found, "metadata", "deletionTimestamp")
+        return found is not None and not field(found, "metadata", "deletionTimestamp")
 
     def service_account_uid(self, namespace: str, name: str) -> str | None:
         """The ServiceAccount's uid, None if there is no such ServiceAccount."""
@@ -126,7 +127,7 @@ class OpenShift:
                 "Rename or delete that Secret, or set reviewer_token=token-request.",
             )
         uid = text(found, "metadata", "annotations", "kubernetes.io/service-account.uid")
-        return TokenSecret(uid, _token_of(subject, at(found, "data", "token")))
+        return TokenSecret(uid, _token_of(subject, field(found, "data", "token")))
 
     def _stored(self, subject: str, path: str, **names: str) -> Mapping[str, Any] | None:
         """An object that every cluster can hold; None if it is not there."""
@@ -164,7 +165,7 @@ class OpenShift:
         found = if_allowed(
             lambda: self._api.find("keys of its tokens", "/openid/v1/jwks", kind_may_be_missing=True)
         )
-        return frozenset(str(key.get("kid")) for key in items(found, "keys")) or None
+        return frozenset(str(key.get("kid")) for key in mappings_of(found, "keys")) or None
 
     def served_versions(self, crd: str) -> tuple[str, ...]:
         """Versions that a CRD serves, such as ``("v1", "v1beta1")``, in the CRD's own order.
@@ -178,7 +179,7 @@ class OpenShift:
         found = self._custom("apiextensions.k8s.io", "customresourcedefinitions", crd)
         if found is None or condition(found, "Established").get("status") != "True":
             return ()
-        versions = items(found, "spec", "versions")
+        versions = mappings_of(found, "spec", "versions")
         return tuple(str(version.get("name")) for version in versions if version.get("served"))
 
     def secret_store(self, namespace: str, name: str, version: str) -> SecretStoreState | None:
@@ -202,7 +203,7 @@ class OpenShift:
         found = if_allowed(lambda: self._api.ask(subject, "/apis/apps/v1/deployments", query=_OPERATOR))
         if found is None:
             return None
-        return any(at(one, "status", "readyReplicas") for one in items(found, "items"))
+        return any(field(one, "status", "readyReplicas") for one in mappings_of(found, "items"))
 
     def infrastructure(self) -> Infrastructure | None:
         """Who the cluster says it is; None where ``config.openshift.io`` is not served."""

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook.cluster_rights import ClusterRight
-from systems.openshift.fields import at, items, texts
+from runbook.documents import field, mappings_of
+from systems.openshift.fields import texts
 from systems.openshift.transport import Api, if_allowed
 
 _REVIEWS = "/apis/authorization.k8s.io/v1"
@@ -45,7 +46,7 @@ def allowed(api: Api, subject: str, of: str, right: ClusterRight, **whose: objec
         f"{_REVIEWS}/{of}accessreviews",
         body={"spec": {**whose, "resourceAttributes": right.attributes}},
     )
-    verdict = at(answer, "status", "allowed")
+    verdict = field(answer, "status", "allowed")
     if not isinstance(verdict, bool):
         raise api.unexpected(subject, "the answer has no verdict")
     return verdict
@@ -56,7 +57,7 @@ def _rules(api: Api, namespace: str) -> list[Mapping[str, Any]]:
     subject = f"our rights in namespace {namespace}" if namespace else "our rights everywhere"
     question = {"spec": {"namespace": namespace or _NOWHERE}}
     answer = if_allowed(lambda: api.ask(subject, f"{_REVIEWS}/selfsubjectrulesreviews", body=question))
-    return items(answer, "status", "resourceRules")
+    return mappings_of(answer, "status", "resourceRules")
 
 
 def _grants(rule: Mapping[str, Any], right: ClusterRight) -> bool:

@@ -12,9 +12,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from runbook.documents import mappings_of
 from runbook.vault_store import VaultStore
 from systems.openshift.answers import ExternalSecretState, SecretStoreState
-from systems.openshift.fields import condition, items, mapping, text, time
+from systems.openshift.fields import condition, mapping, text, time
 from systems.openshift.transport import Api, Query, if_allowed
 
 _GROUP = "external-secrets.io"
@@ -32,7 +33,7 @@ def secret_store(api: Api, namespace: str, name: str, version: str) -> SecretSto
     if found is None:
         return None
     ready, metadata = condition(found, "Ready"), mapping(found, "metadata")
-    of_status = [one for one in items(metadata, "managedFields") if one.get("subresource") == "status"]
+    of_status = [one for one in mappings_of(metadata, "managedFields") if one.get("subresource") == "status"]
     moments = [
         time(ready, "lastTransitionTime"),
         time(metadata, "creationTimestamp"),
@@ -64,7 +65,7 @@ def unsynced(api: Api, namespace: str, store: str, version: str) -> tuple[Extern
         kind_may_be_missing=True,
     )
     states = []
-    for one in items(found, "items"):
+    for one in mappings_of(found, "items"):
         ready, name = condition(one, "Ready"), text(one, "metadata", "name")
         reference = mapping(one, "spec", "secretStoreRef")
         kind = text(reference, "kind") or "SecretStore"
@@ -94,7 +95,7 @@ def _events(api: Api, namespace: str, kind: str, name: str) -> list[tuple[dateti
     return sorted(
         (
             (_time_of_event(one), f"{text(one, 'type')} {text(one, 'reason')}: {text(one, 'message')}")
-            for one in items(found, "items")
+            for one in mappings_of(found, "items")
         ),
         key=lambda event: event[0],
     )
