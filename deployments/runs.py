@@ -39,9 +39,10 @@ _PUBLISHED = ("plan", "report", "diagnosis", "pull-request")
 """Kinds of artifacts that are printed, in this order; the subject follows in their keys."""
 _NOT_WORTH_A_LINE = frozenset({"Pending", "Scheduled", "NotReady"})
 _WARNING, _ERROR = 30, 40
-_FINE = re.compile("✅|: not checked: ")
+_FINE = re.compile("- (✅|not checked)")
+"""Begins the rows of preflight and diagnosis that nobody has to read."""
 _WIDTH = 140
-"""Columns where the output is no terminal: a table that is broken into narrower ones cannot be read."""
+"""Columns where the output is no terminal: a diff that is broken into narrower lines cannot be read."""
 
 
 class BadInputError(CommandError):
@@ -116,8 +117,9 @@ class Follower:
         if state.is_completed() or state.is_paused() or "plan" in newest:
             newest.pop("preflight", None)
         for artifact in newest.values():
+            text = "\n".join(line for line in str(artifact.data).splitlines() if not _FINE.match(line))
             with self._console.capture() as rendered:
-                self._console.print(Markdown(as_markdown(artifact), hyperlinks=False))
+                self._console.print(Markdown(text, hyperlinks=False))
             print("", *map(str.rstrip, rendered.get().splitlines()), sep="\n")
         if "preflight" not in newest:  # it has its warnings itself
             self._tell_warnings()
@@ -136,7 +138,7 @@ class Follower:
         newest: dict[str, Artifact] = {}
         for kind in ("preflight", *_PUBLISHED):
             for one in found:
-                if one.type in {"markdown", "table"} and (one.key or "").startswith(f"{kind}-"):
+                if one.type == "markdown" and (one.key or "").startswith(f"{kind}-"):
                     newest.setdefault(kind, one)
         return newest
 
@@ -167,15 +169,6 @@ class Follower:
     def _say(self, line: str) -> None:
         # No markup and no colours: the words are those of systems and people.
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def as_markdown(artifact: Artifact) -> str:
-    """An artifact for people as one text; of a table the rows that were asked and are not fine."""
-    if artifact.type != "table":
-        return str(artifact.data)
-    rows: Any = json.loads(artifact.data) if isinstance(artifact.data, str) else artifact.data
-    lines = [": ".join(str(cell) for cell in row.values() if cell) for row in rows]
-    return "\n".join("- " + line.replace("\n", "\n  ") for line in lines if not _FINE.search(line))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow, get_run_logger, suspend_flow_run, task
-from prefect.artifacts import Artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import Artifact, create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.exceptions import Pause
@@ -18,6 +18,7 @@ from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import runs
+from runbook.checks import Check, page
 from sandbox.prefect_server import PrefectServer
 
 
@@ -25,16 +26,11 @@ from sandbox.prefect_server import PrefectServer
 def ask() -> None:
     get_run_logger().warning("The router's certificate ends tomorrow.")
     rows = [
-        {"prerequisite": "Vault is reachable", "status": "✅ ok", "found": "yes", "what to do": ""},
-        {
-            "prerequisite": "Its KV mount",
-            "status": "❌ failed",
-            "found": "is gone",
-            "what to do": "Make it.",
-        },
-        {"prerequisite": "Its policies", "status": "not checked", "found": "nobody asked", "what to do": ""},
+        Check("It is reachable", "ok", "yes", system="Vault"),
+        Check("Its KV mount", "failed", "is gone", "Make it.", "Vault"),
+        Check("Its policies", "not checked", "nobody asked", system="Vault"),
     ]
-    create_table_artifact(rows, key="preflight-emea-ember")
+    create_markdown_artifact(page(rows), key="preflight-emea-ember")
 
 
 @flow(name="runs-of-tests", flow_run_name="enable {cluster}")
@@ -137,8 +133,9 @@ def test_without_a_plan_the_rows_are_printed_that_are_in_the_way(deployment: UUI
     with worker(deployment):
         code, said = command("runs-of-tests", "-p", "cluster=ember", "-p", "ends=early")
     assert code == 1
-    assert "Its KV mount: ❌ failed: is gone: Make it." in said
-    assert "Vault is reachable" not in said
+    assert "1 failed, 1 not checked, 1 ok" in said
+    assert "❌ failed: Vault: Its KV mount: is gone. To do: Make it." in said
+    assert "It is reachable" not in said
     assert "Its policies" not in said
 
 
