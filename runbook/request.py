@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from runbook.adoption import check_adopt
 from runbook.durations import seconds
 from runbook.errors import InvalidInput
 from runbook.names import REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET, Cluster, Subject, check_name
@@ -120,7 +119,20 @@ class ClusterRequest(BaseModel):
 
     @model_validator(mode="after")
     def _can_adopt(self) -> Self:
-        check_adopt(self.target, self.objects, self.adopt)
+        """Refuse what can never be taken as it stands, before any system is asked."""
+        never = {one.name: one.never_adopted for one in self.objects if one.never_adopted}
+        possible = [one.name for one in self.objects if one.name not in never]
+        for name in self.adopt:
+            if name in never:
+                remedy = "Leave it out, and do what the run's message says."
+                raise InvalidInput("input", f"adopt={name!r}", never[name], remedy)
+            if name not in possible:
+                raise InvalidInput(
+                    "input",
+                    f"adopt={name!r}",
+                    f"is not a Vault object of a run for {self.target}",
+                    f"Name one of {', '.join(possible)}.",
+                )
         return self
 
     def differences(self, other: Self) -> tuple[str, ...]:
