@@ -22,7 +22,7 @@ from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from connections.fields import problems_of
 from deployments.commands import CommandError
 from runbook.documents import DuplicateKey, document_of
-from runbook.errors import EnablementError, InvalidInput
+from runbook.errors import InvalidInput
 from runbook.names import Cluster, check_name
 
 _SECTIONS: dict[str, type[Block]] = {"vault": VaultConnection, "gitops": GitOpsRepository}
@@ -119,15 +119,9 @@ class _Reader:
         if len(self.problems) > before:
             return  # values are missing now: what the Block would say about them helps nobody
         try:
-            block = block_class(**given)
-            if isinstance(block, ClusterConnection):
-                block.client()  # opens no connection; tells whether the kubeconfig is one
+            self.connections.append(NamedConnection(name, block_class(**given)))
         except ValidationError as error:
             self.problems += problems_of(error, where)
-        except EnablementError as error:
-            self.problems.append(f"{where}: {error}")
-        else:
-            self.connections.append(NamedConnection(name, block))
 
     def _resolve(self, where: str, value: Any, *, secret: bool) -> Any:
         if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in _REFERENCES:

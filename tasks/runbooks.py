@@ -16,7 +16,7 @@ from runbook.gitops import BuildFolders, Built, FileEdit, StoreSettings, Tree
 from runbook.layout import Layout
 from runbook.names import CLUSTER_BRANCHES
 from runbook.request import EnableRequest
-from systems.kustomize import Kustomize, Limits
+from systems.kustomize import Kustomize
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ class ClusterRunbook(Runbook):
         repository: GitOpsRepository,
         vault: VaultConnection,
         served_versions: tuple[str, ...],
-        limits: Limits | None = None,
     ) -> tuple[FileEdit, ...]:
-        with Kustomize(limits) as kustomize:
+        with Kustomize() as kustomize:
             build = partial(complete, kustomize)
             return self.edits(tree, asked, repository.layout, store_settings(vault, served_versions), build)
 
