@@ -18,7 +18,15 @@ from runbook.objects.vault_object import VaultRule
 from runbook.request import ClusterRequest, EnableRequest
 
 Extra = Literal["move-alias", "other-mounts", "audit"]
-"""Rights that a run can do without; see `extra_rules` and `runbook.objects.alias.write_rules`."""
+"""Rights that a run can do without; that to move an alias: `runbook.objects.alias.write_rules`."""
+
+EXTRA_RULES: dict[Extra, VaultRule] = {
+    "other-mounts": VaultRule(
+        "auth/+/config", ("read",), "whether another mount has the same API server already"
+    ),
+    "audit": VaultRule("sys/audit", ("read", "sudo"), "whether there is an audit log"),
+}
+"""Rules for what a run can do without; it says so where they lack."""
 
 
 def vault_rules(request: ClusterRequest) -> tuple[VaultRule, ...]:
@@ -46,14 +54,6 @@ def reading(rules: Iterable[VaultRule]) -> tuple[VaultRule, ...]:
             # Pins are for what is written.
             kept.append(VaultRule(rule.path, looks, "what is there, to compare it with what is wanted"))
     return tuple(kept)
-
-
-def extra_rules(extra: Extra) -> tuple[VaultRule, ...]:
-    """Rules for what a run can do without; it says so where they lack."""
-    if extra == "other-mounts":
-        why = "whether another mount has the same API server already"
-        return (VaultRule("auth/+/config", ("read",), why),)
-    return (VaultRule("sys/audit", ("read", "sudo"), "whether there is an audit log"),)
 
 
 def check_apart(targets: Iterable[Cluster]) -> None:

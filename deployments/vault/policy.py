@@ -34,7 +34,7 @@ from runbook.objects import Alias, Group
 from runbook.objects.alias import write_rules
 from runbook.objects.vault_object import VaultRule
 from runbook.request import EnableRequest, PolicyScope
-from runbook.rights import Extra, check_apart, extra_rules, merged, reading, vault_rules
+from runbook.rights import EXTRA_RULES, Extra, check_apart, merged, reading, vault_rules
 
 _ANY_NAMESPACE = ("any",)
 """A run's namespaces and ServiceAccount are bound in the role, where any name is allowed."""
@@ -90,8 +90,7 @@ def pipeline_policy(
             rules += [_with_accessor(rule, oidc_accessor) for rule in vault_rules(request)]
     for env, group_id in groups.items():
         rules += write_rules(env, oidc_accessor, group_id, move="move-alias" in extras)
-    for extra in extras:
-        rules += extra_rules(extra)
+    rules += [EXTRA_RULES[extra] for extra in extras if extra in EXTRA_RULES]
     purpose = "plan what enabling them changes" if read_only else "enable them"
     head = [f"The pipeline's own token, to {purpose}: {', '.join(map(str, targets))}."]
     if namespace:

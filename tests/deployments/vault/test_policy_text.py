@@ -176,6 +176,7 @@ def test_with_scope_cluster_alone_no_role_gives_the_policy_of_the_whole_environm
 
 def test_the_alias_is_pinned_to_name_accessor_and_group() -> None:
     policy = pipeline_policy([EMBER], ACCESSOR, ["env"], ["move-alias"], {"emea": GROUP_ID})
+    assert "sys/audit" not in paths_of(policy)
     assert policy.count('"name" = ["vault-admins-emea"]') == 2
     assert policy.count(f'"mount_accessor" = ["{ACCESSOR}"]') == 2
     assert policy.count(f'"canonical_id" = ["{GROUP_ID}"]') == 2
