@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from change.table import Table
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from deployments.connection_file import NamedConnection
-from runbook.checks import Check
+from runbook.checks import Check, counted
 from runbook.names import Cluster
 from runbook.request import EnableRequest
 from runbook.rights import check_apart
@@ -69,5 +68,4 @@ def as_text(rows: Sequence[Check]) -> str:
         for cell in cells
     ]
     lines += ["", *(f"{row.system}, {row.prerequisite}: {row.remedy}" for row in rows if row.remedy)]
-    counts = Counter(row.status for row in rows)
-    return "\n".join([*lines, "", ", ".join(f"{number} {status}" for status, number in counts.items())])
+    return "\n".join([*lines, "", counted(rows)])
