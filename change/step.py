@@ -78,22 +78,17 @@ def inputs_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> s
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
+_RETRIED: dict[str, Any] = {
+    "retries": RETRIES + 1,
+    "retry_delay_seconds": exponential_backoff(2),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_worth_retrying,
+}
+
+
 def look(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Decorate a step that asks the world each time it is reached."""
-
-    def decorate(function: Callable[P, R]) -> Task[P, R]:
-        return task(
-            name=name,
-            task_run_name=name,
-            cache_policy=NO_CACHE,
-            persist_result=False,
-            retries=RETRIES + 1,
-            retry_delay_seconds=exponential_backoff(2),
-            retry_jitter_factor=0.5,
-            retry_condition_fn=is_worth_retrying,
-        )(function)
-
-    return decorate
+    return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False, **_RETRIED)
 
 
 def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -101,21 +96,14 @@ def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 
     Its result is kept as JSON, so that a run that wakes up under newer code can read it, and holds no secret.
     """
-
-    def decorate(function: Callable[P, R]) -> Task[P, R]:
-        return task(
-            name=name,
-            task_run_name=name,
-            cache_key_fn=inputs_of_this_run,
-            persist_result=True,
-            result_serializer="json",
-            retries=RETRIES + 1,
-            retry_delay_seconds=exponential_backoff(2),
-            retry_jitter_factor=0.5,
-            retry_condition_fn=is_worth_retrying,
-        )(function)
-
-    return decorate
+    return task(
+        name=name,
+        task_run_name=name,
+        cache_key_fn=inputs_of_this_run,
+        persist_result=True,
+        result_serializer="json",
+        **_RETRIED,
+    )
 
 
 def realize(
