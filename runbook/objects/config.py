@@ -80,10 +80,6 @@ class Config(VaultObject):
         return f"auth/{self.cluster.mount}/config"
 
     @property
-    def row(self) -> str:
-        return f"{self.name} is free or ours"
-
-    @property
     def rules(self) -> tuple[VaultRule, ...]:
         config = VaultRule(
             self.name,

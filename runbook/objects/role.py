@@ -37,10 +37,6 @@ class Role(VaultObject):
         return f"auth/{self.cluster.mount}/role/{self.cluster.role}"
 
     @property
-    def row(self) -> str:
-        return f"{self.name} is free or ours"
-
-    @property
     def rules(self) -> tuple[VaultRule, ...]:
         pins: dict[str, tuple[Any, ...]] = {
             "alias_name_source": ("serviceaccount_uid",),
