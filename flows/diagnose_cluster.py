@@ -40,15 +40,4 @@ async def diagnose_cluster(
     Raises:
         VerificationFailed: the cause, in one line, and what to do.
     """
-    diagnose_login(
-        EnableRequest(
-            cluster=cluster,
-            env=env,
-            namespaces=tuple(namespaces),
-            service_account=service_account,
-            policy_scope=policy_scope,
-            reviewer_token=reviewer_token,
-            vault=vault,
-            cluster_connection=cluster_connection or cluster,
-        )
-    )
+    diagnose_login(EnableRequest.model_validate(locals()))

@@ -96,28 +96,7 @@ async def enable_cluster(
     Raises:
         EnablementError: from the step that failed: which system, what it answered, what to do.
     """
-    request = EnableRequest(
-        cluster=cluster,
-        env=env,
-        namespaces=tuple(namespaces),
-        service_account=service_account,
-        token_ttl=token_ttl,
-        policy_scope=policy_scope,
-        reviewer_token=reviewer_token,
-        reviewer_token_lifetime=reviewer_token_lifetime,
-        secret_store_api=secret_store_api,
-        merge_timeout=merge_timeout,
-        sync_timeout=sync_timeout,
-        store_timeout=store_timeout,
-        adopt=tuple(adopt or ()),
-        move_alias=move_alias,
-        cluster_moved=cluster_moved,
-        plan_only=plan_only,
-        approve=approve,
-        vault=vault,
-        gitops=gitops,
-        cluster_connection=cluster_connection or cluster,
-    )
+    request = EnableRequest.model_validate(locals())
     checked = preflight(ENABLE_CLUSTER, request)
     if request.plan_only:
         return

@@ -68,23 +68,7 @@ async def enable_namespace(
     Raises:
         EnablementError: from the step that failed: which system, what it answered, what to do.
     """
-    request = NamespaceRequest(
-        cluster=cluster,
-        env=env,
-        namespaces=(namespace,),
-        service_account=service_account,
-        policy_scope=policy_scope,
-        reviewer_token=reviewer_token,
-        merge_timeout=merge_timeout,
-        sync_timeout=sync_timeout,
-        store_timeout=store_timeout,
-        adopt=tuple(adopt or ()),
-        plan_only=plan_only,
-        approve=approve,
-        vault=vault,
-        gitops=gitops,
-        cluster_connection=cluster_connection or cluster,
-    )
+    request = NamespaceRequest.model_validate(locals())
     checked = preflight(ENABLE_NAMESPACE, request)
     if request.plan_only:
         return
