@@ -42,7 +42,6 @@ def ask(
             cluster=target.name,
             env=target.env,
             namespaces=("any",),
-            cluster_connection=target.name,
             plan_only=read_only,
         )
         # Only a run says for which namespaces it is, so that nothing is asked of any here.

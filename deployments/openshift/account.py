@@ -61,7 +61,6 @@ def account_manifests(
             cluster="any",
             env="any",
             namespaces=tuple(namespaces),
-            cluster_connection="any",
             service_account=service_account,
             reviewer_token=mode,
         )

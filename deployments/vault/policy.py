@@ -84,7 +84,6 @@ def pipeline_policy(
                 cluster=target.name,
                 env=target.env,
                 namespaces=_ANY_NAMESPACE,
-                cluster_connection=target.name,
                 policy_scope=scope,
             )
             rules += [_with_accessor(rule, oidc_accessor) for rule in vault_rules(request)]
