@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from prefect import Flow, get_run_logger
 from prefect.states import Failed
 
+from change.execution import execution
 from runbook.errors import EnablementError
 
 F = TypeVar("F", bound=Flow[..., Any])
@@ -21,6 +22,8 @@ F = TypeVar("F", bound=Flow[..., Any])
 def in_words(flow: F) -> F:
     """Have an async flow that fails by one of our errors end in a state whose message is the text of that.
 
+    What its steps share ends before it: see `change.execution`.
+
     The flow is changed, and not its function: Prefect goes by the file that the function is in.
     """
     function = flow.fn
@@ -28,7 +31,8 @@ def in_words(flow: F) -> F:
     @wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return await function(*args, **kwargs)
+            with execution():
+                return await function(*args, **kwargs)
         except EnablementError as error:
             get_run_logger().debug("It was raised here:", exc_info=error)
             return Failed(message=str(error), data=error)

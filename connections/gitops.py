@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import ClassVar, Self
 
@@ -12,7 +11,6 @@ from pydantic import Field, SecretStr, model_validator
 
 from connections.fields import HIDDEN, checked_by
 from runbook.addresses import check_address, check_header, check_person
-from runbook.documents import one_tree
 from runbook.gitops import interesting_folders
 from runbook.hosts import is_other_repository
 from runbook.layout import Layout
@@ -68,18 +66,15 @@ class GitOpsRepository(Block):
         """Who owns the repository."""
         return self.repository.split("/")[0]
 
-    @contextmanager
-    def clone(self) -> Iterator[GitOpsClone]:
-        """A shallow clone of the base branch's head; what is read of it counts together."""
-        opened = GitOpsClone.open(
+    def clone(self) -> AbstractContextManager[GitOpsClone]:
+        """A shallow clone of the base branch's head."""
+        return GitOpsClone.open(
             self.url,
             self.base_branch,
             self.token,
             ca_pem=self.ca_cert,
             interesting=interesting_folders(self.layout),
         )
-        with one_tree(), opened as base:
-            yield base
 
     def github(self) -> GitHub:
         """A client of GitHub's API for this repository."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import git
@@ -59,15 +59,22 @@ class Branch:
         """As errors call it."""
         return f"branch {self.name} of {self.remote.url}"
 
-    def head(self) -> str | None:
+    def heads(self) -> dict[str, str]:
+        """Commit at the head of each branch of the repository."""
+        url = self.remote.url
+        listed = self.objects.command.talk(self.remote, self.subject, "ls-remote", "--heads", "--", url)
+        return {name: at for at, name in re.findall(r"^(\w+)\trefs/heads/(.+)$", listed, re.MULTILINE)}
+
+    def head(self, heads: Mapping[str, str] | None = None) -> str | None:
         """Commit at the head of the branch; None if there is no such branch.
+
+        Args:
+            heads: what `heads` has just returned, where it was asked.
 
         Raises:
             Conflict: there can be none, because of the name of another branch.
         """
-        url = self.remote.url
-        listed = self.objects.command.talk(self.remote, self.subject, "ls-remote", "--heads", "--", url)
-        heads = {name: at for at, name in re.findall(r"^(\w+)\trefs/heads/(.+)$", listed, re.MULTILINE)}
+        heads = self.heads() if heads is None else heads
         for name in heads:
             if self.name.startswith(f"{name}/") or name.startswith(f"{self.name}/"):
                 raise Conflict(

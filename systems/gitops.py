@@ -7,6 +7,7 @@ its size matter.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,10 +36,25 @@ class GitOpsClone:
         tree: the files of that commit.
     """
 
-    def __init__(self, objects: Objects) -> None:
-        self._objects = objects
-        self.base_commit = objects.base.hexsha
-        self.tree = CommitTree(objects, objects.base, objects.remote)
+    def __init__(
+        self, command: GitCommand, remote: Remote, base_branch: str, interesting: Sequence[str]
+    ) -> None:
+        self._interesting = interesting
+        self._heads: Mapping[str, str] | None = None
+        """Of all branches, where they were just looked at."""
+        self._clone(command, remote, base_branch)
+
+    def _clone(self, command: GitCommand, remote: Remote, base_branch: str) -> None:
+        command.talk(
+            remote,
+            f"branch {base_branch} of {remote.url}",
+            *("clone", "--bare", "--depth=1", "--single-branch", "--no-tags", "--filter=blob:none"),
+            *("--template=", f"--branch={base_branch}", "--", remote.url, str(command.folder)),
+        )
+        self._objects = Objects(command, remote, base_branch)
+        self.base_commit = self._objects.base.hexsha
+        self.tree = CommitTree(self._objects, self._objects.base, remote)
+        self.tree.fetch(self._interesting)
 
     @classmethod
     @contextmanager
@@ -70,18 +86,26 @@ class GitOpsClone:
         """
         remote = Remote(url, token, ca_pem)
         with tempfile.TemporaryDirectory(prefix="gitops-") as home:
-            command = GitCommand(Path(home), timeout)
-            command.talk(
-                remote,
-                f"branch {base_branch} of {remote.url}",
-                *("clone", "--bare", "--depth=1", "--single-branch", "--no-tags", "--filter=blob:none"),
-                *("--template=", f"--branch={base_branch}", "--", remote.url, str(command.folder)),
-            )
-            objects = Objects(command, remote, base_branch)
-            with objects.repository:
-                clone = cls(objects)
-                clone.tree.fetch(interesting)
+            clone = cls(GitCommand(Path(home), timeout), remote, base_branch, interesting)
+            try:
                 yield clone
+            finally:
+                clone._objects.repository.close()
+
+    def renew(self) -> bool:
+        """Clone anew if the base branch has moved on the server; returns whether it has.
+
+        Raises:
+            EnablementError: as `open`. This clone is of no use then.
+        """
+        objects = self._objects
+        self._heads = Branch(objects, objects.remote, objects.base_branch).heads()
+        if self._heads.get(objects.base_branch) == self.base_commit:
+            return False
+        objects.repository.close()
+        shutil.rmtree(objects.command.folder)
+        self._clone(objects.command, objects.remote, objects.base_branch)
+        return True
 
     def head_of(self, branch: str, url: str | None = None, token: SecretStr | None = None) -> str | None:
         """Commit at the head of a branch on the server; None if it is not there.
@@ -140,7 +164,9 @@ class GitOpsClone:
         at = self._branch(branch, push_url, push_token)
         message = f"{message.rstrip()}\n{TRAILER}: {branch}\n"
         wanted = self._objects.write(self.tree, edits, message, f"{author_name} <{author_email}>")
-        there = at.head()
+        # What moves after that look, the push refuses.
+        there = at.head(None if push_url else self._heads)
+        self._heads = None
         if there is not None:
             kept = at.kept(there, wanted, remaining, signed=sign is not None)
             if kept is not None:

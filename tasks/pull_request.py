@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
 
 from change.artifacts import show, shown
+from change.execution import cloned
 from change.gate import record as gate_record
 from change.gate.siblings import refuse_to_fight
 from change.plans import plans_of_run
@@ -65,10 +66,11 @@ def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked:
     def missing(tree: Tree) -> tuple[FileEdit, ...]:
         return runbook.missing(tree, request, repository, vault, checked.served_versions)
 
-    with repository.clone() as base, repository.github() as github:
-        edits = missing(base.tree)
+    with cloned(repository) as base, repository.github() as github:
         wanted = record.wanted if record else {}
-        lacking = unmet(base.tree, wanted)
+        edits, lacking = missing(base.tree), unmet(base.tree, wanted)
+        if (edits or lacking) and base.renew():
+            edits, lacking = missing(base.tree), unmet(base.tree, wanted)
         if own := record.number if record else None:
             found: PullRequest | None = github.pull_request(own)
         else:

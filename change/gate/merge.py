@@ -15,6 +15,7 @@ from pydantic import Field
 from change import connect
 from change.artifacts import show
 from change.asked import Asked
+from change.execution import cloned
 from change.gate import record as gate_record
 from change.gate.pages import landed_page, waiting_page
 from change.gate.suspension import run_in_execution, suspended_until, used_keys
@@ -61,7 +62,8 @@ def look_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: P
     if proposal.complete_at:
         return _landed(asked, repository, proposal, proposal.complete_at)
     served_versions, looked_at = checked.served_versions, datetime.now(UTC)
-    with repository.clone() as base:
+    with cloned(repository) as base:
+        base.renew()
         edits = runbook.missing(base.tree, asked, repository, vault, served_versions)
         lacking = unmet(base.tree, proposal.wanted)
         commit = base.base_commit

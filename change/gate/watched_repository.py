@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from change import connect
+from change.execution import cloned
 from change.gate.waking import Waiting, Waker
 from connections import GitOpsRepository, VaultConnection
 from runbook.errors import EnablementError
@@ -67,7 +68,7 @@ class Watched:
     ) -> bool:
         """Compare the head of the base branch with what each run saw there; returns whether all were."""
         vaults: dict[str, VaultConnection] = {}
-        with self.connection.clone() as base:
+        with cloned(self.connection) as base:
             # Whose change has landed shall not wait until it is known what the others lack, which is slow.
             for each in waker.wake_where(waiting, lambda each: _landed(each, base)):
                 if self._is_judged(each, base.base_commit):

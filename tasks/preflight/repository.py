@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from change.execution import cloned
 from change.table import Table
 from connections import GitOpsRepository, VaultConnection
 from runbook.application_names import ApplicationNames
@@ -43,6 +44,7 @@ CONTENT = "Folders of the cluster and its ArgoCD chain"
 EDITS = "The change can be worked out"
 
 _A_WEEK = timedelta(days=7)
+_NOTHING_TO_PUSH = "nothing to push"
 
 _HINDER = frozenset(
     {
@@ -108,10 +110,13 @@ def ask_repository(
     if connection is not None:
 
         def look() -> None:
-            with connection.clone() as base:
+            with cloned(connection, anew=True) as base:
                 git.ok(READ, f"{connection.base_branch} at {base.base_commit[:12]}")
-                git.check(BRANCH, lambda: _branch(base, connection, request.subject.branch))
                 _look_into(runbook, answers, base, connection, vault, request, served_versions)
+                if answers.edits == ():
+                    git.skip(BRANCH, _NOTHING_TO_PUSH)
+                else:
+                    git.check(BRANCH, lambda: _branch(base, connection, request.subject.branch))
 
         git.get(READ, look)
         _ask_github(github, connection, request, answers)
@@ -205,7 +210,7 @@ def _ask_github(
             answer = to_write(request, PROPOSE, lambda: _may_propose(github, access, connection))()
             table.add(_end_of_token(github.token_ends_at, datetime.now(UTC)))
             if answers.edits == ():
-                table.skip(RULES, "nothing to push")
+                table.skip(RULES, _NOTHING_TO_PUSH)
             else:
                 table.check(RULES, lambda: _rules(github, connection, branch, answers))
         return answer

@@ -20,7 +20,7 @@ from runbook.errors import (
 )
 from sandbox.certificates import CertificateAuthority
 from systems.gitops import GitOpsClone
-from tests.systems.gitops.git_server import KUSTOMIZATION, TOKEN, GitServer
+from tests.systems.gitops.git_server import BRANCH, KUSTOMIZATION, TOKEN, GitServer, propose_in
 
 
 @pytest.fixture
@@ -84,6 +84,44 @@ def test_the_clone_is_private_and_is_gone_afterwards(server: GitServer, temporar
         assert not [path for path in written if TOKEN.get_secret_value().encode() in path.read_bytes()]
 
     assert not list(temporary.iterdir())
+
+
+def test_a_clone_of_the_head_costs_one_look_and_one_that_is_behind_is_made_anew(
+    server: GitServer, temporary: Path
+) -> None:
+    with server.clone(interesting=["external-secrets"]) as clone:
+        opened = len(server.requests)
+        assert not clone.renew()
+        assert len(server.requests) == opened + 2, "the server says what it can, and what it has"
+
+        head = server.change_an_edited_file()
+        assert clone.renew()
+        assert clone.base_commit == head
+        assert "aaa.yaml" in (clone.tree.read(KUSTOMIZATION) or "")
+        assert propose_in(clone).pushed
+        assert len(list(temporary.iterdir())) == 1
+
+    assert not list(temporary.iterdir())
+
+
+def test_a_clone_is_renewed_no_more_when_its_branch_is_gone(server: GitServer, temporary: Path) -> None:
+    with server.clone() as clone:
+        server.git("branch", "-m", "main", "trunk")
+        with pytest.raises(PrerequisiteMissing, match="Remote branch main not found"):
+            clone.renew()
+
+    assert not list(temporary.iterdir())
+
+
+def test_what_was_pushed_since_the_last_look_is_not_overwritten(server: GitServer) -> None:
+    server.propose()
+    with server.clone() as clone:
+        server.change_an_edited_file()
+        clone.renew()
+        theirs = server.commit("theirs.yaml", "a: b\n", branch=BRANCH)
+        with pytest.raises(Busy):
+            propose_in(clone)
+        assert server.head(BRANCH) == theirs
 
 
 @pytest.mark.parametrize(
