@@ -25,6 +25,7 @@ from prefect.runtime import deployment, flow_run
 
 from change.artifacts import DATA, artifact_key, content, keep, published, show
 from change.asked import Asked
+from change.execution import once
 from connections import GitOpsRepository
 from runbook import records
 from runbook.changes import Change
@@ -149,17 +150,20 @@ def _records(asked: Asked, run: UUID) -> list[dict[str, Any]]:
 
 
 def identity_in_vault(vault: Vault) -> Callable[[], str]:
-    """Whom Vault takes us for, asked once and only when something was written."""
+    """Whom Vault takes us for, asked once for one token and only when something was written."""
     return cache(lambda: _identity(vault))
 
 
 def _identity(vault: Vault) -> str:
     try:
-        token = vault.own_token()
+        return once((vault.http.place, vault.http.token), lambda: _name_of(vault.own_token()))
     except EnablementError as error:
         # The change is made; that its author is not known must not make the step fail.
         get_run_logger().warning("Vault does not say as whom this run acted: %s", error)
         return NOT_KNOWN
+
+
+def _name_of(token: Mapping[str, Any]) -> str:
     entity = f", entity {token['entity_id']}" if token.get("entity_id") else ""
     return f"{token.get('display_name') or NOT_KNOWN}{entity}"
 
