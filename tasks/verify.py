@@ -111,6 +111,7 @@ def await_stores(
     timeout: float,
     say: Callable[[str], object] = lambda _words: None,
     applications: ApplicationNames = IN_WORDS,
+    versions: tuple[str, ...] = (),
 ) -> Iterator[Proof]:
     """Wait until the SecretStores are Ready: on a new cluster the operator comes after our sync.
 
@@ -121,6 +122,7 @@ def await_stores(
         timeout: seconds for all: it is the operator that is waited for, and it looks at all of them.
         say: takes what is waited for, whenever that changes.
         applications: the names to say in remedies.
+        versions: of the SecretStore, as this execution has seen them.
 
     Yields:
         Of each proved, or not proved with what was seen: no operator looks at the store, or somebody has made
@@ -132,7 +134,7 @@ def await_stores(
     left, said = list(namespaces), dict[str, str]()
     deadline = time.monotonic() + timeout
     while left:
-        is_last, operator = time.monotonic() >= deadline, OperatorSeen(openshift)
+        is_last, operator = time.monotonic() >= deadline, OperatorSeen(openshift, versions)
         for namespace in tuple(left):
             look = look_at_store(openshift, operator, namespace, meant)
             if look.ready or look.never or look.meant_otherwise or is_last:
@@ -158,12 +160,15 @@ def _proof_of_store(look: Look, store: str, timeout: float, applications: Applic
 
 
 @look("verify the login")
-def verify_login(request: ClusterRequest, applications: ApplicationNames) -> tuple[Proof, ...]:
+def verify_login(
+    request: ClusterRequest, applications: ApplicationNames, synced: tuple[str, ...]
+) -> tuple[Proof, ...]:
     """Prove the login in each namespace, and that the operator's SecretStores are Ready where it runs.
 
     Args:
         request: the run's parameters.
         applications: to name in messages.
+        synced: the versions of the SecretStore that the cluster serves.
 
     Returns:
         Each claim with what was seen.
@@ -189,7 +194,7 @@ def verify_login(request: ClusterRequest, applications: ApplicationNames) -> tup
             raise failure(look_into(systems)) or error from error
         timeout = seconds("store_timeout", request.store_timeout)
         for proof in await_stores(
-            systems.openshift, systems.store, request.namespaces, timeout, logger.info, applications
+            systems.openshift, systems.store, request.namespaces, timeout, logger.info, applications, synced
         ):
             keep(proof)
     keep(

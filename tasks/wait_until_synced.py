@@ -19,7 +19,7 @@ from change.step import look
 from runbook.application_names import ApplicationNames
 from runbook.cluster_rights import REVIEW_TOKENS
 from runbook.durations import seconds
-from runbook.errors import NotYetSynced
+from runbook.errors import AccessDenied, NotYetSynced
 from runbook.names import (
     AUTH_DELEGATOR,
     ESO_NAMESPACE,
@@ -49,8 +49,6 @@ def wanted(
 ) -> Iterator[Wanted]:
     """What the cluster needs, in the order in which it has to be synced.
 
-    Nothing is asked of a namespace that is not there, in which we may have no rights yet.
-
     Args:
         openshift: the cluster.
         request: the run's parameters.
@@ -60,37 +58,55 @@ def wanted(
     resources = applications.resources
     app_of_apps = f"{applications.app_of_apps}, then {resources}"
     external = f"{applications.operator} ({applications.app_of_apps} makes it)"
-    reached = openshift.namespace_exists(ESO_NAMESPACE)
+    account = _account(openshift, ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT)
+    reached = account is not None
     yield Wanted(f"namespace {ESO_NAMESPACE}", app_of_apps, reached)
     crd = f"CRD {SECRET_STORE_CRD} (the operator brings it; its install plan may wait for approval)"
     yield Wanted(crd, resources, reached and bool(versions))
     for namespace in request.namespaces:
-        if not (reached and openshift.namespace_exists(namespace)):
+        starter = _account(openshift, namespace, request.service_account) if reached else None
+        if starter is None:
             yield Wanted(f"namespace {namespace}", resources, False)
         else:
-            uid = openshift.service_account_uid(namespace, request.service_account)
-            yield Wanted(f"ServiceAccount {namespace}/{request.service_account}", resources, uid is not None)
+            yield Wanted(f"ServiceAccount {namespace}/{request.service_account}", resources, starter)
     reviewer = f"{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
     # Answered by name: the binding may be there before the ServiceAccount is.
     bound = reached and (
         openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEW_TOKENS) is not False
     )
     yield Wanted(f"ClusterRoleBinding of {reviewer} to {AUTH_DELEGATOR}", resources, bound)
-    reached = reached and (openshift.service_account_uid(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT) is not None)
-    yield Wanted(f"ServiceAccount {reviewer}", external, reached)
+    yield Wanted(f"ServiceAccount {reviewer}", external, bool(account))
     if request.reviewer_token == "secret":  # noqa: S105 - a mode, not a token
-        secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET) if reached else None
+        secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET) if account else None
         there = secret is not None and secret.token is not None
         yield Wanted(f"token in Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}", external, there)
 
 
+def _account(openshift: OpenShift, namespace: str, name: str) -> bool | None:
+    """Whether a ServiceAccount is there; None where its namespace is not, in which we may have no rights yet.
+
+    The namespace of one that is there is there, too.
+    """
+    try:
+        if openshift.service_account_uid(namespace, name) is not None:
+            return True
+    except AccessDenied:
+        if openshift.namespace_exists(namespace):
+            raise
+        return None
+    return False if openshift.namespace_exists(namespace) else None
+
+
 @look("wait until synced")
-def wait_until_synced(request: ClusterRequest, applications: ApplicationNames) -> tuple[str, ...]:
+def wait_until_synced(
+    request: ClusterRequest, applications: ApplicationNames, served_versions: tuple[str, ...]
+) -> tuple[str, ...]:
     """Wait, bounded by ``sync_timeout``, until everything of the change that Vault needs is on the cluster.
 
     Args:
         request: the run's parameters.
         applications: to name in messages.
+        served_versions: of the SecretStore, as this execution has just seen them; empty if none yet.
 
     Returns:
         The versions of the SecretStore that the cluster serves.
@@ -104,20 +120,21 @@ def wait_until_synced(request: ClusterRequest, applications: ApplicationNames) -
         show("sync", request.subject, round(100 * there / of), words, "progress")
 
     with connect.openshift(request) as openshift:
-        return _wait(openshift, request, applications, show_progress)
+        return _wait(openshift, request, applications, served_versions, show_progress)
 
 
 def _wait(
     openshift: OpenShift,
     request: ClusterRequest,
     applications: ApplicationNames,
+    versions: tuple[str, ...] = (),
     show_progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> tuple[str, ...]:
     logger = get_run_logger()
     deadline = time.monotonic() + seconds("sync_timeout", request.sync_timeout)
     said: tuple[int, int, str] | None = None
     while True:
-        versions = openshift.served_versions(SECRET_STORE_CRD)
+        versions = versions or openshift.served_versions(SECRET_STORE_CRD)
         everything = list(wanted(openshift, request, applications, versions))
         lacking = [one for one in everything if not one.there]
         first = next(iter(lacking), None)

@@ -41,15 +41,27 @@ class Look:
 
 
 class OperatorSeen:
-    """What the cluster shows of its operator now; asked when it is needed, and once."""
+    """What the cluster shows of its operator now; asked when it is needed, and once.
 
-    def __init__(self, openshift: OpenShift) -> None:
-        self._openshift = openshift
+    Args:
+        openshift: the cluster.
+        before: the versions of the SecretStore that were seen a moment ago, if any.
+    """
+
+    def __init__(self, openshift: OpenShift, before: tuple[str, ...] = ()) -> None:
+        self._openshift, self._before = openshift, before
 
     @cached_property
     def versions(self) -> tuple[str, ...]:
         """Of the SecretStore; empty while its kind is not served."""
         return self._openshift.served_versions(SECRET_STORE_CRD)
+
+    def store(self, namespace: str) -> SecretStoreState | None:
+        """The SecretStore of a namespace in a version of before, or else of now; None if it is not there."""
+        return self._store(namespace, self._before) or self._store(namespace, self.versions)
+
+    def _store(self, namespace: str, versions: tuple[str, ...]) -> SecretStoreState | None:
+        return self._openshift.secret_store(namespace, SECRET_STORE, versions[0]) if versions else None
 
     @cached_property
     def running(self) -> bool | None:
@@ -68,12 +80,11 @@ def look_at_store(
 
     Whether an operator runs is told by what it does: it may lack the chart's label, or run elsewhere.
     """
-    versions, now = operator.versions, now or datetime.now(UTC)
+    state, now = operator.store(namespace), now or datetime.now(UTC)
     store = f"{namespace}/{SECRET_STORE}"
-    if not versions and operator.running is not True:
-        return Look(f"no ESO on this cluster: it does not serve {SECRET_STORE_CRD}", never=True)
-    state = openshift.secret_store(namespace, SECRET_STORE, versions[0]) if versions else None
     if state is None:
+        if not operator.versions and operator.running is not True:
+            return Look(f"no ESO on this cluster: it does not serve {SECRET_STORE_CRD}", never=True)
         return _fault(Causes.STORE_MISSING.of(store=store))
     differences = state.vault.differences(meant, with_ca=not state.ready)
     if differences:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from runbook.application_names import ApplicationNames
+from runbook.errors import AccessDenied
 from runbook.names import SECRET_STORE_CRD
 from runbook.request import EnableRequest
 from sandbox.gitops_agent.cluster import Cluster
@@ -20,6 +21,7 @@ from sandbox.kubernetes_api import KubernetesApi
 from systems.openshift import OpenShift
 from tasks.wait_until_synced import Wanted, wanted
 from tests.kubernetes_objects import DELEGATION, ESO, TOKEN_SECRET
+from tests.rights import cluster_account
 from tests.tasks.conftest import request as make
 
 APPLICATIONS = ApplicationNames("apps-of-ember", "cluster-resources-osc", "external-secrets-osc")
@@ -121,3 +123,21 @@ def test_each_namespace_without_its_service_account_is_named(site: Site) -> None
     lacking = [one.what for one in site.lacks(make(namespaces=("payments", "web")))]
     assert "ServiceAccount payments/vault-secret-fetcher" in lacking
     assert "ServiceAccount web/vault-secret-fetcher" not in lacking
+
+
+def test_no_right_in_a_namespace_that_is_not_there_is_no_fault_of_the_account(tmp_path: Path) -> None:
+    request = make(namespaces=("payments",))
+    with KubernetesApi(state_dir=tmp_path, port=0, controller_delay=0) as api:
+        account = cluster_account(api.admin_kubeconfig)
+        account.create()
+        kubeconfig = account.kubeconfig("ember")
+        with Cluster(Path(api.admin_kubeconfig)) as argocd, OpenShift(yaml.safe_load(kubeconfig)) as narrow:
+            site = Site(argocd, narrow)
+            argocd.delete(Identity.of(manifest("Namespace", "payments")))
+            site.bring(manifest("Namespace", ESO), *definitions(("v1",)))
+            found = site.lacks_once(request, lambda found: not found[0].what.startswith("CRD"))
+            assert next_to_sync(found) == ("namespace payments", RESOURCES)
+
+            site.bring(manifest("Namespace", "payments"))
+            with pytest.raises(AccessDenied, match="vault-secret-fetcher"):
+                site.lacks(request)

@@ -26,6 +26,7 @@ from tests.tasks.diagnosis.scene import Scene
 pytestmark = pytest.mark.long
 
 OURS = f"payments/{STORE}"
+KINDS_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/secretstores.external-secrets.io"
 STORE_PATH = f"/apis/external-secrets.io/v1/namespaces/payments/secretstores/{STORE}"
 
 # As ESO 2.9 writes it: the whole answer of Vault, with its lines.
@@ -120,6 +121,19 @@ def test_stores_that_are_ready_are_proved_and_no_fault(scene: Scene) -> None:
     proof = awaited(scene, timeout=0)
     assert (proof.claim, proof.proved, proof.store) == (f"SecretStore {OURS} is Ready", True, READY)
     assert proof.seen.startswith("store validated")
+
+
+def test_versions_seen_before_are_asked_anew_only_where_the_store_is_not_found_in_them(scene: Scene) -> None:
+    scene.operator().bring_store("payments")
+
+    def asked_anew(*versions: str) -> bool:
+        begin = len(scene.api.requests)
+        assert awaited(scene, timeout=0, versions=versions).store == READY
+        return ("GET", KINDS_PATH) in scene.api.requests[begin:]
+
+    assert not asked_anew("v1")
+    assert asked_anew("v1alpha1")
+    assert asked_anew()
 
 
 def test_a_store_that_gets_ready_while_the_run_waits_is_proved(scene: Scene) -> None:
