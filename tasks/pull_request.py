@@ -31,6 +31,7 @@ from runbook.gate import GateRecord
 from runbook.gitops import FileEdit, Tree, meaning_of, unmet
 from runbook.pull_request import Words, plan_of, shows, words
 from runbook.request import ClusterRequest
+from systems.git_branch import Proposal
 from systems.github import GitHub, PullRequest
 from systems.gitops import GitOpsClone
 from tasks import connect
@@ -179,13 +180,14 @@ def _propose(
     """Have the branch hold the change, and an open pull request of it."""
     troubles, plan_sha256, branch = {}, checked.plan_sha256, request.subject.branch
     try:
-        shared = _push(repository, github, base, edits, text, missing, branch, recorder, checked.signs)
+        branched = _push(repository, github, base, edits, text, missing, branch, recorder, checked.signs)
+        shared, is_new = branched.shared, branched.pushed
     except OthersCommits as error:
         if found is None or found.state != "open":
             raise
         # The branch is theirs now; the base branch decides, whatever they make of it.
         troubles["others commits"] = f"{error.subject} {error.answer}"
-        shared = True
+        shared, is_new = True, False
     if found and found.state == "open":
         found = github.pull_request(found.number)
         if found.state != "open":
@@ -211,7 +213,9 @@ def _propose(
             recorder.updated(pull, before, plan_sha256)
     elif found is None or found.number != pull.number:
         recorder.opened(pull, plan_sha256)
-    pull = with_mergeability(github, pull)
+    if pull is found or not is_new:
+        # One that was just made of the head of the base branch merges.
+        pull = with_mergeability(github, pull)
     if pull.mergeable is False:
         troubles["conflict"] = f"it conflicts with {repository.base_branch}"
     tell_troubles(github, pull, troubles)
@@ -228,8 +232,8 @@ def _push(
     branch: str,
     recorder: Recorder,
     signs: bool | None,
-) -> bool:
-    """Push the change where that is needed; returns whether the branch is other people's too."""
+) -> Proposal:
+    """Push the change where that is needed."""
     files = [edit.path for edit in edits]
     fork = github.ensure_fork(repository.fork, FORK_WAIT) if repository.fork else None
     push_url = fork.clone_url if fork else None
@@ -257,7 +261,7 @@ def _push(
         "pushed" if proposal.pushed else "as wanted",
         plain(f"; {proposal.note}") if proposal.note else "",
     )
-    return proposal.shared
+    return proposal
 
 
 def _publish(request: ClusterRequest, proposed: Proposed) -> None:
