@@ -52,7 +52,7 @@ def test_runs_are_woken_although_the_list_of_repositories_is_refused(
             assert looks.wait_for(1) == [None]
             eventually(lambda: service.health.status_code == 200, lambda: service.health.text)
     assert wire.struck.is_set()
-    assert "WARNING repositories: " in log.text
+    assert "WARNING repositories not read: " in log.text
 
 
 def test_a_run_that_cannot_be_woken_yet_is_tried_again(connected: None, log: Log) -> None:
