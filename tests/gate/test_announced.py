@@ -59,7 +59,7 @@ def test_a_close_that_nobody_delivers_is_seen_by_polling(waiting: AtTheGate, ser
     assert waiting.rest(partial(close, waiting.world)) == "Failed"
     assert "enable emea/ember was woken: pull request #1 was merged or closed" in service.log
     assert waiting.said("pull request #1: was closed without a merge by reviewer"), waiting.log()
-    assert "announced" not in service.log
+    assert "Received a " not in service.log
 
 
 def test_a_delivery_that_is_signed_and_lies_makes_the_service_look_and_wakes_nobody(
