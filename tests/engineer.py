@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from multiprocessing.process import BaseProcess
 from typing import Any
 from uuid import UUID
 
@@ -58,7 +62,7 @@ class Engineer:
 
 
 class WithoutWorker(Engineer):
-    """Executes runs of `enable-cluster`, each time in a process of its own that has imported everything."""
+    """Executes runs of `enable-cluster` in this process, or in one that has imported everything."""
 
     def __init__(self, server: PrefectServer) -> None:
         super().__init__(server)
@@ -69,7 +73,12 @@ class WithoutWorker(Engineer):
         return super().start(f"{deployment.partition('/')[0]}/without-worker", parameters)
 
     def execute(self, run: str) -> None:
-        # Not the setting of this context: a test may ask for this in a thread of its own.
-        with temporary_settings({PREFECT_API_URL: self.server.api_url}):
-            started = processes.start([Run(enable_cluster, UUID(run))])
-        assert processes.wait_for(started) == [0], self.log(run)
+        # A thread has no loop yet; nor has it these settings, where a test asks for this in one of its own.
+        with temporary_settings({PREFECT_API_URL: self.server.api_url}), ThreadPoolExecutor(1) as thread:
+            thread.submit(copy_context().run, asyncio.run, Run(enable_cluster, UUID(run)).go()).result()
+
+    def begin(self, run: str, api_url: str) -> BaseProcess:
+        """Start a process for it that asks Prefect at this address; nobody waits for it."""
+        with temporary_settings({PREFECT_API_URL: api_url}):
+            (started,) = processes.start([Run(enable_cluster, UUID(run))])
+        return started

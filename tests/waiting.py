@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,17 @@ ENABLE = "enable-cluster/enable-cluster"
 OVERLAY = "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"
 STORE = "cluster-scope/overlays/prod/emea/ember/secret-mgmt/base/opf-vault-store.yaml"
 BRANCH = "enable-vault/emea/ember"
+STEPS = (
+    "write policies",
+    "write group and alias",
+    "enable auth method",
+    "configure auth method",
+    "write role",
+)
+"""Those that write to Vault."""
 
 _REST = {"Suspended", "Completed", "Failed", "Crashed", "Cancelled"}
 _PATIENCE = 180.0
-_LOG_PATIENCE = 30.0
 
 
 Start = Callable[..., "AtTheGate"]
@@ -73,7 +81,7 @@ class AtTheGate:
 
     def eventually(self, condition: Callable[[], bool]) -> None:
         """Wait until it holds."""
-        deadline = time.monotonic() + _LOG_PATIENCE
+        deadline = time.monotonic() + _PATIENCE
         while not condition():
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.1)
@@ -99,6 +107,11 @@ class AtTheGate:
 
         return self.rest(wake)
 
+    def land(self) -> None:
+        """Merge the pull request and sync the cluster."""
+        self.world.merge()
+        self.world.sync()
+
     def go_on(self, *, wake: Callable[[], object] | None = None) -> None:
         """Sync the cluster, have the run woken, and see that it completes."""
         self.world.sync()
@@ -112,7 +125,7 @@ class AtTheGate:
 
     def said(self, words: str, times: int = 1) -> bool:
         """Whether the run's log comes to hold these words, at least so often: it is delivered in batches."""
-        deadline = time.monotonic() + _LOG_PATIENCE
+        deadline = time.monotonic() + _PATIENCE
         while self.log().count(words) < times:
             if time.monotonic() > deadline:
                 return False
@@ -143,6 +156,10 @@ class AtTheGate:
         return [
             task["state"]["name"] for task in self.engineer.api.task_runs(self.id) if task["name"] == name
         ]
+
+    def each_step_ran_once(self) -> bool:
+        """Whether every step that writes to Vault completed once, and none was even started again."""
+        return all(Counter(self.task_states(step)) == {"Completed": 1} for step in STEPS)
 
     def checkout(self, login: str = "reviewer", branch: str = "main") -> Checkout:
         """A person's clone of the repository."""

@@ -1,6 +1,10 @@
-"""The processes in which a worker has runs executed."""
+"""A worker of a test's own, and the processes in which workers have runs executed."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import psutil
 
@@ -20,3 +24,13 @@ def flow_processes(server: PrefectServer, run: str | None = None) -> list[psutil
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
+
+
+@contextmanager
+def worker(server: PrefectServer, name: str = "worker", **options: Any) -> Iterator[None]:
+    """A worker that is gone at the end, however that is."""
+    server.start_worker(name, **options)
+    try:
+        yield
+    finally:
+        server.stop_worker(name)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from sandbox.prefect_server import PrefectServer
-from tests.engineer import Engineer, WithoutWorker
+from tests.engineer import WithoutWorker
+from tests.faults.built_once import built_once
 
 
 @pytest.fixture
-def engineer(prefect_harness: PrefectServer) -> Engineer:
-    return WithoutWorker(prefect_harness)
+def engineer(prefect_harness: PrefectServer) -> Iterator[WithoutWorker]:
+    with built_once():
+        yield WithoutWorker(prefect_harness)
