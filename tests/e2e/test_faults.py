@@ -1,4 +1,4 @@
-"""Each kind of fault once through a real worker, with Prefect's own retries.
+"""Each kind of fault once with Prefect: its own retries, and a worker where a run is killed.
 
 A direct call of a task's function knows nothing of these; where each request is struck, in ``tests/faults``,
 the steps are called directly.
@@ -10,13 +10,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from sandbox.prefect_server import PrefectServer
+from tests.e2e.flow_processes import flow_processes
 from tests.engineer import Engineer
 from tests.faults.faults import RETRY_AFTER, Fault, kill_process, once
 from tests.faults.installation import Proxies, proxies_of
 from tests.faults.state import vault_state
+from tests.run import at_the_gate, enable, land
 from tests.world import World
 
 pytestmark = pytest.mark.e2e
@@ -46,21 +48,10 @@ FOR_A_PERSON = {
 
 @pytest.fixture
 def proxies(world: World, tmp_path: Path) -> Iterator[Proxies]:
-    """The worker's connections lead through failing proxies."""
+    """The connections lead through failing proxies."""
     with proxies_of(world, tmp_path) as made:
         world.connect(**made.changes)
         yield made
-
-
-def process_of(run: str) -> int:
-    """The process in which a worker of this test's server executes a run."""
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if process.environ().get("PREFECT__FLOW_RUN_ID") == run and "prefect.engine" in process.cmdline():
-                return process.pid
-        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-    raise AssertionError(run)
 
 
 def crashed(engineer: Engineer, run: str, times: int) -> None:
@@ -74,11 +65,6 @@ def crashed(engineer: Engineer, run: str, times: int) -> None:
         assert time.monotonic() < deadline, engineer.log(run)
         time.sleep(0.3)
     assert engineer.await_state(run, "Crashed") == "Crashed", engineer.log(run)
-
-
-def land(world: World) -> None:
-    world.merge()
-    world.sync()
 
 
 def struck(proxies: Proxies) -> dict[str, Fault]:
@@ -108,13 +94,14 @@ def test_a_killed_run_is_retried_and_ends_as_if_it_had_lived(
 ) -> None:
     proxies.script.begin(once(KILLED))
     run = engineer.start(ENABLE, world.parameters)
-    proxies.script.kill_by(kill_process(lambda: process_of(run)))
+    proxies.script.kill_by(kill_process(lambda: flow_processes(engineer.server, run)[0].pid))
     crashed(engineer, run, 1)
     assert len(world.pulls()) == 1
 
     assert engineer.api.retry(run) == "ACCEPT"
     assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
-    land(world)
+    world.merge()
+    world.sync()
     assert engineer.api.resume(run) == "ACCEPT"
     crashed(engineer, run, 2)
     assert vault_state(world)["group aliases"] == 0
@@ -125,27 +112,25 @@ def test_a_killed_run_is_retried_and_ends_as_if_it_had_lived(
     nothing_is_doubled(world)
 
 
-def test_what_heals_is_retried_by_prefect_and_not_sooner_than_asked(
-    engineer: Engineer, world: World, proxies: Proxies
+async def test_what_heals_is_retried_by_prefect_and_not_sooner_than_asked(
+    world: World, proxies: Proxies
 ) -> None:
     proxies.script.begin(once(HEALS))
-    run = engineer.start(ENABLE, world.parameters)
-    assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
+    run = await at_the_gate(world)
     asked = [
         moment
         for point, moment in zip(proxies.script.seen, proxies.script.moments, strict=True)
         if point.name == OPEN_PULL_REQUEST
     ]
     assert asked[1] - asked[0] >= RETRY_AFTER
-    assert f"GitHub asks to be called again in {RETRY_AFTER} s." in engineer.log(run)
+    assert f"GitHub asks to be called again in {RETRY_AFTER} s." in await run.logs()
 
-    land(world)
-    assert engineer.api.resume(run) == "ACCEPT"
-    assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
+    await land(world, run)
+    assert await run.go() == "Completed", run.error
     assert struck(proxies) == HEALS
     tries: dict[str, list[int]] = {}
-    for task in engineer.api.task_runs(run):
-        tries.setdefault(task["name"], []).append(task["run_count"])
+    for task in await run.tasks():
+        tries.setdefault(task.name, []).append(task.run_count)
     # Twice in the run's first process, once when it looks again after the gate.
     assert (sorted(tries["preflight"]), sorted(tries["open the pull request"])) == ([1, 2], [1, 2])
     assert tries["write policies"] == [2]
@@ -154,30 +139,27 @@ def test_what_heals_is_retried_by_prefect_and_not_sooner_than_asked(
     nothing_is_doubled(world)
 
 
-def test_what_a_person_has_to_look_at_ends_the_run_and_a_retry_goes_on(
-    engineer: Engineer, world: World, proxies: Proxies
+async def test_what_a_person_has_to_look_at_ends_the_run_and_a_retry_goes_on(
+    prefect_harness: PrefectServer, world: World, proxies: Proxies
 ) -> None:
-    def fails(run: str, words: str) -> None:
-        assert engineer.await_state(run, "Failed") == "Failed", engineer.log(run)
-        said = str(engineer.api.flow_run(run)["state"]["message"])
-        assert words in said
-        log = engineer.log(run)
+    async def fails(words: str) -> None:
+        assert await run.go() == "Failed"
+        state = (await run.read()).state
+        assert state is not None
+        assert words in str(state.message)
+        log = await run.logs()
         assert not [secret for secret in proxies.scene().secrets if secret in log]
+        assert prefect_harness.api.retry(str(run.id)) == "ACCEPT"
 
     proxies.script.begin(once(FOR_A_PERSON))
-    run = engineer.start(ENABLE, world.parameters)
-    fails(run, "Vault, sys/auth: an answer of more than 4194304 bytes")
-    assert engineer.api.retry(run) == "ACCEPT"
-    opening = "GitHub, pull request from sandbox:enable-vault/emea/ember"
-    fails(run, f"{opening}: 200 with a body that is not JSON")
+    run = await enable(world)
+    await fails("Vault, sys/auth: an answer of more than 4194304 bytes")
+    await fails("GitHub, pull request from sandbox:enable-vault/emea/ember: 200 with a body that is not JSON")
     assert len(world.pulls()) == 1
 
-    assert engineer.api.retry(run) == "ACCEPT"
-    assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
-    land(world)
-    assert engineer.api.resume(run) == "ACCEPT"
-    fails(run, "Vault, auth/ember-k8s/role/emea-ops: cannot write: 404")
-    assert engineer.api.retry(run) == "ACCEPT"
-    assert engineer.await_state(run, "Completed", "Failed") == "Completed", engineer.log(run)
+    assert await run.go() == "Suspended", run.error
+    await land(world, run)
+    await fails("Vault, auth/ember-k8s/role/emea-ops: cannot write: 404")
+    assert await run.go() == "Completed", run.error
     assert struck(proxies) == FOR_A_PERSON
     nothing_is_doubled(world)
