@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
+from importlib.metadata import version
 from urllib.parse import urljoin
 
 import pytest
@@ -75,3 +78,13 @@ def test_what_is_deployed_is_what_prefect_yaml_says(prefect_server: PrefectServe
     wrong = {"cluster": "ember", "env": "emea", "namespaces": []}
     with pytest.raises(requests.HTTPError, match="namespaces"):
         api.create_flow_run("enable-cluster/enable-cluster", wrong)
+
+
+def test_the_first_start_keeps_its_migrated_and_empty_database_for_the_next(
+    prefect_server: PrefectServer,
+) -> None:
+    prefect_server.api.create_work_pool("made-after-the-start")
+    (kept,) = (CHECKOUT / ".sandbox" / "cache").glob(f"prefect-{version('prefect')}.db")
+    with closing(sqlite3.connect(kept)) as database:
+        assert database.execute("select count(*) from alembic_version").fetchone() == (1,)
+        assert database.execute("select count(*) from work_pool").fetchone() == (0,)
