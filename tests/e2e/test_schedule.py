@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,24 +16,26 @@ WATCH = "watch-merges/watch-merges"
 
 
 @pytest.fixture
-def scheduled_often(engineer: Engineer) -> Iterator[None]:
-    """A round each five seconds, which Prefect's scheduler makes."""
+def scheduled_soon(engineer: Engineer) -> Iterator[Callable[[], None]]:
+    """Have the scheduler make a few rounds. An interval so short is a hundred, in the way of each other."""
     deployment = engineer.api.deployment(WATCH)
     (schedule,) = deployment["schedules"]
     path = f"/deployments/{deployment['id']}/schedules/{schedule['id']}"
-    engineer.api.request("PATCH", path, {"schedule": {"interval": 5.0}})
-    yield
+
+    def begin() -> None:
+        now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        rule = f"DTSTART:{now}\nRRULE:FREQ=SECONDLY;INTERVAL=20;COUNT=9"
+        engineer.api.request("PATCH", path, {"schedule": {"rrule": rule}})
+
+    yield begin
     engineer.api.request("PATCH", path, {"schedule": schedule["schedule"]})
 
 
 def test_a_scheduled_round_wakes_the_run_whose_change_was_merged(
-    engineer: Engineer, waiting: AtTheGate, scheduled_often: None
+    engineer: Engineer, waiting: AtTheGate, scheduled_soon: Callable[[], None]
 ) -> None:
-    def merge_and_sync() -> None:
-        waiting.world.merge()
-        waiting.world.sync()
-
-    assert waiting.rest(after=merge_and_sync) == "Completed", waiting.log()
+    waiting.land()
+    assert waiting.rest(after=scheduled_soon) == "Completed", waiting.log()
     rounds = engineer.api.request(
         "POST",
         "/flow_runs/filter",
