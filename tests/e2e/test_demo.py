@@ -239,10 +239,9 @@ def test_it_waits_for_a_person_to_merge_and_ends_on_ctrl_c() -> None:
     assert demo.left_running() == []
 
 
-@pytest.mark.parametrize("moment", ["Starting a whole installation", "preflight"])
-def test_ctrl_c_leaves_nothing_behind_at_any_moment(moment: str) -> None:
+def test_ctrl_c_leaves_nothing_behind_in_the_middle_of_the_start() -> None:
     demo = Demo({"PATH": os.environ["PATH"]})
-    demo.wait_for(moment)
+    demo.wait_for(r"Vault \(OpenBao\) .*\n")
     demo.interrupt()
     assert demo.end() == 130
     assert demo.left_running() == []

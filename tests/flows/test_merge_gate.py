@@ -44,22 +44,6 @@ async def test_what_authors_call_themselves_and_their_commits_is_shown_and_not_a
 
 
 @pytest.mark.long
-async def test_a_run_that_was_refused_for_another_change_proposes_its_own_once_that_has_landed(
-    world: World,
-) -> None:
-    first, second = await enable(world, namespaces=["web"]), await enable(world)
-    assert await first.go() == "Suspended", first.error
-    assert await second.go() == "Failed"
-    assert isinstance(second.error, Conflict)
-    await land(world, first)
-    assert await first.go() == "Completed", first.error
-    async with get_client() as client:
-        await client.set_flow_run_state(second.id, AwaitingRetry(), force=True)
-    assert await second.go() == "Suspended", second.error
-    assert [pull["number"] for pull in world.pulls("open")] == [2], "its own, for what the first left out"
-
-
-@pytest.mark.long
 async def test_a_run_that_waited_and_gave_way_to_an_older_one_proposes_its_own_later_whichever_block_it_names(
     world: World,
 ) -> None:
@@ -96,23 +80,6 @@ async def test_after_a_later_failure_a_retry_asks_for_no_second_approval_and_rep
         await client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
     assert await run.go() == "Completed", run.error
     assert len(world.pulls()) == 1
-
-
-@pytest.mark.long
-async def test_vault_steps_that_are_done_are_skipped_on_retry(world: World) -> None:
-    run = await at_the_gate(world)
-    world.merge()
-    world.sync()
-    world.as_vault_admin("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
-    world.as_vault_admin("POST", "auth/ember-k8s/role/emea-ops", world.foreign_role())
-    await run.resume()
-    # Preflight sees the foreign role and stops before any change.
-    assert await run.go() == "Failed"
-    assert "hands out the policies billing" in str(run.error)
-    world.as_vault_admin("DELETE", "auth/ember-k8s/role/emea-ops")
-    async with get_client() as client:
-        await client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
-    assert await run.go() == "Completed", run.error
 
 
 async def test_the_watcher_wakes_the_runs_whose_change_has_landed_and_no_other(world: World) -> None:
