@@ -61,6 +61,9 @@ PLACES = 18
 
 ENABLE = "enable-cluster/enable-cluster"
 DIAGNOSE = "diagnose-cluster/diagnose-cluster"
+PATIENT = {"sync_timeout": "10m"}
+"""Parameters of a run that the merge service may wake before the cluster is synced."""
+
 _PATIENCE = 180.0
 
 
@@ -234,7 +237,7 @@ def wait_until_seen(searched: SearchedInstallation, argument: str, log: Callable
 def test_a_whole_run_and_a_retried_one_leave_no_secret(
     engineer: Engineer, world: World, searched: SearchedInstallation
 ) -> None:
-    run = engineer.start(ENABLE, world.parameters)
+    run = engineer.start(ENABLE, world.parameters | PATIENT)
     assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
     searched.answers += send_bad_deliveries(searched.service)
     let_the_github_token_end(searched)
@@ -351,23 +354,23 @@ def test_a_crash_in_the_middle_of_a_step_that_holds_secrets_leaves_none(
         # While git, with the token, waits for the repository's files.
         held = Held(lambda point: point.method == "POST" and "git-upload-pack" in point.path)
         of_git.begin(held)
-        run = engineer.start(ENABLE, world.parameters)
-        assert held.waits.wait(120), engineer.log(run)
+        run = engineer.start(ENABLE, world.parameters | PATIENT)
+        assert held.waits.wait(_PATIENCE), engineer.log(run)
         crash(engineer, run)
         held.let_go.set()
 
-        run = engineer.start(ENABLE, world.parameters)
+        run = engineer.start(ENABLE, world.parameters | PATIENT)
         assert engineer.await_state(run, "Suspended") == "Suspended", engineer.log(run)
         # While the reviewer's token is tried out, just before it is written to Vault.
         held = Held(lambda _point: "ember-k8s/" in world.vault.request("GET", "sys/auth")["data"])
         of_cluster.begin(held)
         world.merge()
         world.sync()
-        assert held.waits.wait(120), f"{engineer.log(run)}\n{searched.service.log}"
+        assert held.waits.wait(_PATIENCE), f"{engineer.log(run)}\n{searched.service.log}"
         crash(engineer, run)
         held.let_go.set()
 
-        again = engineer.start(ENABLE, world.parameters)
+        again = engineer.start(ENABLE, world.parameters | PATIENT)
         assert engineer.await_state(again, "Completed", "Failed") == "Completed", engineer.log(again)
     # What was killed could not clean up; what it left was searched, too. Nobody else uses it.
     for left in searched.clones_left():
