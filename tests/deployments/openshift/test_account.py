@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,16 +14,17 @@ import yaml
 
 from change.table import Table
 from connections import ClusterConnection
+from deployments.openshift import account
 from deployments.openshift.account import account_manifests
 from runbook.cluster_rights import REVIEW_TOKENS, ClusterRight
 from runbook.errors import PrerequisiteMissing
 from runbook.request import EnableRequest, ReviewerToken
-from sandbox.environment import CHECKOUT, clean_environment
 from sandbox.gitops_agent.cluster import Cluster
 from sandbox.gitops_agent.manifests import Identity
 from sandbox.kubernetes_api import KubernetesApi
 from systems.openshift import OpenShift
 from tasks.preflight.openshift import FURTHER_RIGHTS, RIGHTS, ask_cluster
+from tests.printed_commands import printed
 from tests.rights import cluster_account
 from tests.tasks.conftest import request as make
 
@@ -155,24 +154,14 @@ def test_a_mode_has_no_right_of_the_other_mode() -> None:
     assert "resources:\n    - secrets\n" not in requested
 
 
-def test_the_command_says_how_it_was_called_and_what_is_wrong(tmp_path: Path) -> None:
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "deployments.openshift.account", *arguments],
-            cwd=CHECKOUT,
-            env=clean_environment(tmp_path),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    printed = command("web", "--service-account", "fetcher")
-    assert "# python -m deployments.openshift.account web --service-account fetcher\n" in printed.stdout
-    wanted = account_manifests(["web"], "fetcher")
-    assert list(yaml.safe_load_all(printed.stdout)) == wanted
-    wrong = command("web", "pay*")
-    assert (wrong.returncode, wrong.stdout) == (1, "")
-    assert "namespaces='pay*': is a wildcard" in wrong.stderr
+def test_the_command_says_how_it_was_called_and_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    command = f"python -m {account.__name__} web --service-account fetcher"
+    text = printed(account, command)
+    assert f"# {command}\n" in text
+    assert list(yaml.safe_load_all(text)) == account_manifests(["web"], "fetcher")
+    assert account.main(["web", "pay*"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, "namespaces='pay*': is a wildcard" in err) == ("", True)
 
 
 def test_removing_the_account_leaves_nothing_of_it(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import hcl2
 import pytest
 import yaml
 
+from deployments.vault import policy
 from deployments.vault.hcl import policy_text
 from deployments.vault.policy import pipeline_policy
 from runbook.errors import InvalidInput
@@ -20,6 +21,7 @@ from runbook.objects.policy import read_policy
 from runbook.objects.vault_object import VaultRule
 from sandbox.environment import CHECKOUT, clean_environment
 from sandbox.vault_server import VaultServer
+from tests.printed_commands import printed
 from tests.rights import EMBER
 
 FLINT = Cluster("emea", "flint")
@@ -31,35 +33,45 @@ GROUP_ID = "c39ce95c-6f40-711e-9c8b-7108b23f5382"
 CLUSTERS = ("emea/ember", "moc/smaug", "--oidc-accessor", ACCESSOR)
 
 
-def command(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "deployments.vault.policy", *arguments],
-        cwd=CHECKOUT,
-        env=clean_environment(directory),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What the command says of arguments with which it prints no policy."""
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            policy.main([*arguments])
+        out, err = capsys.readouterr()
+        assert (ended.value.code, out) == (2, "")
+        return err
+
+    return run
 
 
-def paths_of(policy: str) -> list[str]:
-    return [json.loads(name) for block in hcl2.loads(policy)["path"] for name in block]
+def paths_of(text: str) -> list[str]:
+    return [json.loads(name) for block in hcl2.loads(text)["path"] for name in block]
 
 
 def test_the_command_prints_what_vault_takes_and_how_it_was_made(vault: VaultServer, tmp_path: Path) -> None:
     arguments = (*CLUSTERS, "--group", f"emea={GROUP_ID}", "--policy-scope", "cluster", "--allow", "audit")
-    printed = command(tmp_path, *arguments)
-    assert printed.returncode == 0, printed.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments.vault.policy", *arguments],
+        cwd=CHECKOUT,
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     groups = {"emea": GROUP_ID}
-    made_by, _, policy = printed.stdout.partition("\n")
-    assert policy == pipeline_policy([EMBER, SMAUG], ACCESSOR, ["cluster"], ["audit"], groups)
+    made_by, _, text = done.stdout.partition("\n")
+    assert text == pipeline_policy([EMBER, SMAUG], ACCESSOR, ["cluster"], ["audit"], groups)
     assert made_by == f"# Made by: python -m deployments.vault.policy {' '.join(arguments)}"
-    vault.request("PUT", "sys/policies/acl/printed", {"policy": printed.stdout})
-    assert vault.request("GET", "sys/policies/acl/printed")["data"]["policy"] == printed.stdout
+    vault.request("PUT", "sys/policies/acl/printed", {"policy": done.stdout})
+    assert vault.request("GET", "sys/policies/acl/printed")["data"]["policy"] == done.stdout
 
 
 def test_a_file_of_connections_names_clusters_and_namespace_before_its_secrets_are_there(
-    tmp_path: Path,
+    tmp_path: Path, refused: Callable[..., str]
 ) -> None:
     file = tmp_path / "connections.yaml"
     clusters = {
@@ -69,18 +81,15 @@ def test_a_file_of_connections_names_clusters_and_namespace_before_its_secrets_a
     vault = {"address": "https://one.example", "namespace": "team", "token": {"env": "NOT_SET"}}
     file.write_text(yaml.safe_dump({"vault": vault, "clusters": clusters}, sort_keys=False))
     options = ("--connections", str(file), "--oidc-accessor", ACCESSOR)
-    printed = command(tmp_path, *options)
-    assert printed.returncode == 0, printed.stderr
-    assert printed.stdout.endswith(f"\n{pipeline_policy([EMBER, SMAUG], ACCESSOR, namespace='team')}")
-    assert "export VAULT_NAMESPACE=team" in printed.stdout
-    other = command(tmp_path, *options, "--namespace", "another")
-    assert "export VAULT_NAMESPACE=another" in other.stdout
+    command = f"python -m deployments.vault.policy {' '.join(options)}"
+    text = printed(policy, command)
+    assert text.endswith(f"\n{pipeline_policy([EMBER, SMAUG], ACCESSOR, namespace='team')}")
+    assert "export VAULT_NAMESPACE=team" in text
+    assert "export VAULT_NAMESPACE=another" in printed(policy, f"{command} --namespace another")
 
     del clusters["smaug"]["env"]
     file.write_text(yaml.safe_dump({"vault": vault, "clusters": clusters}))
-    refused = command(tmp_path, *options)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "clusters.smaug.env: is missing" in refused.stderr
+    assert "clusters.smaug.env: is missing" in refused(*options)
 
 
 @pytest.mark.parametrize(
@@ -128,12 +137,9 @@ def test_a_file_of_connections_names_clusters_and_namespace_before_its_secrets_a
     ],
 )
 def test_what_is_no_cluster_is_said_and_nothing_is_printed(
-    arguments: list[str], words: str, tmp_path: Path
+    arguments: list[str], words: str, refused: Callable[..., str]
 ) -> None:
-    printed = command(tmp_path, *arguments)
-    assert printed.returncode == 2
-    assert words in printed.stderr
-    assert printed.stdout == ""
+    assert words in refused(*arguments)
 
 
 def test_each_path_stands_there_once_and_alone_clusters_share_what_is_the_environments() -> None:
@@ -197,10 +203,11 @@ def test_the_head_names_what_an_administrator_writes_before_and_the_commands_wor
         assert (group["alias"]["name"], group["alias"]["mount_accessor"]) == (group["name"], accessor)
 
 
-def test_the_text_says_in_which_namespace_it_belongs(tmp_path: Path) -> None:
-    printed = command(tmp_path, *CLUSTERS, "--namespace", "platform/team").stdout
-    assert printed.splitlines()[0].endswith(" --namespace platform/team")
-    assert "# To be written in the namespace platform/team: export VAULT_NAMESPACE=platform/team" in printed
+def test_the_text_says_in_which_namespace_it_belongs() -> None:
+    command = f"python -m {policy.__name__} {' '.join(CLUSTERS)} --namespace platform/team"
+    text = printed(policy, command)
+    assert text.startswith(f"# Made by: {command}\n")
+    assert "# To be written in the namespace platform/team: export VAULT_NAMESPACE=platform/team" in text
     for text in ("team\n}", "a b", "$(id)"):
         with pytest.raises(InvalidInput, match="is not a namespace"):
             pipeline_policy([EMBER], ACCESSOR, namespace=text)
