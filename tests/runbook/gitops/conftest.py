@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import subprocess
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import yaml
 from runbook.gitops import FileEdit, FileTree, StoreSettings, Tree, wanted_edits
 from runbook.layout import Layout
 from runbook.request import EnableRequest
+from tests.faults.built_once import built_once
 
 REPOSITORY = Path(__file__).parents[3] / "sandbox" / "repository"
 
@@ -47,6 +48,12 @@ def keys_of(objects: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
     return {
         (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in objects
     }
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _built_once() -> Iterator[None]:
+    with built_once():
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,14 @@ import pytest
 
 from sandbox.gitops_agent import GitOpsAgent, Options
 from sandbox.kubernetes_api import KubernetesApi
+from tests.faults.built_once import built_once
 from tests.sandbox.gitops_agent.merged_repository import AgentOf, Repository
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _built_once() -> Iterator[None]:
+    with built_once():
+        yield
 
 
 @pytest.fixture

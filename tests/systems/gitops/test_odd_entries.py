@@ -7,10 +7,19 @@ import hashlib
 import pytest
 
 from runbook.errors import Conflict
-from runbook.gitops import FileEdit, StoreSettings, Tree, check_repository, interesting_folders, wanted_edits
+from runbook.gitops import (
+    FileEdit,
+    FileTree,
+    StoreSettings,
+    Tree,
+    check_repository,
+    interesting_folders,
+    wanted_edits,
+)
 from runbook.layout import Layout
 from runbook.request import EnableRequest
 from systems.gitops import GitOpsClone
+from tests.runbook.gitops.judging import FILES
 from tests.systems.gitops.git_server import BRANCH, GitServer, propose_in
 
 OVERLAY = "cluster-scope/overlays/prod/emea/ember"
@@ -79,8 +88,7 @@ def test_what_is_beside_our_files_stays_as_it_is(server: GitServer, path: str, e
     ],
 )
 def test_what_is_where_we_write_is_a_conflict_that_names_it(server: GitServer, path: str, entry: str) -> None:
-    with server.clone() as clone:
-        edits = _edits(clone.tree)
+    edits = _edits(FileTree(FILES))
     _put(server, path, entry)
 
     with server.clone(interesting=interesting_folders(Layout())) as clone:

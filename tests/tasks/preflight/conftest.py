@@ -10,11 +10,18 @@ from sandbox.fixture_repository import make_repository
 from sandbox.github_api import GitHubApi
 from sandbox.kubernetes_api import KubernetesApi
 from sandbox.vault_server import VaultServer
+from tests.faults.built_once import built_once
 from tests.rights import cluster_account
 from tests.systems.github.conftest import scripted
 from tests.tasks.preflight.installation import REPOSITORY, Installation
 
 __all__ = ["scripted"]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _built_once() -> Iterator[None]:
+    with built_once():
+        yield
 
 
 @pytest.fixture(scope="package")
