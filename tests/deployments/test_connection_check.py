@@ -129,10 +129,3 @@ def test_rights_that_only_read_are_enough_where_no_more_is_wanted(
     code, printed = check(connections)
     assert code == 1
     assert line(printed, "Our token's capabilities").startswith("failed")
-
-
-def test_a_cluster_without_its_environment_is_named(connections: dict[str, Any], check: Any) -> None:
-    del connections["clusters"]["ember"]["env"]
-    code, said = check(connections)
-    assert code == 1
-    assert "clusters.ember.env: is missing" in said

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from prefect.artifacts import Artifact
@@ -20,9 +19,8 @@ from runbook.gate import GateRecord
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.prefect_server import PrefectServer
 from tests.flows.test_records import audited, records, sections
-from tests.flows.test_watch import look
-from tests.prefect_wire import AWAY, BUSY, DATABASE_AWAY, TOO_LARGE, Wire, answer_of
-from tests.run import at_the_gate, enable, land
+from tests.prefect_wire import AWAY, BUSY, DATABASE_AWAY, TOO_LARGE, Wire
+from tests.run import enable, land
 from tests.world import World
 
 pytestmark = pytest.mark.long
@@ -58,27 +56,6 @@ async def test_when_prefects_own_client_has_given_up_a_step_is_tried_again_and_a
         "open the pull request": 1,
         "look for the merge": 1,
     }
-
-
-async def test_a_run_whose_new_state_the_server_could_not_write_is_to_be_woken_again(
-    world: World, wire: Wire, tmp_path: Path
-) -> None:
-    await at_the_gate(world)
-    world.land_by_hand(tmp_path)
-    refusal = {
-        "reason": "Error validating state: OperationalError('disk I/O error')",
-        "type": "abort_details",
-    }
-    wire.refuse(
-        b"POST /api/flow_runs/",
-        b"/resume",
-        times=1,
-        answer=answer_of({"state": None, "status": "ABORT", "details": refusal}),
-    )
-    found = await look()
-    assert (found.woken, found.again) == ((), ("enable emea/ember",)), "nobody has woken it"
-    found = await look()
-    assert (found.woken, found.again) == (("enable emea/ember",), ())
 
 
 async def test_what_a_run_wrote_while_prefect_was_away_is_recorded_and_reported_as_its_own(

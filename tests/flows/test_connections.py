@@ -35,15 +35,8 @@ KEY = AUTHORITY.issue("somebody").key_pem
             ),
         },
         {
-            "vault.namespace": (f"{SECRET}\n", "namespace of the VaultConnection is empty, or has a blank"),
+            "vault.ca_cert_for_clusters": (AUTHORITY.pem + KEY, "holds a private key"),
             "cluster_connection.kubeconfig": (f"users: [{SECRET}", "kubeconfig of the ClusterConnection"),
-        },
-        {"vault.ca_cert_for_clusters": (AUTHORITY.pem + KEY, "holds a private key")},
-        {
-            "vault.address_for_clusters": (
-                f"{SECRET}:8200",
-                "address_for_clusters of the VaultConnection is not",
-            )
         },
     ],
     ids=", ".join,

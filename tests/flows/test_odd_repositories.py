@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -152,24 +151,14 @@ async def test_a_fault_while_one_repository_is_looked_at_is_a_problem_of_that_on
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("requested", ["auto", "v1beta1"])
-async def test_the_secret_store_is_written_as_the_cluster_serves_it(
-    world: World, checkout: Checkout, requested: str
-) -> None:
+async def test_the_secret_store_is_written_as_the_cluster_serves_it(world: World, checkout: Checkout) -> None:
     for path in checkout.folder.rglob("opf-vault-store.yaml"):
         path.write_text(path.read_text().replace("external-secrets.io/v1\n", "external-secrets.io/v1beta1\n"))
     checkout.git("add", "--all")
     _push(checkout)
     world.serve_secret_stores("v1")
 
-    run = await enable(world, secret_store_api=requested)
-    if requested != "auto":
-        assert await run.go() == "Failed"
-        assert "secret_store_api=v1beta1: the cluster serves SecretStores as v1 only" in json.dumps(
-            await run.artifacts()
-        )
-        return
-    assert await run.go() == "Suspended", run.error
+    run = await at_the_gate(world)
     checkout.git("fetch", "--quiet", "origin")
     text = checkout.git("show", f"origin/{BRANCH}:{OVERLAY}/secret-mgmt/base/opf-vault-store.yaml")
     assert yaml.safe_load(text)["apiVersion"] == "external-secrets.io/v1"

@@ -15,7 +15,8 @@ from flows.enable_cluster import enable_cluster
 from sandbox.github_api.limits import RateLimits
 from sandbox.prefect_server import PrefectServer
 from tasks.runbooks import RUNBOOKS
-from tests.prefect_wire import Wire
+from tests.prefect_wire import BUSY, Wire, answer_of
+from tests.tables import table
 from tests.world import World
 
 LOG = logging.getLogger(__name__)
@@ -86,8 +87,21 @@ def test_a_run_that_has_looked_and_not_suspended_yet_is_woken_once_it_has(
     assert (found.woken, found.again) == (("enable emea/ember",), ())
 
 
-def test_a_run_that_a_busy_server_does_not_resume_is_woken_by_the_next_look(
-    crowd: Crowd, world: World, watch: Watch, prefect_harness: PrefectServer
+NOT_WRITTEN = {
+    "reason": "Error validating state: OperationalError('disk I/O error')",
+    "type": "abort_details",
+}
+
+
+@table(
+    "answer",
+    {
+        "it is busy": BUSY,
+        "it could not write the state": answer_of({"state": None, "status": "ABORT", "details": NOT_WRITTEN}),
+    },
+)
+def test_a_run_that_the_server_does_not_resume_is_woken_by_the_next_look(
+    crowd: Crowd, world: World, watch: Watch, prefect_harness: PrefectServer, answer: bytes
 ) -> None:
     crowd.grow_to(1)
     merge(world, crowd.runs[0][1])
@@ -95,7 +109,7 @@ def test_a_run_that_a_busy_server_does_not_resume_is_woken_by_the_next_look(
         Wire(prefect_harness.port) as wire,
         temporary_settings(updates={PREFECT_API_URL: wire.api_url, PREFECT_CLIENT_MAX_RETRIES: 0}),
     ):
-        wire.refuse(b"POST /api/flow_runs/", b"/resume", times=1)
+        wire.refuse(b"POST /api/flow_runs/", b"/resume", times=1, answer=answer)
         found = watch.look()
         assert (found.woken, found.again) == ((), ("enable emea/ember",))
         found = watch.look()

@@ -56,11 +56,8 @@ def rule(path: str, *capabilities: str) -> str:
 @table(
     "theirs",
     {
-        "a rule of ours lacks": rule(OURS, "read"),
         "a path below ours is denied": rule(OURS, "read", "list")
         + rule("k8s_secrets/data/emea/hidden/*", "deny"),
-        "it uses more than capabilities": 'path "k8s_secrets/data/emea/*" {\n'
-        '  capabilities = ["read", "list"]\n  allowed_parameters = { "version" = [] }\n}',
         "a path below ours is denied, in JSON": json.dumps(
             {"path": [AS_JSON, {"/k8s_secrets/data/emea/hidden/*": {"capabilities": ["deny"]}}]},
         ),

@@ -67,7 +67,6 @@ def test_everything_else_is_taken_and_ignored_and_that_is_said(
 
 
 def test_the_branches_of_runs_are_known_by_their_prefix() -> None:
-    assert Cluster(env="emea", name="ember").branch == BRANCH
     assert Cluster("emea", "ember").branch == BRANCH
 
 

@@ -93,20 +93,14 @@ def shared_group(vault: VaultServer) -> dict[str, object]:
     return group
 
 
-def test_a_group_that_others_use_becomes_the_command_for_an_administrator(
-    vault: VaultServer, shared_group: dict[str, object]
+def test_a_group_that_others_use_becomes_the_command_for_an_administrator_which_leaves_nothing_to_write(
+    vault: VaultServer, shared_group: dict[str, object], vault_command: Callable[[str], str]
 ) -> None:
     (error,) = asked(vault, vault.pipeline_token).errors.values()
     lacking = "our token may not write identity/group/name/vault-admins-emea, which is different"
     assert lacking in str(error)
     words = "vault write identity/group/name/vault-admins-emea policies=audit-readers policies=emea-kv-rw"
     assert f"`{words} 'metadata=responsibility=Vault emea Admin' metadata=team=storage`" in error.remedy
-
-
-def test_the_administrators_command_leaves_the_pipeline_nothing_to_write_there(
-    vault: VaultServer, shared_group: dict[str, object], vault_command: Callable[[str], str]
-) -> None:
-    (error,) = asked(vault, vault.pipeline_token).errors.values()
     vault_command(error.remedy.split("`")[1])
     group = vault.request("GET", "identity/group/name/vault-admins-emea")["data"]
     assert sorted(group["policies"]) == ["audit-readers", "emea-kv-rw"]

@@ -131,22 +131,6 @@ spec:
         assert ours["spec"]["source"]["repoURL"] == "https://git.example.com/platform/gitops.git"
         assert ours["spec"]["syncPolicy"] == {"automated": {}}
 
-    def test_is_not_added_where_another_file_deploys_the_same_folder(
-        self, changed: Changed, edits_of: EditsOf
-    ) -> None:
-        flint = changed({}).read(APPLICATIONS.replace("ember", "flint") + "/external-secrets.yaml")
-        assert flint is not None
-        tree = changed(
-            {
-                f"{APPLICATIONS}/eso.yaml": flint.replace("emea/flint", "emea/ember/"),
-                f"{APPLICATIONS}/kustomization.yaml": "resources: [cluster-resources.yaml, eso.yaml]\n",
-            }
-        )
-
-        edits = edits_of(tree)
-
-        assert not [path for path in edits if path.startswith(APPLICATIONS)]
-
     def test_of_another_folder_in_the_way_is_a_conflict(self, changed: Changed, edits_of: EditsOf) -> None:
         tree = changed({f"{APPLICATIONS}/external-secrets.yaml": "kind: ConfigMap\n"})
 

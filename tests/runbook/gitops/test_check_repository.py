@@ -143,6 +143,19 @@ def test_a_file_that_is_not_listed_breaks_the_chain_at_its_row(
     assert rows[row].remedy
 
 
+def test_every_broken_link_of_the_chain_is_a_row_of_its_own(changed: Changed, rows_of: RowsOf) -> None:
+    broken = {
+        f"{ENVS}/kustomization.yaml": "resources: []\n",
+        f"{ENVS}/cluster-management/cluster-resources.yaml": None,
+        f"{APPLICATIONS}/app-of-apps/kustomization.yaml": "resources: [app-of-apps-flint.yaml]\n",
+    }
+
+    rows = rows_of(changed(broken))
+
+    failed = [name for name, check in rows.items() if check.status == "failed"]
+    assert failed == [SIBLING_ROW, GROUP_ROW, APP_OF_APPS_ROW]
+
+
 def test_without_an_argocd_folder_the_rest_of_the_chain_is_not_checked(rows_of: RowsOf) -> None:
     layout = Layout(applications="argocd/elsewhere/{env}/{cluster}")
 
@@ -150,6 +163,7 @@ def test_without_an_argocd_folder_the_rest_of_the_chain_is_not_checked(rows_of: 
 
     assert rows[FOLDER_ROW].status == "failed"
     assert "argocd/elsewhere/emea/ember is not there" in rows[FOLDER_ROW].found
+    assert "would never sync an Application in it" in rows[FOLDER_ROW].found
     assert {rows[name].status for name in (SIBLING_ROW, GROUP_ROW, APP_OF_APPS_ROW)} == {"not checked"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from runbook.errors import Conflict, InvalidInput, PrerequisiteMissing
+from runbook.errors import InvalidInput, PrerequisiteMissing
 from runbook.gitops import (
     Built,
     EditedTree,
@@ -80,14 +80,6 @@ def test_an_account_that_is_there_gets_the_store_alone(enabled: Tree, store: Sto
 def test_a_cluster_that_is_not_enabled_is_refused(repository: Tree, store: StoreSettings) -> None:
     with pytest.raises(PrerequisiteMissing, match="the cluster is not enabled"):
         _edits(repository, store, "books")
-
-
-def test_a_folder_for_another_namespace_is_a_conflict(enabled: Tree, store: StoreSettings) -> None:
-    path = f"{FOLDER}/books/kustomization.yaml"
-    tree = EditedTree(enabled, [FileEdit(path, None, "namespace: other\nresources: []\n")])
-
-    with pytest.raises(Conflict, match="is for the namespace other, not books"):
-        _edits(tree, store, "books")
 
 
 def test_the_name_of_the_base_is_refused(enabled: Tree, store: StoreSettings) -> None:

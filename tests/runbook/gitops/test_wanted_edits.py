@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from runbook.enable_cluster import purpose
-from runbook.errors import Conflict, InvalidInput, PrerequisiteMissing
+from runbook.errors import Conflict, PrerequisiteMissing
 from runbook.gitops import EditedTree, FileEdit, FileTree, StoreSettings
 from runbook.layout import Layout
 from tests.runbook.gitops.conftest import Changed, EditsOf, Request
@@ -207,11 +207,6 @@ def test_a_namespace_that_looks_like_a_number_stays_a_name(edits_of: EditsOf) ->
 
     assert yaml.safe_load(edits[f"{folder}/kustomization.yaml"].after)["resources"] == ["123", "on"]
     assert yaml.safe_load(edits[f"{folder}/on/kustomization.yaml"].after)["namespace"] == "on"
-
-
-def test_a_namespace_named_like_the_base_folder_is_refused(edits_of: EditsOf) -> None:
-    with pytest.raises(InvalidInput, match="has the name of the folder"):
-        edits_of(namespaces=("base",))
 
 
 @pytest.mark.parametrize(("env", "cluster"), [("emea", "nowhere"), ("nowhere", "ember")])

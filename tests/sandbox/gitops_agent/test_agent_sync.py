@@ -26,23 +26,18 @@ PAYMENTS = Identity("v1", "Namespace", "", "payments")
 CRDS = [Identity.of(definition) for definition in definitions(("v1",))]
 
 
-def test_the_cluster_has_what_the_base_branch_says(agent_of: AgentOf) -> None:
-    agent = agent_of()
-    agent.round()
-    assert agent.report.problem == ""
-    assert set(agent.report.applications) == {"cluster-resources-ember"}
-    assert agent.cluster.get(PAYMENTS)
-    assert agent.cluster.get(Identity(RBAC, "ClusterRoleBinding", "", "fleet-reader"))
-    assert agent.cluster.get(OPERATOR_NAMESPACE) is None
-
-
 def test_a_merged_onboarding_arrives_with_the_operator_s_crds_but_without_the_operator(
     agent_of: AgentOf, repository: Repository
 ) -> None:
     agent = agent_of()
     agent.round()
+    assert set(agent.report.applications) == {"cluster-resources-ember"}
+    assert agent.cluster.get(PAYMENTS)
+    assert agent.cluster.get(Identity(RBAC, "ClusterRoleBinding", "", "fleet-reader"))
+    assert agent.cluster.get(OPERATOR_NAMESPACE) is None
     repository.enable_ember()
     head = repository.land(agent)
+    assert agent.report.problem == ""
     assert agent.report.head == head
     assert set(agent.report.applications) == {"cluster-resources-ember", "external-secrets-ember"}
     assert all(message.startswith("synced, ") for message in agent.report.applications.values())

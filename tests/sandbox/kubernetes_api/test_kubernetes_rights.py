@@ -112,12 +112,6 @@ def test_everybody_with_a_token_may_discover_and_ask_about_himself(kube: Kube, t
     assert code(kube, token, f"{ACCESS}/selfsubjectaccessreviews", "POST", question) == 201
 
 
-def test_the_delegator_role_lets_review_tokens(kube: Kube, namespace: Namespace, token: str) -> None:
-    bind_in_cluster(namespace, "system:auth-delegator")
-    question = {"spec": {"token": token}}
-    eventually(lambda: code(kube, token, TOKEN_REVIEWS, "POST", question) == 201)
-
-
 def bind_in_cluster(namespace: Namespace, role: str, **subject: str) -> None:
     """A ClusterRoleBinding, by default to ``app``."""
     name = f"test-{uuid4().hex[:8]}"
@@ -313,11 +307,6 @@ def test_a_user_can_ask_what_he_may(kube: Kube, namespace: Namespace, token: str
     assert mine(name="other") == {"allowed": False}
     assert mine(name="mine", namespace="default") == {"allowed": False}
     assert mine(name="mine", subresource="status") == {"allowed": False}
-
-
-def test_the_administrator_may_everything(kube: Kube) -> None:
-    asked = {"verb": "*", "resource": "*", "group": "*"}
-    assert ask(kube, "selfsubjectaccessreviews", resourceAttributes=asked)["allowed"]
 
 
 def test_one_can_ask_about_somebody_else(kube: Kube, namespace: Namespace, token: str) -> None:

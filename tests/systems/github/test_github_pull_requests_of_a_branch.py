@@ -66,12 +66,11 @@ def test_an_open_one_comes_first_and_then_the_newest_whichever_was_changed_last(
     assert github.find_pull_request("sandbox", BRANCH, "main") == github.pull_request(third.number)
 
 
-@pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
-def test_merged_is_not_closed(github: GitHub, checkout: Checkout, reviewer: Caller, method: str) -> None:
+def test_merged_is_not_closed(github: GitHub, checkout: Checkout, reviewer: Caller) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     checkout.propose(BRANCH, "Add it", new_yaml="a: 1\n")
     number = propose(github).number
-    commit = reviewer.merge(number, merge_method=method).json()["sha"]
+    commit = reviewer.merge(number).json()["sha"]
     merged = github.pull_request(number)
     assert (merged.state, merged.merged_by, merged.merge_commit_sha) == ("merged", "reviewer", commit)
     assert merged.merged_at is not None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runbook.errors import CertificateNotTrusted, EnablementError, UnexpectedAnswer, Unreachable
+from runbook.errors import CertificateNotTrusted, EnablementError, UnexpectedAnswer
 from sandbox.certificates import CertificateAuthority
 from systems.openshift import OpenShift
 from tests.systems.openshift.scripted_api import (
@@ -29,22 +29,6 @@ VERSION = Answer.json({"gitVersion": "v1.29.6+aba1e8d", "major": "1"})
 def refused_with(kubeconfig: dict[str, Any], error: type[EnablementError], says: str) -> None:
     with OpenShift(kubeconfig, timeout=0.3) as cluster, pytest.raises(error, match=says):
         cluster.version()
-
-
-def test_a_closed_port_and_a_server_that_says_nothing_are_unreachable(
-    authority: CertificateAuthority,
-) -> None:
-    with socket.socket() as reserved, socket.create_server(("127.0.0.1", 0)) as silent:
-        reserved.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
-        for listener, says in ((reserved, "refused"), (silent, "timed out")):
-            url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-            refused_with(kubeconfig(url, authority.pem), Unreachable, says)
-
-
-def test_a_ca_that_did_not_sign_is_named_as_a_broken_chain(scripted: Scripted) -> None:
-    other = CertificateAuthority("somebody else")
-    refused_with(kubeconfig(scripted.url, other.pem), CertificateNotTrusted, "chain:")
-    assert scripted.requests == [], "credentials were sent to a server that is not trusted"
 
 
 def test_the_name_in_the_certificate_counts_or_the_tls_server_name_of_the_kubeconfig(

@@ -24,7 +24,6 @@ from runbook.errors import (
     NotAuthenticated,
     PrerequisiteMissing,
     UnexpectedAnswer,
-    Unreachable,
 )
 from systems.openshift import OpenShift, review_with
 from systems.openshift.answers import TokenReview
@@ -111,25 +110,6 @@ def test_a_busy_server_is_worth_another_try(
         cluster.namespace_exists("vault")
     assert caught.value.retry_after == seconds
     assert len(scripted.requests) == 1, "Prefect retries the step; the library must not"
-
-
-def test_a_redirect_is_not_followed(scripted: Scripted, cluster: OpenShift) -> None:
-    scripted.answers[REVIEWS] = Answer(307, b"", {"Location": f"{scripted.url}/elsewhere"})
-    scripted.answers[NAMESPACE] = Answer(302, b"", {"Location": f"{scripted.url}/elsewhere"})
-    with pytest.raises(UnexpectedAnswer, match="307"):
-        review(scripted)
-    with pytest.raises(UnexpectedAnswer, match="302"):
-        cluster.namespace_exists("vault")
-    assert [request[1] for request in scripted.requests] == [REVIEWS, NAMESPACE]
-
-
-def test_an_answer_that_drips_is_given_up(scripted: Scripted) -> None:
-    scripted.answers[NAMESPACE] = Answer(200, b" " * 200, {}, seconds_between_bytes=0.05)
-    with (
-        OpenShift(scripted.kubeconfig(), timeout=0.5) as cluster,
-        pytest.raises(Unreachable, match="did not end in time"),
-    ):
-        cluster.namespace_exists("vault")
 
 
 def test_a_secret_of_another_type_is_a_conflict(scripted: Scripted, cluster: OpenShift) -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runbook.errors import AccessDenied, Conflict, PrerequisiteMissing, TransientError
-from sandbox.environment import clean_environment
-from sandbox.fixture_repository import make_repository
-from sandbox.github_api import GitHubApi
 from tasks.preflight import repository as rows
 from tests.systems.github.conftest import Scripted, http
 from tests.tables import table
@@ -42,10 +36,6 @@ def test_a_good_repository_is_described_row_by_row(installation: Installation) -
     assert found.edits
 
 
-def every_right(there: Installation) -> dict[str, str]:
-    return {"vault__token": there.vault.root_token}
-
-
 def nowhere(there: Installation) -> dict[str, str]:
     return {
         "gitops__repository": "sandbox/nothing",
@@ -54,23 +44,6 @@ def nowhere(there: Installation) -> dict[str, str]:
 
 
 WRONG = {
-    "an unknown cluster, answered with those that there are": Wrong(
-        every_right,
-        ["Overlay of emea/embre"],
-        PrerequisiteMissing,
-        ("Git, Overlay of emea/embre: no cluster 'embre' in 'emea'; its clusters: ember, flint",),
-        {rows.EDITS: "not checked"},
-        ask=("repository", "vault"),
-        request={"cluster": "embre"},
-    ),
-    "an unknown environment, answered with those that there are": Wrong(
-        every_right,
-        ["Overlay of apac/ember"],
-        PrerequisiteMissing,
-        ("no environment 'apac'; environments: emea, moc",),
-        ask=("repository", "vault"),
-        request={"env": "apac"},
-    ),
     "a wrong token, said by API and Git": Wrong(
         lambda there: {"gitops__token": "ghp_nobodyHasThisTokenNobodyHasThisTok"},
         [rows.PROPOSE, rows.READ],
@@ -248,73 +221,3 @@ def test_branch_rules_are_read_before_anything_is_pushed(
         installation.github.rules.clear()
     assert found.status == status
     assert words in found.found
-
-
-ARGOCD = "argocd/overlays/moc-infra/applications"
-
-
-def without_applications(repository: Path) -> None:
-    """As osc/osc-cl1 of the real repository: an overlay, and nothing that deploys it."""
-    shutil.rmtree(repository / ARGOCD / "envs/emea/ember")
-
-
-def with_a_broken_chain(repository: Path) -> None:
-    """The group is not listed, the sibling is gone, and nobody deploys the folder."""
-    (repository / ARGOCD / "envs/emea/ember/kustomization.yaml").write_text("resources: []\n")
-    (repository / ARGOCD / "envs/emea/ember/cluster-management/cluster-resources.yaml").unlink()
-    (repository / ARGOCD / "app-of-apps/kustomization.yaml").write_text(
-        "resources: [app-of-apps-flint.yaml]\n"
-    )
-
-
-@pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubApi]:
-    seeds: dict[str, Any] = {}
-    for change in (without_applications, with_a_broken_chain):
-        directory = tmp_path_factory.mktemp(change.__name__)
-        seed = make_repository(directory / "seed")
-        change(seed)
-        subprocess.run(
-            ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qam", "Break it"],
-            cwd=seed,
-            env=clean_environment(directory / "home"),
-            check=True,
-        )
-        seeds[f"broken/{change.__name__}"] = seed
-    with GitHubApi(tmp_path_factory.mktemp("broken"), seeds) as api:
-        yield api
-
-
-@pytest.mark.parametrize(
-    ("name", "expected", "words"),
-    [
-        (
-            "without_applications",
-            ["ArgoCD Applications of emea/ember"],
-            "would never sync an Application in it",
-        ),
-        (
-            "with_a_broken_chain",
-            [
-                "Application of the cluster's resources",
-                "ArgoCD builds cluster-management",
-                "App-of-apps of emea/ember",
-            ],
-            "Also not met (2): Git, ArgoCD builds cluster-management",
-        ),
-    ],
-)
-def test_every_broken_link_of_the_argocd_chain_is_named_at_once_before_any_change(
-    installation: Installation, broken: GitHubApi, name: str, expected: list[str], words: str
-) -> None:
-    found = installation.ask(
-        *("repository", "vault"),
-        gitops__repository=f"broken/{name}",
-        gitops__url=broken.clone_url(f"broken/{name}"),
-        gitops__api_url=broken.api_url,
-        gitops__token=broken.token_of("pipeline"),
-    )
-    assert failed(found) == expected
-    assert words in str(the_error(found))
-    if name == "without_applications":
-        assert row(found, "App-of-apps of emea/ember").status == "not checked"

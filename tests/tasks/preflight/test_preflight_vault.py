@@ -137,15 +137,6 @@ def test_what_is_wrong_is_said(installation: Installation, wrong: Wrong) -> None
     wrong.check(installation, "vault")
 
 
-def test_a_token_that_may_not_look_at_itself_is_told_what_it_lacks(installation: Installation) -> None:
-    policy = policy_of_the_tests(installation.vault).replace('path "auth/token/lookup-self"', 'path "unused"')
-    token = token_with(installation.vault, policy)
-    found = installation.ask("vault", vault__token=token)
-    assert failed(found) == [rows.TOKEN]
-    assert "auth/token/lookup-self" in row(found, rows.TOKEN).found
-    assert missing(printed_policy(row(found, rows.TOKEN).remedy), make()) == []
-
-
 def test_a_token_that_ends_within_hours_is_a_warning(installation: Installation) -> None:
     token = token_with(installation.vault, policy_of_the_tests(installation.vault), ttl="90m")
     found = installation.ask("vault", vault__token=token)
