@@ -24,8 +24,9 @@ from sandbox.github_api.state import PullRequest
 _URL = "/{owner}/{name}/pull/{number:int}"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _KINDS = {"@": "hunk", "+": "added", "-": "removed"}
-# HTML in a description is shown as text, and a picture from elsewhere as a link to nothing.
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+# HTML in a description is shown as text, and a picture from elsewhere as a link to nothing; as at GitHub, a
+# line of it ends where the text ends it.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table").disable("image")
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -52,6 +53,8 @@ def router(service: Service) -> APIRouter:
             raise Problem(403, "This form is of another web site.")
         pull = service.pull_request(service.repository(REVIEWER, owner, name), number)
         form = dict(parse_qsl((await request.body()).decode()))
+        if form.get("action") not in {"merge", "close"} or "head" not in form:
+            raise Problem(422, "This form has an action, merge or close, and the head that was read.")
         async with service.one_by_one:
             return await run_in_threadpool(_pressed, service, pull, form["action"], form["head"])
 

@@ -43,6 +43,12 @@ def test_it_shows_title_description_and_diff(page: str) -> None:
     assert re.findall(r'<div class="added">(.*)</div>', page) == ["+  - b"]
 
 
+def test_a_description_keeps_its_lines(github: GitHubApi, checkout: Checkout, pipeline: Caller) -> None:
+    checkout.propose("topic", "Add b", list_yaml="resources:\n  - b\n")
+    pipeline.open("topic", title="Enable ember", body="Flow run\nPlan: `1`")
+    assert "Flow run<br />\nPlan:" in read(github)
+
+
 @pytest.mark.parametrize(
     ("action", "says"), [("merge", "Merged by reviewer"), ("close", "Closed by reviewer, not merged")]
 )
@@ -69,6 +75,15 @@ def test_what_was_not_read_is_not_merged(github: GitHubApi, checkout: Checkout, 
     checkout.git("push", "--quiet", "origin", "topic")
     refused = press(github, page, "merge")
     assert (refused.status_code, "Head branch was modified" in refused.text) == (409, True)
+
+
+@pytest.mark.parametrize("form", [{"action": "merge"}, {"action": "reopen", "head": "0" * 40}, {}])
+def test_a_form_that_is_not_the_pages_is_refused_in_words(
+    github: GitHubApi, pipeline: Caller, page: str, form: dict[str, str]
+) -> None:
+    refused = requests.post(f"{github.url}/sandbox/gitops/pull/1", data=form, timeout=30)
+    assert (refused.status_code, "the head that was read" in refused.text) == (422, True)
+    assert pipeline.get(PULL)["state"] == "open"
 
 
 def test_another_web_site_reads_and_presses_nothing(github: GitHubApi, pipeline: Caller, page: str) -> None:
