@@ -14,10 +14,6 @@ Known = tuple[str, str]
 
 KNOWN: tuple[Known, ...] = (
     (
-        r"Flow run '.*' - Finished in state Suspended",
-        "Prefect logs each end of a process that is not Completed as an error; a run at the gate ends so",
-    ),
-    (
         r"\| prefect\.[\s\S]*\(sqlite3\.OperationalError\) database is locked",
         "SQLite has one writer: the server answers 503 and is asked again; its services come again",
     ),

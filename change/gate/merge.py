@@ -88,7 +88,7 @@ def look_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: P
         proposal.url,
     )
     for path, why in lacking.items():
-        get_run_logger().info("%s: %s", plain(path), plain(why))
+        get_run_logger().debug("%s: %s", plain(path), plain(why))
     if record.why_of_time(looked_at):
         raise NotMerged(
             "GitHub",

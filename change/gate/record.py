@@ -32,7 +32,9 @@ def this_run() -> FlowRun:
 
 
 def keep(run: FlowRun, record: GateRecord) -> None:
-    """Put the record where whoever watches finds it.
+    """Put the record where whoever watches finds it, and the pull request's number where people do.
+
+    A list of runs shows no message of a state, but tags, and is filtered by them.
 
     Prefect's server reads the labels and then writes them in one transaction. SQLite ends that at once, and
     the server answers 503, if anything else was written in between, as there nearly always is while many runs
@@ -42,9 +44,12 @@ def keep(run: FlowRun, record: GateRecord) -> None:
         prefect.exceptions.PrefectHTTPStatusError: refused for another reason, or busy for a minute.
         httpx.TransportError: the server cannot be reached.
     """
+    tags = [*dict.fromkeys([*run.tags, *([f"#{record.number}"] if record.number else [])])]
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
         for left in reversed(range(_TRIES)):
             try:
+                if tags != run.tags:
+                    client.update_flow_run(run.id, tags=tags)
                 client.update_flow_run_labels(run.id, {LABEL: record.model_dump_json()})
                 break
             except PrefectHTTPStatusError as error:

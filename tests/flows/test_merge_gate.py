@@ -87,12 +87,14 @@ async def test_the_watcher_wakes_the_runs_whose_change_has_landed_and_no_other(w
     run = await at_the_gate(world)
     watcher = await Run.create(watch_merges, {})
     assert await watcher.go() == "Completed", watcher.error
-    state = (await run.read()).state
+    read = await run.read()
+    state = read.state
     assert state is not None
     assert state.name == "Suspended"
+    assert "#1" in read.tags, "what a list of runs shows"
     awaited = f"the merge of pull request #1 {world.pulls()[0]['html_url']}"
-    assert state.message == f"waits for {awaited}", "the list of runs says it"
-    assert f"This run waits for {awaited}." in (await run.logs()).splitlines()[-2:], "Prefect adds one"
+    assert state.message == f"waits for {awaited}", "the page of the run says it"
+    assert (await run.logs()).splitlines()[-1] == f"This run waits for {awaited}", "and Prefect adds no error"
     world.merge()
     assert await watcher.again() == "Completed", watcher.error
     state = (await run.read()).state

@@ -22,7 +22,6 @@ BARE = "starting\nTraceback (most recent call last):\n  File\nKeyError: 'x'\n"
 QUIET = """\
 2026-01-01 07:01:02,345 INFO somebody's branch is called ERROR
 07:01:03.000 | WARNING | prefect - retrying
-07:01:03.000 | ERROR   | Flow run 'emea/ember' - Finished in state Suspended('waits', type=PAUSED)
 07:01:03.000 | ERROR   | prefect.server - Encountered error during state validation
 sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) database is locked
 """
