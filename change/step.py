@@ -106,6 +106,15 @@ def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     )
 
 
+def say_instead(words: str) -> None:
+    """Have this run of a step be called so: lists of runs say of a step's name that it was completed.
+
+    The task keeps its name, by which results are kept.
+    """
+    if context := TaskRunContext.get():
+        context.task_run.name = words
+
+
 def realize(
     vault: Vault, objects: Sequence[VaultObject], given: Permission, just_seen: Seen | None = None
 ) -> list[Change]:

@@ -22,7 +22,7 @@ from change.gate.siblings import refuse_to_fight
 from change.plans import plans_of_run
 from change.records import Recorder
 from change.results import Checked, Proposed
-from change.step import look
+from change.step import look, say_instead
 from connections import GitOpsRepository
 from runbook import records
 from runbook.errors import Conflict, NotMerged, OthersCommits
@@ -268,6 +268,7 @@ def _publish(request: ClusterRequest, proposed: Proposed) -> None:
     logger = get_run_logger()
     if proposed.url is None:
         logger.info("The GitOps repository is as wanted; no pull request is needed.")
+        say_instead("no pull request is needed")
         return
     state = "waits for its merge" if proposed.files else "has landed"
     logger.info("Pull request #%s %s: %s", proposed.number, state, proposed.url)

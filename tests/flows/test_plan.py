@@ -225,3 +225,5 @@ async def test_with_approve_only_a_person_who_ticks_it_lets_the_shown_plan_throu
     # What changes nothing waits for nobody.
     assert await run.again() == "Completed", run.error
     assert "is carried out: it changes nothing." in await run.logs()
+    steps = [task.name for task in await run.tasks()]
+    assert ("no pull request is needed" in steps, "open the pull request" in steps) == (True, False)
