@@ -65,7 +65,8 @@ class Plan:
             for file in self.files:
                 parts += [code(file.path), "", block(file.diff, "diff"), ""]
         parts += ["## Vault", "", what_changes(self.changes), ""]
-        if stay := [code(change.object) for change in self.changes if change.action == "none"]:
+        stay = [code(one.object) for one in self.changes if one.action == "none" and not one.conditional]
+        if stay:
             parts += [f"As wanted already: {', '.join(stay)}.", ""]
         parts.append(f"Plan hash: `{self.sha256}`")
         return "\n".join(parts)

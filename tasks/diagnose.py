@@ -97,7 +97,8 @@ def _page(examination: Examination) -> str:
     marks, order = [row.mark for row in examination.rows], list(_MARKS)
     count = ", ".join(f"{marks.count(mark)} {mark}" for mark in order if mark in marks)
     causes = (
-        f"- {markdown(cause.line)}. {markdown(examination.remedy(cause))}" for cause in examination.causes
+        f"- **Cause:** {markdown(cause.line)}. **To do:** {markdown(examination.remedy(cause))}"
+        for cause in examination.causes
     )
     rows = (
         f"- {_MARKS[row.mark]}: **{row.system}: {markdown(row.question)}** {markdown(row.answer)}"

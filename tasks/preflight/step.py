@@ -110,7 +110,7 @@ def preflight(runbook: ClusterRunbook, request: ClusterRequest) -> Checked:
     for row in rows:
         # One that fails alone is what the run ends with.
         if row.status == "warning" or (row.status == "failed" and len(findings.errors) > 1):
-            logger.warning("%s: %s: %s. %s", row.prerequisite, row.status, row.found, row.remedy)
+            logger.warning("%s, %s: %s. %s", row.system, row.prerequisite, row.found, row.remedy)
     error = findings.error()
     if error is not None:
         # No plan: what could not be read would be missing from it.

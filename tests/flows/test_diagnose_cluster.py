@@ -147,7 +147,7 @@ async def test_a_run_that_cannot_prove_the_login_ends_with_the_diagnosed_cause_a
     failed = [task.name for task in await run.tasks() if task.state and task.state.is_failed()]
     assert failed == ["verify the login"]
     cause, *wrong = rows_of((await run.artifacts())["diagnosis-emea-ember"])[:4]
-    assert cause.startswith("Vault, ")
+    assert cause.startswith("**Cause:** Vault, ")
     assert [row.split("**")[:2] for row in wrong] == [
         ["❌ wrong: ", "Vault: Does the role accept logins from our address?"],
         ["❌ wrong: ", "Vault: Does payments/vault-secret-fetcher log in?"],

@@ -6,7 +6,7 @@ from typing import Any
 
 from runbook.changes import Change, Difference
 from runbook.checks import Check, counted, page
-from runbook.plan import what_changes
+from runbook.plan import Plan, what_changes
 from runbook.records import records_page
 from tests.tables import rows_of
 
@@ -52,6 +52,15 @@ def test_the_form_shows_what_will_change_and_nothing_else() -> None:
         "\n`policy/new`\n\n```hcl\n"
         'path "secret/*" {}\n```'
     )
+
+
+def test_a_plan_names_an_object_once() -> None:
+    maybe = Change("config", "same", "none", "auth/x/config", conditional=("token",))
+    text = Plan(
+        "emea/ember", (), (maybe, Change("policy/stays", "same", "none", "sys/policy/stays"))
+    ).markdown()
+    assert text.count("`config`") == 1
+    assert "As wanted already: `policy/stays`." in text
 
 
 def record(**changes: Any) -> dict[str, Any]:
