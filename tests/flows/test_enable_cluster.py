@@ -38,6 +38,7 @@ class Enabled:
     asked: Counter[str]
     wrote: list[str]
     again_report: str
+    again_preflight: str
     again_wrote: list[str]
     again_asked: int
     pulls: int
@@ -64,6 +65,7 @@ async def enabled(
         again = await enable(world)
         assert await again.go() == "Completed", again.error
         reports = [str((await one.artifacts())["report-emea-ember"]) for one in (run, again)]
+        preflight = str((await again.artifacts())["preflight-emea-ember"])
         return Enabled(
             run.id,
             pull,
@@ -72,6 +74,7 @@ async def enabled(
             Counter(asked),
             wrote,
             reports[1],
+            preflight,
             traffic.writes(),
             traffic.seen(),
             len(world.pulls()),
@@ -100,6 +103,16 @@ def test_a_first_run_asks_each_thing_once_where_it_cannot_have_changed(enabled: 
     assert enabled.asked["GitHub's API"] <= 7
     # A clone an execution; then what the server has now, for the pull request and for the look for its merge.
     assert enabled.asked["Git"] <= 20
+
+
+def test_where_nothing_is_to_be_pushed_the_branch_is_not_asked_for_and_not_said_to_be_fine(
+    enabled: Enabled,
+) -> None:
+    (row,) = [
+        one for one in rows_of(enabled.again_preflight) if "The branch of the change can be created" in one
+    ]
+    assert "nothing to push" in row
+    assert "✅" not in row
 
 
 def test_the_pull_request_says_what_why_and_what_follows(enabled: Enabled) -> None:
