@@ -6,6 +6,7 @@ import base64
 import traceback
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -14,7 +15,11 @@ from pydantic import ValidationError
 
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from deployments.connection_file import ConnectionFileError, read_connections
+from runbook.errors import InvalidInput
 from sandbox.certificates import CertificateAuthority
+from sandbox.prefect_server import PrefectServer
+from tasks import connect
+from tests.tasks.conftest import request
 
 AUTHORITY = CertificateAuthority("of connections")
 CA, KEY = AUTHORITY.pem, AUTHORITY.issue("somebody").key_pem
@@ -115,6 +120,22 @@ def test_a_connection_and_the_check_of_its_file_name_the_field_and_show_no_value
     for error in (refused.value, caught.value):
         assert f"{field} of the {block.__name__} {says}" in str(error)
         assert not any(secret in said(error) for secret in SECRETS)
+
+
+def test_a_connection_that_was_saved_before_it_was_checked_is_refused_when_it_is_loaded(
+    prefect_harness: PrefectServer,
+) -> None:
+    run = request(vault=f"vault-{uuid4().hex[:8]}")
+    stored = VaultConnection(**VAULT)
+    stored.address_for_clusters, stored.ca_cert = ADDRESS, KEY + CA
+    stored.save(run.vault)
+    with pytest.raises(InvalidInput) as caught:
+        connect.vault_connection(run)
+    assert "the ca_cert of the VaultConnection holds a private key" in str(caught.value)
+    assert "the address_for_clusters of the VaultConnection carries a user name" in str(caught.value)
+    # pydantic's errors hold the values, whatever they print.
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert not any(secret in said(caught.value) for secret in SECRETS)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from runbook.errors import Conflict
 from runbook.names import Cluster
 from sandbox.certificates import CertificateAuthority
 from tests.rights import EMBER, printed_policy, token_with
-from tests.run import enable, enabled
+from tests.run import at_the_gate, enable, enabled
 from tests.tasks.conftest import client
 from tests.world import World
 
@@ -53,6 +53,19 @@ async def test_the_mount_of_a_cluster_of_the_same_name_in_another_environment_is
     assert "and the mount has apac-ops, of another environment" in str(run.error)
     assert traffic.writes() == []
     assert world.pulls() == []
+
+
+@pytest.mark.long
+async def test_a_mount_that_such_a_cluster_takes_while_a_run_waits_stays_with_it(world: World) -> None:
+    run = await at_the_gate(world)
+    somebodys_mount(world, "apac-ops")
+    world.merge()
+    world.sync()
+    traffic = Traffic(world)
+    await run.resume()
+    assert await run.go() == "Failed"
+    assert "and the mount has apac-ops, of another environment" in str(run.error)
+    assert traffic.writes() == []
 
 
 @pytest.mark.long

@@ -177,6 +177,19 @@ def test_commits_of_a_person_are_never_overwritten_and_a_conflict_is_said_once(w
     waiting.go_on()
 
 
+def test_each_trouble_of_a_pull_request_is_said_on_it_once(waiting: AtTheGate) -> None:
+    before = (waiting.checkout().folder / OVERLAY).read_text()
+    waiting.push_to_branch(lambda _text: f"{before}# without that\n")
+    assert waiting.woken() == "Suspended"
+    (said,) = waiting.comments()
+    assert "lacks the change, and has commits of others" in said
+    for times in range(2):
+        waiting.push_to_base(lambda text, times=times: f"{text}# somebody else's, {times}\n")  # type: ignore[misc]
+        assert waiting.woken() == "Suspended"
+        assert len(waiting.comments()) == 2
+    assert "it conflicts with main" in waiting.comments()[1]
+
+
 def test_a_deadline_ends_it_and_says_what_to_do(begin: Start) -> None:
     waiting = begin(merge_timeout="1s")
     if waiting.rest() == "Suspended":  # else it was over when the run first looked

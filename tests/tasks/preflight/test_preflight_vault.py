@@ -123,6 +123,12 @@ WRONG = {
         ("auth/ember-k8s: is foreign: is an auth method of type 'userpass'",),
         {CONFIG: "not checked", ROLE: "not checked"},
     ),
+    "a group of Vault's own kind": Wrong(
+        replaced("identity/group/name", "vault-admins-emea", {"type": "internal"}),
+        [GROUP],
+        Conflict,
+        ("type 'internal'",),
+    ),
 }
 
 
