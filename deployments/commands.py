@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 from prefect.settings import PREFECT_API_URL
 
 
@@ -20,3 +21,11 @@ def prefect_server() -> str:
         msg = "No Prefect server is named; set PREFECT_API_URL, for example to http://127.0.0.1:4200/api."
         raise CommandError(msg)
     return server
+
+
+def no_answer(error: httpx.HTTPError) -> str:
+    """What the Prefect server did in place of an answer, and what to set where it refuses the credential."""
+    server = prefect_server()
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.UNAUTHORIZED:
+        return f"The Prefect server at {server} refuses the credential (401); set PREFECT_API_AUTH_STRING."
+    return f"The Prefect server at {server} does not answer as expected ({type(error).__name__}: {error})."

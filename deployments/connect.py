@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from deployments.commands import CommandError, prefect_server
+from deployments.commands import CommandError, no_answer, prefect_server
 from deployments.connection_check import as_text, ask
 from deployments.connection_file import NamedConnection, read_connections, read_targets
 
@@ -25,17 +25,14 @@ def save(connections: list[NamedConnection]) -> None:
     Raises:
         CommandError: there is no server, or it refused. The message says what was saved before.
     """
-    server = prefect_server()
+    prefect_server()
     saved: list[str] = []
     for connection in connections:
         try:
             connection.block.save(connection.name, overwrite=True)
         except httpx.HTTPError as error:
             done = ", ".join(saved) or "nothing"
-            msg = (
-                f"{connection} was not saved: the Prefect server at {server} did not accept it "
-                f"({type(error).__name__}: {error}). Saved before: {done}. Run this again once it works."
-            )
+            msg = f"{connection} was not saved. {no_answer(error)} Saved before: {done}. Run this again then."
             raise CommandError(msg) from error
         saved.append(str(connection))
         print(f"saved {connection}")
@@ -67,9 +64,7 @@ def main() -> None:
     except CommandError as error:
         sys.exit(str(error))
     except httpx.HTTPError as error:
-        sys.exit(
-            f"The Prefect server at {prefect_server()} does not answer ({type(error).__name__}: {error})."
-        )
+        sys.exit(no_answer(error))
 
 
 if __name__ == "__main__":

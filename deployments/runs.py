@@ -29,7 +29,7 @@ from prefect.utilities.urls import url_for
 from rich.console import Console
 from rich.markdown import Markdown
 
-from deployments.commands import CommandError, prefect_server
+from deployments.commands import CommandError, no_answer, prefect_server
 
 COMPLETED, FAILED, BAD_INPUT, WAITS = 0, 1, 2, 3
 _POLL_SECONDS = 1.0
@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if not console.is_terminal:
         console = Console(width=_WIDTH)
     try:
-        server = prefect_server()
+        prefect_server()
         with get_client(sync_client=True) as client:
             run = options.run or create(client, options.deployment, dict(options.param))
             follower = Follower(client, run, console)
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except CommandError as error:
         sys.exit(str(error))
     except httpx.HTTPError as error:
-        sys.exit(f"The Prefect server at {server} did not answer as expected ({error!r}).")
+        sys.exit(no_answer(error))
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -18,7 +18,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectNotFound
 
-from deployments.commands import CommandError, prefect_server
+from deployments.commands import CommandError, no_answer, prefect_server
 from tasks.runbooks import RUNBOOKS
 
 CRASH, STUCK = "crash-runs-without-heartbeat", "schedule-stuck-runs-again"
@@ -152,8 +152,10 @@ def main(arguments: list[str] | None = None) -> None:
             wanted = list(read_automations(lambda name: _deployment_id(client, name), within, notify))
             for automation in wanted:
                 print(f"{apply(client, automation)} {automation.name!r}")
-    except (CommandError, httpx.HTTPError) as error:
+    except CommandError as error:
         sys.exit(str(error))
+    except httpx.HTTPError as error:
+        sys.exit(no_answer(error))
 
 
 if __name__ == "__main__":

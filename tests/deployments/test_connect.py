@@ -81,7 +81,10 @@ async def test_nothing_is_saved_when_one_connection_is_wrong(
     ("url", "message"),
     [
         ("", "No Prefect server is named; set PREFECT_API_URL"),
-        ("http://127.0.0.1:9/api", "did not accept it"),
+        (
+            "http://127.0.0.1:9/api",
+            "was not saved. The Prefect server at http://127.0.0.1:9/api does not",
+        ),
     ],
 )
 def test_without_a_server_it_says_so(url: str, message: str, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_bad_input_is_2_in_words_and_makes_no_run(
 
 
 @pytest.mark.parametrize(
-    ("url", "words"), [("", "No Prefect server"), ("http://127.0.0.1:9/api", "did not answer")]
+    ("url", "words"), [("", "No Prefect server"), ("http://127.0.0.1:9/api", "does not answer")]
 )
 def test_without_a_server_it_is_1_and_says_so(command: Any, url: str, words: str) -> None:
     with temporary_settings({PREFECT_API_URL: url or None}):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +119,32 @@ def test_a_deployment_that_cannot_be_made_says_why(server: PrefectServer, tmp_pa
     (tmp_path / "prefect.yaml").write_text(DEPLOYMENT)
     with pytest.raises(SandboxError, match=r"hello\.py"):
         server.deploy(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("connect", "vault.yaml"), ("runs", "hello"), ("automations",)], ids=lambda words: words[0]
+)
+def test_a_command_whose_credential_is_refused_says_what_to_set(
+    server: PrefectServer, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "vault.yaml").write_text("vault: {address: https://one.example, token: {env: TOKEN}}\n")
+    command, *others = arguments
+    done = subprocess.run(
+        [sys.executable, "-m", f"deployments.{command}", *others],
+        env={
+            **server.environment,
+            "PREFECT_API_AUTH_STRING": "enablement:wrong",
+            "PYTHONPATH": str(CHECKOUT),
+            "TOKEN": "token",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"{server.api_url} refuses the credential (401); set PREFECT_API_AUTH_STRING." in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
