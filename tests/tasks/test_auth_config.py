@@ -100,8 +100,8 @@ def test_fields_that_others_set_are_foreign_and_kept_only_with_adopt(place: Plac
         "ours": (False, True, ["billing"], None),
         "taken over": (True, False, ["emea-ops"], None),
         "of nobody we know": (False, False, ["emea-ops"], "no record says that we conf"),
-        "shared": (False, True, ["emea-ops", "apac-ops"], "carries apac-ops, of another"),
-        "twin": (True, True, ["apac-ops"], "carries apac-ops, of another"),
+        "shared": (False, True, ["emea-ops", "apac-ops"], "has apac-ops, of another"),
+        "twin": (True, True, ["apac-ops"], "has apac-ops, of another"),
     },
 )
 def test_a_mount_that_leads_elsewhere_is_repaired_if_it_is_ours_and_else_stays(
