@@ -49,16 +49,16 @@ demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 play
 demo-env: ## Where the demo keeps its addresses, token, kubeconfig and connections: eval "$$(make -s demo-env)"
 	@cat "$$(ls -t .sandbox/demo*/state/demo.env | head -1)"
 
-# Many tests wait for a server or a worker: two at a time, each with a Vault and a Prefect server of its own.
+# Many tests wait for a server or a worker: three at a time, each with a Vault and a Prefect server of its own.
 # In their own order the dear files come before the many quick tests of tasks/, and those of a folder after each
 # other, which share its servers; xdist's order, by the number of tests, would keep the dear ones for the end.
-test: $(INSTALLED) ## The quick tests: real Vault, real Prefect server, a few minutes
-	$(BIN)/python -m pytest -m "not e2e and not download and not long" --numprocesses 2 --dist loadfile \
-		--no-loadscope-reorder
+AT_ONCE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-# These wait more than they work, so one more at a time.
+test: $(INSTALLED) ## The quick tests: real Vault, real Prefect server, a few minutes
+	$(BIN)/python -m pytest -m "not e2e and not download and not long" $(AT_ONCE)
+
 test-further: $(INSTALLED) ## What test-all adds: runs on a real worker, packages from a registry
-	$(BIN)/python -m pytest -m "e2e or download or long" --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "e2e or download or long" $(AT_ONCE)
 
 test-all: test test-further ## Every test
 
