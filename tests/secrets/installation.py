@@ -20,7 +20,7 @@ from tests.merge_service import Service
 from tests.rights import cluster_account
 from tests.secrets.machine_places import WorkingDirectory, of_children, of_temporary_files, of_this_process
 from tests.secrets.needles import Secret
-from tests.secrets.places import Place
+from tests.secrets.places import Place, below
 from tests.secrets.prefect_places import decrypted_blocks, of_prefect
 from tests.secrets.search import Finding, Searcher
 from tests.secrets.system_places import of_files, of_the_pull_request
@@ -117,7 +117,12 @@ class SearchedInstallation:
         return [path for path in self._clones() if path not in self._left_by_others]
 
     def _clones(self) -> list[Path]:
-        return [path for folder in self.temporary.folders for path in folder.rglob("gitops-*")]
+        return [
+            path
+            for folder in self.temporary.folders
+            for path in below(folder)
+            if path.name.startswith("gitops-")
+        ]
 
     def secrets(self) -> list[Secret]:
         """All that there are by now: those of the connections, and those that the systems handed out."""

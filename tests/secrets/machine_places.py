@@ -6,12 +6,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sandbox.environment import CHECKOUT
 from tests.lingering import LINGERING
 from tests.secrets.exceptions import said
-from tests.secrets.places import Place, new_file
+from tests.secrets.places import Place, below, new_file
 from tests.secrets.search import Stream
 from tests.secrets.watch import FolderWatch, ProcessWatch
 
@@ -78,22 +79,25 @@ class WorkingDirectory:
     def __init__(self, planted: Path) -> None:
         """Args: planted: a folder that counts as a part of it, so that nothing is planted in the real one."""
         self._planted = planted
-        self._before = {path: path.stat().st_mtime_ns for path in self._files()}
+        self._before = dict(self._written())
 
     def place(self) -> Place:
         """Files that appeared or changed since."""
         return Place("working directory", self._changed, new_file(self._planted))
 
     def _changed(self) -> Iterator[Stream]:
-        for path in self._files():
-            if self._before.get(path) != path.stat().st_mtime_ns:
-                yield str(path), path.read_bytes()
+        for path, written in self._written():
+            if self._before.get(path) != written:
+                with suppress(FileNotFoundError):
+                    yield str(path), path.read_bytes()
 
-    def _files(self) -> Iterator[Path]:
-        for top in CHECKOUT.iterdir():
-            if top.name not in {".git", ".venv"}:
-                yield from (path for path in [top, *top.rglob("*")] if path.is_file())
-        yield from (path for path in self._planted.rglob("*") if path.is_file())
+    def _written(self) -> Iterator[tuple[Path, int]]:
+        """Each file, and when it was written, in nanoseconds; not those of a demo that another test runs."""
+        tops = (top for top in CHECKOUT.iterdir() if top.name not in {".git", ".venv", ".sandbox"})
+        for path in (each for top in (*tops, self._planted) for each in (top, *below(top))):
+            if path.is_file():
+                with suppress(FileNotFoundError):
+                    yield path, path.stat().st_mtime_ns
 
 
 def of_this_process(errors: list[BaseException], console: list[str]) -> Iterator[Place]:

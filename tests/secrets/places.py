@@ -6,6 +6,7 @@ A `Plant` leaves texts in a place the way the pipeline would leave them there by
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 import sqlite3
 import subprocess
@@ -62,10 +63,16 @@ _SHAPES: dict[str, Callable[[str], str]] = {
 }
 
 
+def below(top: Path) -> Iterator[Path]:
+    """Everything below a folder in which others make and remove folders, less what is gone meanwhile."""
+    for folder, folders, names in os.walk(top):
+        yield from (Path(folder, name) for name in (*folders, *names))
+
+
 def files(*tops: Path, meant: Collection[Path] = ()) -> Iterator[Stream]:
     """Every file below ``tops`` but those that are meant to hold a secret: names as well as contents."""
     for top in tops:
-        for path in sorted([top, *top.rglob("*")] if top.is_dir() else [top]):
+        for path in sorted([top, *below(top)]):
             yield f"name of {path}", str(path).encode()
             if path.is_file() and not path.is_symlink() and path not in meant:
                 try:
