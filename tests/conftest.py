@@ -46,6 +46,15 @@ from tests.waiting import AtTheGate, Start  # noqa: E402
 from tests.world import World  # noqa: E402
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for temporary files."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def vault_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
     """The session's Vault. Tests ask for `vault`, which is the same one in its seeded state."""

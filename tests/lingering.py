@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-LINGERING = "import time; time.sleep(600)"
-"""For ``python -c``. Nothing waits for its end; it has one, so that a child that the code under test, or a
-test that was killed itself, leaves behind does not stay for ever."""
+LINGERING = "import signal; signal.alarm(600); signal.pause()"
+"""For ``python -c``: waits for the signal of the test. The alarm, in seconds, ends only what the code under
+test, or a test that was killed itself, leaves behind."""

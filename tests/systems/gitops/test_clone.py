@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,15 +20,6 @@ from runbook.errors import (
 from sandbox.certificates import CertificateAuthority
 from systems.gitops import GitOpsClone
 from tests.systems.gitops.git_server import BRANCH, KUSTOMIZATION, TOKEN, GitServer, propose_in
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for temporary files."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 def try_to_open(url: str, token: SecretStr | None = TOKEN, **options: float) -> None:

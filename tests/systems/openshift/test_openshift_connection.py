@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -66,17 +65,13 @@ def test_a_server_without_tls_is_not_taken_for_an_untrusted_one(authority: Certi
         refused_with(kubeconfig(url, authority.pem), UnexpectedAnswer, "the TLS handshake failed")
 
 
-def test_a_client_certificate_is_presented_and_leaves_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scripted: Scripted
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_a_client_certificate_is_presented_and_leaves_no_file(temporary: Path, scripted: Scripted) -> None:
     client = CertificateAuthority("clients").issue("system:admin")
     scripted.answers["/version/"] = VERSION
-    before = sorted(tmp_path.rglob("*"))
     config = scripted.kubeconfig(token="", **certificate_fields(client.certificate_pem, client.key_pem))
     with OpenShift(config) as cluster:
         assert cluster.version() == "v1.29.6+aba1e8d"
-        assert sorted(tmp_path.rglob("*")) == before
+        assert list(temporary.rglob("*")) == []
     assert "Authorization" not in scripted.requests[0][2]
 
 
