@@ -67,8 +67,15 @@ class Kube:
         return self._done(self.send("POST", path, body))
 
     def change(self, path: str, change: Any) -> Any:
-        """Replace an object by itself with a change merged in (None removes); returns what is there now."""
-        return self._done(self.send("PUT", path, _merged(self.get(path), change)))
+        """Replace an object by itself with a change merged in (None removes); returns what is there now.
+
+        Again while the cluster's own controllers change it between reading and writing, as clients do.
+        """
+        for _ in range(20):
+            answer = self.send("PUT", path, _merged(self.get(path), change))
+            if answer.status_code != 409:
+                break
+        return self._done(answer)
 
     def apply(self, path: str, body: Any) -> Any:
         """Server-side apply, and return what is there now."""
