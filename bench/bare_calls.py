@@ -13,7 +13,7 @@ import hvac
 from kubernetes import client, config
 
 from bench.scene import Scene
-from runbook.objects.policy import read_policy, write_policy
+from runbook.objects.policy import administrators_policy, environment_policy
 from runbook.request import EnableRequest
 
 _REVIEWER = ("eso-vault-auth-token", "external-secrets-operator")
@@ -28,8 +28,8 @@ def enable(scene: Scene, request: EnableRequest) -> None:
     config.load_kube_config(scene.kubeconfig_file, client_configuration=configuration)  # type: ignore[no-untyped-call]
     cluster = client.CoreV1Api(client.ApiClient(configuration))
 
-    vault.sys.create_or_update_acl_policy(f"{env}-kv-r", read_policy(env).text)
-    vault.sys.create_or_update_acl_policy(f"{env}-kv-rw", write_policy(env).text)
+    vault.sys.create_or_update_acl_policy(f"{env}-kv-r", environment_policy(request.target).text)
+    vault.sys.create_or_update_acl_policy(f"{env}-kv-rw", administrators_policy(request.target).text)
 
     group = {
         "name": f"vault-admins-{env}",

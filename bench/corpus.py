@@ -25,12 +25,13 @@ from typing import Any
 
 import yaml
 
+from runbook.conventions import RUNBOOK
 from runbook.errors import EnablementError
 from runbook.gitops import FileEdit, FileTree, StoreSettings, wanted_edits
 from runbook.gitops.tree import kustomization_of
 from runbook.kustomization import FILE_NAMES, entries_of, insert_resource, normalised
 from runbook.layout import Layout
-from runbook.names import REVIEWER_TOKEN_SECRET, Cluster
+from runbook.names import Cluster
 from runbook.request import EnableRequest
 
 TOOLS = Path(sysconfig.get_path("scripts"))
@@ -253,7 +254,7 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[Difference
 
 def _allowed(key: Key, difference: Difference) -> str | None:
     kind, _, name = key
-    if (kind, name) == ("Secret", REVIEWER_TOKEN_SECRET) and difference.before is None:
+    if (kind, name) == ("Secret", RUNBOOK.operator.reviewer_token) and difference.before is None:
         return "token Secret"
     if difference.path == "" and difference.after is None:
         return OPERATORS_OWN

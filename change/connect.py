@@ -15,6 +15,10 @@ from runbook.errors import InvalidInput
 B = TypeVar("B", bound=Block)
 
 
+class NoSuchConnection(InvalidInput):
+    """There is no Block of that name."""
+
+
 def connection(kind: type[B], parameter: str, name: str) -> B:
     """A Block, asked of Prefect's API by each step anew, so that a corrected one counts.
 
@@ -24,13 +28,16 @@ def connection(kind: type[B], parameter: str, name: str) -> B:
         name: of the Block.
 
     Raises:
-        InvalidInput: there is none, or it cannot be used.
+        NoSuchConnection: there is none.
+        InvalidInput: it cannot be used.
     """
+    error_class: type[InvalidInput] = InvalidInput
     try:
-        loaded = kind.load(name, validate=True)
+        loaded = kind.load(name, validate=True, _sync=True)  # type: ignore[call-arg] # in an async flow, too
     except ValueError as error:
         if "Unable to find block document" not in str(error):
             raise
+        error_class = NoSuchConnection
         problem = f"there is no {kind.__name__} of that name"
         remedy = "Save it with `python -m deployments.connect connections.yaml`, or name another one."
     except RuntimeError as error:
@@ -45,7 +52,7 @@ def connection(kind: type[B], parameter: str, name: str) -> B:
         assert isinstance(loaded, kind)  # noqa: S101 - it is typed as returning a Block or a coroutine
         return loaded
     # Not in the handler: the error would keep pydantic's as its context, and with it the values.
-    raise InvalidInput("input", f"{parameter}={name!r}", problem, remedy)
+    raise error_class("input", f"{parameter}={name!r}", problem, remedy)
 
 
 def vault_connection(asked: Asked) -> VaultConnection:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeVar
 
 from connections import GitOpsRepository
 from runbook.documents import one_tree
 from systems.gitops import GitOpsClone
+
+T = TypeVar("T")
 
 
 class _Shared(ExitStack):
@@ -21,7 +24,7 @@ class _Shared(ExitStack):
     def __init__(self) -> None:
         super().__init__()
         self.clone: tuple[GitOpsRepository, GitOpsClone] | None = None
-        self.answers: dict[Hashable, str] = {}
+        self.answers: dict[Hashable, Any] = {}
 
     def close(self) -> None:
         self.clone = None
@@ -65,9 +68,10 @@ def cloned(repository: GitOpsRepository, *, anew: bool = False) -> Iterator[GitO
         raise
 
 
-def once(question: Hashable, ask: Callable[[], str]) -> str:
+def once(question: Hashable, ask: Callable[[], T]) -> T:
     """The answer to a question that one execution asks once, unless it is not answered."""
     shared = _SHARED.get() or _Shared()
     if question not in shared.answers:
         shared.answers[question] = ask()
-    return shared.answers[question]
+    answer: T = shared.answers[question]
+    return answer

@@ -43,6 +43,7 @@ def ask(
             env=target.env,
             namespaces=("any",),
             plan_only=read_only,
+            conventions=target.conventions,
         )
         # Only a run says for which namespaces it is, so that nothing is asked of any here.
         request = wanted.model_copy(update={"namespaces": ()})

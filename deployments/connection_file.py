@@ -18,14 +18,20 @@ from prefect.blocks.core import Block
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from connections import ClusterConnection, GitOpsRepository, VaultConnection
+from connections import ClusterConnection, GitOpsRepository, RunbookConventions, VaultConnection
 from connections.fields import problems_of
 from deployments.commands import CommandError
+from runbook.conventions import RUNBOOK, Conventions
 from runbook.documents import DuplicateKey, document_of
 from runbook.errors import InvalidInput
-from runbook.names import Cluster, check_name
+from runbook.names import Cluster, check_cluster_name, check_name, connection_name
 
-_SECTIONS: dict[str, type[Block]] = {"vault": VaultConnection, "gitops": GitOpsRepository}
+_CONVENTIONS = "conventions"
+_SECTIONS: dict[str, type[Block]] = {
+    "vault": VaultConnection,
+    "gitops": GitOpsRepository,
+    _CONVENTIONS: RunbookConventions,
+}
 _CLUSTERS = "clusters"
 _REFERENCES = ("env", "file")
 _NAME = "name"
@@ -73,26 +79,41 @@ class _Reader:
             self.problems.append(f"{_CLUSTERS}: must be a mapping from each cluster's name to its connection")
             return
         for name, values in clusters.items():
-            self._read_connection(f"{_CLUSTERS}.{name}", ClusterConnection, values, str(name))
+            where = f"{_CLUSTERS}.{name}"
+            try:
+                check_cluster_name(where, str(name))
+            except InvalidInput as error:
+                self.problems.append(f"{where}: {error}")
+                continue
+            self._read_connection(where, ClusterConnection, values, connection_name(str(name)))
 
     def read_targets(self, document: Any) -> tuple[tuple[Cluster, ...], str]:
         given = document if isinstance(document, Mapping) else {}
         vault, clusters = given.get("vault"), given.get(_CLUSTERS)
         namespace = vault.get("namespace") if isinstance(vault, Mapping) else None
-        targets = []
+        conventions, targets = self.conventions(given.get(_CONVENTIONS)), []
         for name, values in (clusters if isinstance(clusters, Mapping) else {}).items():
             env = values.get("env") if isinstance(values, Mapping) else None
             where = f"{_CLUSTERS}.{name}.env"
-            if env is None:
+            if env is None and conventions.environments:
                 self.problems.append(f"{where}: is missing; it is the folder above the cluster's")
                 continue
             try:
-                targets.append(Cluster(str(self._resolve(where, env, secret=False)), str(name)))
+                resolved = str(self._resolve(where, env, secret=False) or "")
+                targets.append(Cluster(resolved, str(name), conventions))
             except InvalidInput as error:
                 self.problems.append(f"{where}: {error}")
         if not targets and not self.problems:
             self.problems.append(f"{_CLUSTERS}: names no cluster")
         return tuple(targets), self._resolve("vault.namespace", namespace, secret=False) or ""
+
+    def conventions(self, values: Any) -> Conventions:
+        if values is None:
+            return RUNBOOK
+        before = len(self.connections)
+        self._read_connection(_CONVENTIONS, RunbookConventions, values, _CONVENTIONS)
+        found = [one.block for one in self.connections[before:] if isinstance(one.block, RunbookConventions)]
+        return found[0].described if found else RUNBOOK
 
     def _read_connection(self, where: str, block_class: type[Block], values: Any, name: str) -> None:
         if not isinstance(values, Mapping):
@@ -128,6 +149,8 @@ class _Reader:
             ((kind, target),) = value.items()
             text = self._from_environment(where, target) if kind == "env" else self._from_file(where, target)
             return SecretStr(text) if secret and text is not None else text
+        if isinstance(value, Mapping) and not secret:
+            return {key: self._resolve(f"{where}.{key}", one, secret=False) for key, one in value.items()}
         if secret and value is not None:
             self.problems.append(
                 f"{where}: is a secret, which must not be in this file; write {{env: NAME}} or {{file: path}}"
@@ -168,7 +191,8 @@ def read_connections(file: Path, environ: Mapping[str, str] = os.environ) -> lis
         environ: where ``{env: NAME}`` looks.
 
     Returns:
-        The connections, not saved: Vault, the repository, then the clusters in the file's order.
+        The connections, not saved: Vault, the repository, the conventions, then the clusters in the file's
+        order.
 
     Raises:
         ConnectionFileError: with everything that is wrong.
@@ -188,6 +212,20 @@ def read_targets(file: Path, environ: Mapping[str, str] = os.environ) -> tuple[t
     """
     reader = _Reader(file.resolve().parent, environ)
     found = reader.read_targets(_document(file))
+    if reader.problems:
+        raise ConnectionFileError(file, reader.problems)
+    return found
+
+
+def read_conventions(file: Path, environ: Mapping[str, str] = os.environ) -> Conventions:
+    """The names of an organisation in a file; the runbook's where it has none.
+
+    Raises:
+        ConnectionFileError: with everything that is wrong with them.
+    """
+    reader = _Reader(file.resolve().parent, environ)
+    document = _document(file)
+    found = reader.conventions(document.get(_CONVENTIONS) if isinstance(document, Mapping) else None)
     if reader.problems:
         raise ConnectionFileError(file, reader.problems)
     return found

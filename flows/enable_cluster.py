@@ -20,30 +20,32 @@ from tasks.preflight.step import preflight
 from tasks.pull_request import open_pull_request
 from tasks.report import publish_report
 from tasks.role import write_role
-from tasks.runbooks import ENABLE_CLUSTER
+from tasks.runbooks import CONVENTIONS, ENABLE_CLUSTER, read
 from tasks.verify import verify_login
 from tasks.wait_until_synced import wait_until_synced
 
 
-def run_name(whom: str) -> Callable[[], str]:
-    """What a run is called: ``enable``, or ``plan``, and for whom by its parameters."""
+def run_name(*parts: str, verb: str = "enable", words: str = "") -> Callable[[], str]:
+    """What a run is called: a verb, or ``plan``, and for whom by these of its parameters."""
 
     def name() -> str:
         given = flow_run.parameters
-        return f"{'plan' if given.get('plan_only') else 'enable'} {whom.format(**given)}"
+        subject = "/".join(str(given[part]) for part in parts if given.get(part))
+        return f"{'plan' if given.get('plan_only') else verb} {words}{subject}"
 
     return name
 
 
 @in_words
-@flow(name="enable-cluster", flow_run_name=run_name("{env}/{cluster}"), result_serializer="json")
+@flow(name="enable-cluster", flow_run_name=run_name("env", "cluster"), result_serializer="json")
 async def enable_cluster(
     cluster: form.Cluster,
-    env: form.Env,
+    env: form.Env = "",
+    *,
     namespaces: form.Namespaces,
     plan_only: form.PlanOnly = False,
     approve: form.Approve = False,
-    policy_scope: form.Scope = "env",
+    policy_scope: form.Scope = "",
     service_account: form.ServiceAccount = "vault-secret-fetcher",
     token_ttl: form.TokenTtl = "1h",
     reviewer_token: form.Reviewer = "secret",
@@ -58,6 +60,7 @@ async def enable_cluster(
     vault: form.Vault = "vault",
     gitops: form.GitOps = "gitops",
     cluster_connection: form.ClusterConnection = "",
+    conventions: form.Conventions = CONVENTIONS,
 ) -> None:
     """Enable a cluster to read its secrets from Vault.
 
@@ -66,12 +69,12 @@ async def enable_cluster(
 
     Args:
         cluster: Name of the cluster's folder in the GitOps repository.
-        env: Name of the folder above the cluster's.
+        env: Name of the folder above the cluster's; empty where the conventions know no environments.
         namespaces: Namespaces whose starter ServiceAccount may fetch secrets; at least one, no '*'.
         plan_only: Publish the plan and end; write nothing.
         approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
         policy_scope: 'env': the role may read the secrets of all clusters of the environment, as in the
-            runbook. 'cluster': those of this cluster only.
+            runbook. 'cluster': those of this cluster only. Empty: as the conventions have it.
         service_account: The starter ServiceAccount, which may fetch secrets; created in each namespace.
         token_ttl: TTL of the operator's Vault token, for example '90m'; at most 87600h.
         reviewer_token: Source of the token with which Vault calls TokenReview. 'secret': a token Secret that
@@ -92,11 +95,13 @@ async def enable_cluster(
         vault: Name of the VaultConnection.
         gitops: Name of the GitOpsRepository.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.
+        conventions: Name of the RunbookConventions; the runbook's names where there is none called
+            'conventions'.
 
     Raises:
         EnablementError: from the step that failed: which system, what it answered, what to do.
     """
-    request = EnableRequest.model_validate(locals())
+    request = read(EnableRequest, locals())
     checked = preflight(ENABLE_CLUSTER, request)
     if request.plan_only:
         return

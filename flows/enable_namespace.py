@@ -14,7 +14,7 @@ from tasks.preflight.step import preflight
 from tasks.pull_request import open_pull_request
 from tasks.report import publish_report
 from tasks.role import write_role
-from tasks.runbooks import ENABLE_NAMESPACE
+from tasks.runbooks import CONVENTIONS, ENABLE_NAMESPACE, read
 from tasks.verify import verify_login
 from tasks.wait_until_synced import wait_until_synced
 
@@ -22,16 +22,17 @@ from tasks.wait_until_synced import wait_until_synced
 @in_words
 @flow(
     name="enable-namespace",
-    flow_run_name=run_name("namespace {env}/{cluster}/{namespace}"),
+    flow_run_name=run_name("env", "cluster", "namespace", words="namespace "),
     result_serializer="json",
 )
 async def enable_namespace(
     cluster: form.Cluster,
-    env: form.Env,
+    env: form.Env = "",
+    *,
     namespace: form.Namespace,
     plan_only: form.PlanOnly = False,
     approve: form.Approve = False,
-    policy_scope: form.Scope = "env",
+    policy_scope: form.Scope = "",
     service_account: form.ServiceAccount = "vault-secret-fetcher",
     reviewer_token: form.Reviewer = "secret",
     adopt: form.Adopt = (),
@@ -41,6 +42,7 @@ async def enable_namespace(
     vault: form.Vault = "vault",
     gitops: form.GitOps = "gitops",
     cluster_connection: form.ClusterConnection = "",
+    conventions: form.Conventions = CONVENTIONS,
 ) -> None:
     """Enable External Secrets to a namespace.
 
@@ -49,7 +51,7 @@ async def enable_namespace(
 
     Args:
         cluster: Name of a cluster that enable-cluster has enabled.
-        env: Its environment: the folder above the cluster's.
+        env: Its environment: the folder above the cluster's; empty where there are none.
         namespace: The namespace whose starter ServiceAccount may fetch secrets.
         plan_only: Publish the plan and end; write nothing.
         approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
@@ -64,11 +66,13 @@ async def enable_namespace(
         vault: Name of the VaultConnection.
         gitops: Name of the GitOpsRepository.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.
+        conventions: Name of the RunbookConventions; the runbook's names where there is none called
+            'conventions'.
 
     Raises:
         EnablementError: from the step that failed: which system, what it answered, what to do.
     """
-    request = NamespaceRequest.model_validate(locals())
+    request = read(NamespaceRequest, locals())
     checked = preflight(ENABLE_NAMESPACE, request)
     if request.plan_only:
         return

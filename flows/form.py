@@ -5,13 +5,13 @@ Whatever gets past that is refused by the run's request, which says in words wha
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
 from runbook.durations import DURATION_PATTERN
-from runbook.names import NAME_PATTERN
-from runbook.request import PolicyScope, ReviewerToken, SecretStoreApi
+from runbook.names import CLUSTER_PATTERN, NAME_PATTERN
+from runbook.request import ReviewerToken, SecretStoreApi
 
 
 def _text(words: str, pattern: str, **schema: Any) -> dict[str, Any]:
@@ -26,6 +26,7 @@ def _shown(title: str, schema: dict[str, Any] | None = None) -> Any:
 # What may be left out is a field that may be empty: of a union with None the form makes a switch.
 _NAME_RULE = "lower-case letters, digits and inner hyphens"
 _NAME = _text(_NAME_RULE, NAME_PATTERN, maxLength=63)
+_CLUSTER = _text("lower-case letters, digits, inner hyphens and dots", CLUSTER_PATTERN, maxLength=63)
 _NAME_OR_EMPTY = _text(f"empty, or {_NAME_RULE}", f"^$|{NAME_PATTERN}", maxLength=63)
 _DURATION_RULE = "hours, minutes and seconds, such as 90m or 1h30m"
 _DURATION = _text(_DURATION_RULE, DURATION_PATTERN)
@@ -34,15 +35,15 @@ _LIST = {"type": "array", "items": {"type": "string"}}
 
 _Name = Annotated[str, Field(json_schema_extra=_NAME)]
 
-Cluster = Annotated[str, _shown("Cluster", _NAME)]
-Env = Annotated[str, _shown("Environment", _NAME)]
+Cluster = Annotated[str, _shown("Cluster", _CLUSTER)]
+Env = Annotated[str, _shown("Environment", _NAME_OR_EMPTY)]
 Namespace = Annotated[str, _shown("Namespace", _NAME)]
 Namespaces = Annotated[list[_Name], _shown("Namespaces", {"minItems": 1})]
 
 PlanOnly = Annotated[bool, _shown("Plan only")]
 Approve = Annotated[bool, _shown("Ask before Vault is changed")]
 
-Scope = Annotated[PolicyScope, _shown("Rights: whose secrets the cluster reads")]
+Scope = Annotated[Literal["", "env", "cluster"], _shown("Rights: whose secrets the cluster reads")]
 ServiceAccount = Annotated[str, _shown("Rights: starter ServiceAccount", _NAME)]
 TokenTtl = Annotated[str, _shown("Rights: TTL of the Vault token", _DURATION)]
 Reviewer = Annotated[ReviewerToken, _shown("Reviewer's token: source")]
@@ -59,4 +60,5 @@ StoreTimeout = Annotated[str, _shown("Wait: for the operator", _DURATION)]
 
 Vault = Annotated[str, _shown("Connection: Vault", _NAME)]
 GitOps = Annotated[str, _shown("Connection: GitOps repository", _NAME)]
+Conventions = Annotated[str, _shown("Connection: conventions", _NAME)]
 ClusterConnection = Annotated[str | None, WithJsonSchema(_NAME_OR_EMPTY), _shown("Connection: cluster")]

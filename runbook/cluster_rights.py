@@ -8,12 +8,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from runbook.names import (
-    ESO_NAMESPACE,
-    REVIEWER_SERVICE_ACCOUNT,
-    REVIEWER_TOKEN_SECRET,
-    SECRET_STORE,
-)
 from runbook.request import ClusterRequest
 
 
@@ -63,17 +57,18 @@ REVIEW_TOKENS = ClusterRight("create", "tokenreviews", "authentication.k8s.io")
 
 def cluster_rights(request: ClusterRequest) -> tuple[ClusterRight, ...]:
     """What a run asks of the cluster; last what it can do without, with what it cannot tell then."""
+    operator = request.conventions.operator
     account, eso, config = request.service_account, "external-secrets.io", "config.openshift.io"
     if request.reviewer_token == "secret":  # noqa: S105 - a mode, not a token
-        reviewer = ClusterRight("get", "secrets", "", ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
+        reviewer = ClusterRight("get", "secrets", "", operator.namespace, operator.reviewer_token)
     else:
         reviewer = ClusterRight(
-            "create", "serviceaccounts", "", ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, "token"
+            "create", "serviceaccounts", "", operator.namespace, operator.reviewer, "token"
         )
     needed = [
         # Any: a namespace whose name is mistyped shall be said to be missing, not to be out of our reach.
         ClusterRight("get", "namespaces"),
-        ClusterRight("get", "serviceaccounts", "", ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT),
+        ClusterRight("get", "serviceaccounts", "", operator.namespace, operator.reviewer),
         reviewer,
         ClusterRight("create", "subjectaccessreviews", "authorization.k8s.io"),
         ClusterRight("get", "customresourcedefinitions", "apiextensions.k8s.io", "", f"secretstores.{eso}"),
@@ -93,7 +88,7 @@ def cluster_rights(request: ClusterRequest) -> tuple[ClusterRight, ...]:
         needed += [
             ClusterRight("get", "serviceaccounts", "", namespace, account),
             ClusterRight("create", "serviceaccounts", "", namespace, account, "token"),
-            ClusterRight("get", "secretstores", eso, namespace, SECRET_STORE),
+            ClusterRight("get", "secretstores", eso, namespace, request.conventions.store.name),
         ]
         further += [
             ClusterRight("list", "events", "", namespace, without=without_events),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from runbook.names import OIDC_MOUNT
+from runbook.conventions import RUNBOOK
 from runbook.request import ClusterRequest
 
 
@@ -16,7 +16,9 @@ def policy_command(request: ClusterRequest, *allow: str, namespace: str | None =
         allow: further rights, as ``--allow`` takes them.
         namespace: Vault's, in which the policy is to be written.
     """
-    words = ["python", "-m", "deployments.vault.policy", str(request.target)]
+    # Names of an organisation's own stand in its file of connections.
+    named = [str(request.target)] if request.conventions == RUNBOOK else ["--connections", "FILE"]
+    words = ["python", "-m", "deployments.vault.policy", *named]
     if request.policy_scope != "env":
         words += ["--policy-scope", request.policy_scope]
     for extra in allow:
@@ -27,8 +29,10 @@ def policy_command(request: ClusterRequest, *allow: str, namespace: str | None =
         words += ["--namespace", namespace]
     # The shell that it is pasted into may have another VAULT_NAMESPACE, or none.
     there = f"-namespace={shlex.quote(namespace)} " if namespace else ""
-    accessor = f'--oidc-accessor "$(vault read {there}-field=accessor sys/auth/{OIDC_MOUNT})"'
-    return f"{shlex.join(words)} {accessor}"
+    if not request.target.people_mount:
+        return shlex.join(words)
+    mount = f"sys/auth/{request.target.people_mount}"
+    return f'{shlex.join(words)} --oidc-accessor "$(vault read {there}-field=accessor {mount})"'
 
 
 def the_policy(request: ClusterRequest, *allow: str, namespace: str | None = None) -> str:
@@ -53,4 +57,6 @@ def account_command(request: ClusterRequest) -> str:
     words += ["--service-account", request.service_account]
     if request.reviewer_token != "secret":  # noqa: S105 - a mode, not a token
         words += ["--reviewer-token", request.reviewer_token]
+    if request.conventions != RUNBOOK:
+        words += ["--connections", "FILE"]
     return f"{shlex.join(words)} | oc apply --server-side -f -"

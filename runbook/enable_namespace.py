@@ -13,7 +13,7 @@ from runbook.errors import PrerequisiteMissing
 from runbook.foreign_text import code
 from runbook.gitops import BuildFolders, FileEdit, Present, StoreSettings, Tree, namespace_edits
 from runbook.layout import Layout
-from runbook.names import SECRETS_MOUNT, Cluster
+from runbook.names import Cluster
 from runbook.objects import Role, VaultObject
 from runbook.pull_request import Purpose
 from runbook.request import ClusterRequest
@@ -79,7 +79,7 @@ class NamespaceRequest(ClusterRequest):
 
     @property
     def objects(self) -> tuple[VaultObject, ...]:
-        role = BoundNamespace(self.target, self.service_account, self.namespaces, self.role_policy)
+        role = BoundNamespace(self.target, self.service_account, self.namespaces, self.role_policies)
         return (replace(role, adopted=role.name in self.adopt),)
 
 
@@ -115,12 +115,14 @@ def words_for(request: ClusterRequest, namespaces: Sequence[str]) -> Purpose:
 
 def with_scope(purpose: Purpose, request: ClusterRequest) -> Purpose:
     """The same, and what it lets workloads read; a text without that counts as well."""
+    target = request.target
     if request.policy_scope == "cluster":
-        path, whose = request.target.secrets_path, "this cluster alone"
+        path, whose = target.secrets_path, "this cluster alone"
     else:
-        path, whose = f"{request.env}/", f"all clusters of `{request.env}`"
+        path = target.environment_path
+        whose = f"all clusters of `{target.env}`" if target.env else "all clusters"
     reads = (
         f"With `policy_scope={request.policy_scope}`, workloads with that ServiceAccount can read the "
-        f"secrets of {whose}: everything below `{SECRETS_MOUNT}/{path}`."
+        f"secrets of {whose}: everything below `{target.secrets_mount}/{path}`."
     )
     return replace(purpose, what=f"{purpose.what} {reads}", former=purpose)

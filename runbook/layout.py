@@ -10,6 +10,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from runbook.conventions import RUNBOOK
 from runbook.errors import InvalidInput
 from runbook.foreign_text import hides
 from runbook.names import Cluster
@@ -98,10 +99,11 @@ class Layout(BaseModel):
     @field_validator("vault_cluster")
     @classmethod
     def _names_a_cluster(cls, value: str) -> str:
+        env, _, name = value.rpartition("/")
         try:
-            Cluster(*value.split("/"))
-        except (TypeError, InvalidInput):
-            problem = f"{value!r} must be <env>/<cluster>"
+            _cluster(env, name)
+        except InvalidInput:
+            problem = f"{value!r} must be <env>/<cluster>, or where there are no environments <cluster>"
         else:
             return value
         raise ValueError(problem)
@@ -132,5 +134,9 @@ class Layout(BaseModel):
     @property
     def vault_home(self) -> Cluster:
         """The cluster on which Vault runs."""
-        env, name = self.vault_cluster.split("/")
-        return Cluster(env, name)
+        env, _, name = self.vault_cluster.rpartition("/")
+        return _cluster(env, name)
+
+
+def _cluster(env: str, name: str) -> Cluster:
+    return Cluster(env, name, RUNBOOK if env else RUNBOOK.model_copy(update={"environments": False}))

@@ -15,18 +15,11 @@ from typing import Any
 
 import yaml
 
+from runbook.conventions import Operator
 from runbook.documents import mapping_of
 from runbook.errors import PrerequisiteMissing
 from runbook.kustomization import scalar
-from runbook.names import (
-    AUTH_DELEGATOR,
-    ESO_NAMESPACE,
-    REVIEWER_SERVICE_ACCOUNT,
-    REVIEWER_TOKEN_SECRET,
-    SECRET_STORE,
-    SECRETS_MOUNT,
-    Cluster,
-)
+from runbook.names import AUTH_DELEGATOR, Cluster
 
 APPLICATION = "external-secrets"
 """Our ArgoCD Application. A parent kustomization makes the name unique, with a `nameSuffix`."""
@@ -56,7 +49,12 @@ class StoreSettings:
 
 
 def application(
-    sibling: Mapping[str, Any], source: Mapping[str, Any], text: str, path: str, deploys: str
+    sibling: Mapping[str, Any],
+    source: Mapping[str, Any],
+    text: str,
+    path: str,
+    deploys: str,
+    namespace_of_operator: str,
 ) -> str:
     """Our Application, deploying the folder ``deploys`` as its sibling is deployed.
 
@@ -66,6 +64,7 @@ def application(
         text: the file that it is in, for a sync policy that is commented out.
         path: of that file.
         deploys: from the root of the repository.
+        namespace_of_operator: into which it deploys.
 
     Raises:
         PrerequisiteMissing: the sibling has no project, name or destination.
@@ -84,7 +83,7 @@ def application(
             "spec:",
             "  destination:",
             f"    {key}: {scalar(str(destination[key]))}",
-            f"    namespace: {ESO_NAMESPACE}",
+            f"    namespace: {namespace_of_operator}",
             f"  project: {scalar(str(spec['project']))}",
             # Before `source`: behind it, yamllint holds a comment for misplaced.
             *(f"  {line}" for line in _sync_policy(text, spec.get("syncPolicy"))),
@@ -145,7 +144,7 @@ def secret_store(cluster: Cluster, service_account: str, api_version: str, setti
         "kind: SecretStore",
         "metadata:",
         None if settings.served_versions else f"  annotations:\n    {SYNC_OPTIONS}: {SKIP_DRY_RUN}",
-        f"  name: {SECRET_STORE}",
+        f"  name: {cluster.store.name}",
         "spec:",
         "  provider:",
         "    vault:",
@@ -157,7 +156,7 @@ def secret_store(cluster: Cluster, service_account: str, api_version: str, setti
         f"            name: {scalar(service_account)}",
         bundle and f"      caBundle: {bundle}",
         settings.namespace and f"      namespace: {scalar(settings.namespace)}",
-        f"      path: {SECRETS_MOUNT}",
+        f"      path: {scalar(cluster.secrets_mount)}",
         f"      server: {scalar(settings.server)}",
         "      version: v2",
     )
@@ -169,32 +168,35 @@ def service_account(name: str, namespace: str | None = None) -> str:
     return _text(*lines, namespace and f"  namespace: {scalar(namespace)}")
 
 
-REVIEWER_BINDING = f"""\
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata:
-  name: {REVIEWER_SERVICE_ACCOUNT}-tokenreview
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
-  name: {AUTH_DELEGATOR}
-subjects:
-  - kind: ServiceAccount
-    name: {REVIEWER_SERVICE_ACCOUNT}
-    namespace: {ESO_NAMESPACE}
-"""
-"""Allows the reviewer's ServiceAccount to ask the cluster's TokenReview."""
+def reviewer_binding(operator: Operator) -> str:
+    """Allows the reviewer's ServiceAccount to ask the cluster's TokenReview."""
+    return _text(
+        "apiVersion: rbac.authorization.k8s.io/v1",
+        "kind: ClusterRoleBinding",
+        "metadata:",
+        f"  name: {operator.reviewer}-tokenreview",
+        "roleRef:",
+        "  apiGroup: rbac.authorization.k8s.io",
+        "  kind: ClusterRole",
+        f"  name: {AUTH_DELEGATOR}",
+        "subjects:",
+        "  - kind: ServiceAccount",
+        f"    name: {scalar(operator.reviewer)}",
+        f"    namespace: {scalar(operator.namespace)}",
+    )
 
-REVIEWER_TOKEN = f"""\
-apiVersion: v1
-kind: Secret
-metadata:
-  annotations:
-    {SERVICE_ACCOUNT_NAME}: {REVIEWER_SERVICE_ACCOUNT}
-  name: {REVIEWER_TOKEN_SECRET}
-type: {SERVICE_ACCOUNT_TOKEN}
-"""
-"""The Secret in which the cluster puts a lasting token of the reviewer's ServiceAccount."""
+
+def reviewer_token(operator: Operator) -> str:
+    """The Secret in which the cluster puts a lasting token of the reviewer's ServiceAccount."""
+    return _text(
+        "apiVersion: v1",
+        "kind: Secret",
+        "metadata:",
+        "  annotations:",
+        f"    {SERVICE_ACCOUNT_NAME}: {scalar(operator.reviewer)}",
+        f"  name: {scalar(operator.reviewer_token)}",
+        f"type: {SERVICE_ACCOUNT_TOKEN}",
+    )
 
 
 def admin_group(cluster: Cluster) -> str:
@@ -203,7 +205,7 @@ def admin_group(cluster: Cluster) -> str:
         "apiVersion: user.openshift.io/v1",
         "kind: Group",
         "metadata:",
-        f"  name: {cluster.admin_group}",
+        f"  name: {scalar(cluster.admin_alias)}",
         "users:",
         "  - <user>",
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from runbook.changes import FOUND_AS_SAID, Change
 from runbook.diagnosis.record import ReviewerRecord
 from runbook.foreign_text import code, markdown
-from runbook.names import SECRET_STORE, SECRETS_MOUNT
 from runbook.records import Written
 from runbook.request import ClusterRequest
 
@@ -84,10 +83,10 @@ def report(
         "",
         "## Next",
         "",
-        f"Put secrets below `{SECRETS_MOUNT}/{target.secrets_path}`, for example:",
+        f"Put secrets below `{target.secrets_mount}/{target.secrets_path}`, for example:",
         "",
         "```sh",
-        f"vault kv put {SECRETS_MOUNT}/{target.secrets_path}example password=-",
+        f"vault kv put {target.secrets_mount}/{target.secrets_path}example password=-",
         "```",
         "",
         f"and fetch them in `{request.namespaces[0]}` with:",
@@ -102,7 +101,7 @@ def report(
         "  refreshInterval: 1h",
         "  secretStoreRef:",
         "    kind: SecretStore",
-        f"    name: {SECRET_STORE}",
+        f"    name: {target.store.name}",
         "  target:",
         "    name: example",
         "  dataFrom:",

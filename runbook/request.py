@@ -8,13 +8,13 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from runbook.conventions import RUNBOOK, Conventions, PolicyScope
 from runbook.durations import seconds
 from runbook.errors import InvalidInput
-from runbook.names import REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET, Cluster, Subject, check_name
+from runbook.names import Cluster, Subject, check_name, connection_name
 from runbook.objects import Alias, Config, Group, Mount, Policy, Role, VaultObject
-from runbook.objects.policy import cluster_policy, read_policy, write_policy
+from runbook.objects.policy import administrators_policy, cluster_policy, environment_policy
 
-PolicyScope = Literal["env", "cluster"]
 ReviewerToken = Literal["secret", "token-request"]
 SecretStoreApi = Literal["auto", "v1", "v1beta1"]
 
@@ -29,7 +29,7 @@ class ClusterRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cluster: str
-    env: str
+    env: str = ""
     namespaces: tuple[str, ...]
     service_account: str = "vault-secret-fetcher"
     policy_scope: PolicyScope = "env"
@@ -47,11 +47,12 @@ class ClusterRequest(BaseModel):
     vault: str = "vault"
     gitops: str = "gitops"
     cluster_connection: str = ""
+    conventions: Conventions = Field(default=RUNBOOK, exclude_if=lambda value: value == RUNBOOK)
 
     @property
     def target(self) -> Cluster:
         """The cluster, with the names derived from it."""
-        return Cluster(self.env, self.cluster)
+        return Cluster(self.env, self.cluster, self.conventions)
 
     @property
     def subject(self) -> Subject:
@@ -60,9 +61,14 @@ class ClusterRequest(BaseModel):
 
     @property
     def role_policy(self) -> str:
-        """Name of the policy that the cluster's role hands out."""
+        """Name of the policy of ours that the cluster's role hands out."""
         cluster_only = self.policy_scope == "cluster"
         return self.target.cluster_read_policy if cluster_only else self.target.read_policy
+
+    @property
+    def role_policies(self) -> tuple[str, ...]:
+        """Names of all that it hands out."""
+        return self.role_policy, *self.target.more_policies
 
     @property
     @abstractmethod
@@ -76,15 +82,18 @@ class ClusterRequest(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
-        connection = values.get("cluster_connection") or values.get("cluster")
+        conventions = values.get("conventions") or RUNBOOK
+        connection = values.get("cluster_connection") or connection_name(str(values.get("cluster")))
         return {
             **values,
+            "conventions": conventions,
+            "policy_scope": values.get("policy_scope") or conventions.policy_scope,
             "cluster_connection": connection,
             "adopt": tuple(values.get("adopt") or ()),
             "merge_timeout": values.get("merge_timeout") or None,
         }
 
-    @field_validator("cluster", "env", "service_account", "vault", "gitops", "cluster_connection")
+    @field_validator("service_account", "vault", "gitops", "cluster_connection")
     @classmethod
     def _is_name(cls, value: str, info: object) -> str:
         return check_name(getattr(info, "field_name", "name"), value)
@@ -116,6 +125,19 @@ class ClusterRequest(BaseModel):
         if value is not None:
             seconds(getattr(info, "field_name", "duration"), value)
         return value
+
+    @model_validator(mode="after")
+    def _fits_the_conventions(self) -> Self:
+        # The names of the cluster and of its environment are checked as they are put together.
+        if self.policy_scope == "env" and not self.target.read_policy:
+            raise InvalidInput(
+                "input",
+                "policy_scope='env'",
+                "needs the policy of an environment's workloads, and policies.environment of the "
+                "conventions is null",
+                "Set policy_scope to 'cluster'.",
+            )
+        return self
 
     @model_validator(mode="after")
     def _can_adopt(self) -> Self:
@@ -164,19 +186,23 @@ class EnableRequest(ClusterRequest):
 
     @property
     def policies(self) -> tuple[Policy, ...]:
-        """Both policies of the environment, and the cluster's own with ``policy_scope=cluster``."""
-        policies = [read_policy(self.env), write_policy(self.env)]
+        """Those of the environment, and the cluster's own with ``policy_scope=cluster``."""
+        target = self.target
+        policies = [environment_policy(target)] if target.read_policy else []
+        if target.admin_group:
+            policies.append(administrators_policy(target))
         if self.policy_scope == "cluster":
-            policies.append(cluster_policy(self.target))
+            policies.append(cluster_policy(target))
         return tuple(replace(policy, adopted=policy.name in self.adopt) for policy in policies)
 
     @property
     def config(self) -> Config:
         """The config of the cluster's auth mount."""
+        operator = self.conventions.operator
         if self.reviewer_token == "secret":
-            token = f"get secret {REVIEWER_TOKEN_SECRET} -o jsonpath='{{.data.token}}' | base64 -d"
+            token = f"get secret {operator.reviewer_token} -o jsonpath='{{.data.token}}' | base64 -d"
         else:
-            token = f"create token {REVIEWER_SERVICE_ACCOUNT} --duration={self.reviewer_token_lifetime}"
+            token = f"create token {operator.reviewer} --duration={self.reviewer_token_lifetime}"
         config = Config(self.target, self.cluster_connection, token, moved=self.cluster_moved)
         return replace(config, adopted=config.name in self.adopt)
 
@@ -185,11 +211,11 @@ class EnableRequest(ClusterRequest):
         target = self.target
         alias = Alias(target, move=self.move_alias)
         ttl = seconds("token_ttl", self.token_ttl)
-        role = Role(target, self.service_account, self.namespaces, self.role_policy, ttl)
+        role = Role(target, self.service_account, self.namespaces, self.role_policies, ttl)
+        people = (Group(target), replace(alias, adopted=alias.name in self.adopt))
         return (
             *self.policies,
-            Group(target),
-            replace(alias, adopted=alias.name in self.adopt),
+            *(people if target.admin_group else ()),
             Mount(target),
             self.config,
             replace(role, adopted=role.name in self.adopt),
@@ -197,7 +223,7 @@ class EnableRequest(ClusterRequest):
 
     @model_validator(mode="after")
     def _alias_stays_or_moves(self) -> Self:
-        alias = f"group-alias/{self.target.admin_group}"
+        alias = Alias(self.target).name
         if self.move_alias and alias in self.adopt:
             raise InvalidInput(
                 "input",

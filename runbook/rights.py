@@ -65,7 +65,11 @@ def check_apart(targets: Iterable[Cluster]) -> None:
     owners: dict[str, tuple[Cluster, str]] = {}
     for target in targets:
         request = EnableRequest(
-            cluster=target.name, env=target.env, namespaces=("any",), policy_scope="cluster"
+            cluster=target.name,
+            env=target.env,
+            namespaces=("any",),
+            policy_scope="cluster",
+            conventions=target.conventions,
         )
         meanings = {f"policy {policy.policy}": policy.text for policy in request.policies}
         for name, meaning in {f"mount auth/{target.mount}": str(target), **meanings}.items():

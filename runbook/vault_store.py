@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from runbook.changes import shown
 from runbook.documents import field
 from runbook.hosts import same_api_server, same_ca, without_credentials
-from runbook.names import SECRETS_MOUNT
 from runbook.request import ClusterRequest
 
 _CA_SHOWN = 80
@@ -24,6 +23,7 @@ class VaultStore:
         ca_pem: of ``caBundle``, as it stands where it cannot be decoded; empty for the certificates of the
             operator's image, None where the bundle comes from elsewhere (``caProvider``).
         version: of the KV mount.
+        name: of the SecretStore that is meant; empty for one that is there.
     """
 
     server: str
@@ -34,6 +34,7 @@ class VaultStore:
     service_account: str
     ca_pem: str | None = ""
     version: str = "v2"
+    name: str = ""
 
     @classmethod
     def meant(
@@ -46,9 +47,17 @@ class VaultStore:
             server, ca_pem: Vault as the clusters reach it; no CA for that of the operator's image.
             namespace: of Vault, where there are any.
         """
-        mount, role = request.target.mount, request.target.role
-        account = request.service_account
-        return cls(server, SECRETS_MOUNT, namespace or "", mount, role, account, ca_pem or "")
+        target = request.target
+        return cls(
+            server,
+            target.secrets_mount,
+            namespace or "",
+            target.mount,
+            target.role,
+            request.service_account,
+            ca_pem or "",
+            name=target.store.name,
+        )
 
     @classmethod
     def of_spec(cls, spec: object) -> VaultStore:

@@ -18,6 +18,7 @@ from change.step import READ_BACK_PAUSES, Outcome, log_changes, outcome, write_o
 from runbook.application_names import OPERATOR
 from runbook.approval import ApprovedPlan
 from runbook.changes import Change, Difference
+from runbook.conventions import Operator
 from runbook.diagnosis.claims import claims_of
 from runbook.diagnosis.record import digest
 from runbook.diagnosis.remedies import NEW_SECRET
@@ -31,7 +32,6 @@ from runbook.errors import (
     VerificationFailed,
 )
 from runbook.hosts import ApiServer
-from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET
 from runbook.objects import Seen
 from runbook.objects.config import REVIEWER_JWT, replaced_since
 from runbook.request import EnableRequest
@@ -69,21 +69,22 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Permissi
         NotYetSynced: the Secret is not filled yet.
         PrerequisiteMissing: Secret or ServiceAccount is not there.
     """
+    operator = request.conventions.operator
     if request.reviewer_token == "token-request":  # noqa: S105 - a mode, not a token
         lifetime = seconds("reviewer_token_lifetime", request.reviewer_token_lifetime)
         try:
-            issued = openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, lifetime)
+            issued = openshift.request_token(operator.namespace, operator.reviewer, lifetime)
         except EnablementError as error:
             if error.maybe_done:
-                given.record(_issued("not known"), "OpenShift", confirmed=False)
+                given.record(_issued(operator, "not known"), "OpenShift", confirmed=False)
             raise
         claims = claims_of(issued.token)
         reviewer = Reviewer(issued.token, issued.expires_at, claims.uid if claims else "")
-        issuing = _issued(reviewer.record["expires"])
+        issuing = _issued(operator, reviewer.record["expires"])
         given.record(issuing, "OpenShift", token=reviewer.record["sha256"])
         return reviewer
-    subject = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
-    secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET)
+    subject = operator.secret
+    secret = openshift.token_secret(operator.namespace, operator.reviewer_token)
     if secret is None:
         raise PrerequisiteMissing(
             "OpenShift",
@@ -98,10 +99,10 @@ def reviewer_token(openshift: OpenShift, request: EnableRequest, given: Permissi
     return Reviewer(secret.token, None, secret.service_account_uid)
 
 
-def _issued(expires: str) -> Change:
+def _issued(operator: Operator, expires: str) -> Change:
     """For the record: a token that the cluster made for us."""
-    subject = f"serviceaccount/{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}/token"
-    path = f"/api/v1/namespaces/{ESO_NAMESPACE}/serviceaccounts/{REVIEWER_SERVICE_ACCOUNT}/token"
+    subject = f"serviceaccount/{operator.account}/token"
+    path = f"/api/v1/namespaces/{operator.namespace}/serviceaccounts/{operator.reviewer}/token"
     fields = (
         Difference("token", None, "the reviewer's token, not shown"),
         Difference("expires", None, expires),
@@ -109,7 +110,7 @@ def _issued(expires: str) -> Change:
     return Change(subject, "absent", "create", path, {}, fields)
 
 
-def prove_reviewer(api: ApiServer, reviewer: Reviewer) -> None:
+def prove_reviewer(api: ApiServer, operator: Operator, reviewer: Reviewer) -> None:
     """Do what Vault will do at each login: connect to that host, trusting that CA alone, and review a token.
 
     Vault accepts almost any config without a word, and a login right after a change can pass over a pooled
@@ -128,14 +129,14 @@ def prove_reviewer(api: ApiServer, reviewer: Reviewer) -> None:
             "Set host_for_vault and ca_cert_for_vault of the ClusterConnection to what Vault must use.",
         )
     review = review_with(api.host, api.ca_pem, reviewer.token, reviewer.token, proxy=api.proxy)
-    expected = f"system:serviceaccount:{ESO_NAMESPACE}:{REVIEWER_SERVICE_ACCOUNT}"
+    expected = f"system:serviceaccount:{operator.namespace}:{operator.reviewer}"
     if not review.authenticated or review.username != expected:
         raise VerificationFailed(
             "OpenShift",
-            f"token of {ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}",
+            f"token of {operator.account}",
             f"is reviewed as {review.username or 'nobody'} ({review.error or 'no reason given'}), "
             f"not as {expected}",
-            NEW_SECRET,
+            NEW_SECRET.format(operator=operator),
         )
 
 
@@ -187,7 +188,7 @@ def realize_config(
         # What the cluster issues cannot be taken back, so that it is not asked for what may not be written.
         given.check_rights([compare()])
     reviewer = reviewer_token(openshift, request, given)
-    prove_reviewer(api, reviewer)
+    prove_reviewer(api, request.conventions.operator, reviewer)
     other: tuple[str, ...] = ()
     for pause in READ_BACK_PAUSES:
         change = compare()

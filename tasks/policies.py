@@ -10,5 +10,5 @@ from tasks.writing import carry_out
 
 @write_once("write policies")
 def write_policies(request: EnableRequest, approved: ApprovedPlan) -> Outcome:
-    """Write ``<env>-kv-r`` and ``<env>-kv-rw``, and the cluster's own policy where it is asked for."""
+    """Write the policies of the environment, and the cluster's own where it is asked for."""
     return carry_out(request, approved, request.policies)

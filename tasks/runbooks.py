@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from change.connect import NoSuchConnection, connection
+from change.execution import once
 from change.runbook import Runbook
-from connections import GitOpsRepository, VaultConnection
+from connections import GitOpsRepository, RunbookConventions, VaultConnection
 from runbook import enable_cluster, enable_namespace
+from runbook.conventions import RUNBOOK, Conventions
 from runbook.enable_namespace import NamespaceRequest
 from runbook.errors import Busy
 from runbook.gitops import BuildFolders, Built, FileEdit, StoreSettings, Tree
 from runbook.layout import Layout
 from runbook.names import CLUSTER_BRANCHES
-from runbook.request import EnableRequest
+from runbook.request import ClusterRequest, EnableRequest
 from systems.kustomize import Kustomize
 
 
@@ -64,11 +67,38 @@ def complete(kustomize: Kustomize, tree: Tree, *folders: str) -> list[Built]:
     return built
 
 
+R = TypeVar("R", bound=ClusterRequest)
+
+CONVENTIONS = "conventions"
+"""Name of the Block that counts where a run names no other; without it, the runbook's own names do."""
+
+
+def read(kind: type[R], parameters: Mapping[str, Any]) -> R:
+    """The checked parameters of a flow run, with the conventions that they name.
+
+    Raises:
+        EnablementError: a parameter is wrong, or there are no such conventions.
+        pydantic.ValidationError: they are those of another version.
+    """
+    name = str(parameters.get(CONVENTIONS) or CONVENTIONS)
+    conventions = once((CONVENTIONS, name), partial(_conventions, name))
+    return kind.model_validate({**parameters, CONVENTIONS: conventions})
+
+
+def _conventions(name: str) -> Conventions:
+    try:
+        return connection(RunbookConventions, CONVENTIONS, name).described
+    except NoSuchConnection:
+        if name == CONVENTIONS:
+            return RUNBOOK
+        raise
+
+
 ENABLE_CLUSTER = ClusterRunbook(
     "enable-cluster",
     "enable {}",
     CLUSTER_BRANCHES,
-    EnableRequest.model_validate,
+    partial(read, EnableRequest),
     enable_cluster.purpose,
     enable_cluster.edits,
 )
@@ -76,7 +106,7 @@ ENABLE_NAMESPACE = ClusterRunbook(
     "enable-namespace",
     "enable namespace {}",
     enable_namespace.BRANCHES,
-    NamespaceRequest.model_validate,
+    partial(read, NamespaceRequest),
     enable_namespace.purpose,
     enable_namespace.edits,
 )

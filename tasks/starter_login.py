@@ -16,7 +16,7 @@ from runbook.bound_names import allows_address
 from runbook.diagnosis.config_differs import config_differs
 from runbook.errors import EnablementError, Unreachable, VerificationFailed
 from runbook.hosts import ApiServer
-from runbook.names import SECRETS_MOUNT, SHORTEST_TOKEN
+from runbook.names import SHORTEST_TOKEN
 from runbook.objects.config import blames_the_role
 from runbook.request import ClusterRequest
 from systems.openshift import OpenShift
@@ -62,11 +62,13 @@ class Tried:
     """A secret that a session has tried to read.
 
     Attributes:
-        secret: its path below the secrets engine.
+        mount: of the secrets engine.
+        secret: its path below it.
         is_own: whether it must be allowed; else it must not.
         answer: of Vault; 404 is "no such secret" where reading is allowed, and also "no such secrets engine".
     """
 
+    mount: str
     secret: str
     is_own: bool
     answer: Answer
@@ -74,7 +76,7 @@ class Tried:
     @property
     def path(self) -> str:
         """As Vault's API has it."""
-        return f"{SECRETS_MOUNT}/data/{self.secret}"
+        return f"{self.mount}/data/{self.secret}"
 
 
 def try_reading(session: Vault, request: ClusterRequest) -> Iterator[Tried]:
@@ -82,13 +84,12 @@ def try_reading(session: Vault, request: ClusterRequest) -> Iterator[Tried]:
     target = request.target
 
     def tried(folder: str, *, is_own: bool = False) -> Tried:
-        secret = f"{folder}{PROBE}"
-        return Tried(secret, is_own, session.look(f"{SECRETS_MOUNT}/data/{secret}"))
+        mount, secret = target.secrets_mount, f"{folder}{PROBE}"
+        return Tried(mount, secret, is_own, session.look(f"{mount}/data/{secret}"))
 
     yield tried(target.secrets_path, is_own=True)
-    yield tried(f"not-{target.env}/")
-    if request.policy_scope == "cluster":
-        yield tried(f"{target.env}/not-{target.name}/")
+    for folder in target.folders_of_others(request.policy_scope):
+        yield tried(folder)
 
 
 def is_used_up(session: Vault, own: Tried) -> bool:

@@ -13,7 +13,6 @@ from runbook.durations import seconds
 from runbook.errors import PrerequisiteMissing, VerificationFailed
 from runbook.foreign_text import plain
 from runbook.hosts import ApiServer
-from runbook.names import SECRET_STORE, SECRETS_MOUNT
 from runbook.report import NOT_SEEN, READY, Proof
 from runbook.request import ClusterRequest
 from runbook.vault_store import VaultStore
@@ -88,7 +87,7 @@ def _checked(tried: Tried) -> Tried:
 
 
 def _read(tried: Tried, *, used_up: bool = False) -> Proof:
-    folder = f"{SECRETS_MOUNT}/{tried.secret.removesuffix(PROBE)}"
+    folder = f"{tried.mount}/{tried.secret.removesuffix(PROBE)}"
     claim = f"its session {'may' if tried.is_own else 'may not'} read {folder}"
     seen = {403: "refused (403)", 404: "allowed (404: no such secret)"}.get(tried.answer.status, "allowed")
     return Proof(claim, None, USED_UP) if used_up else Proof(claim, True, seen)
@@ -131,18 +130,18 @@ def await_stores(
     Raises:
         VerificationFailed: one is not as it should be in time; the message has the operator's Event.
     """
-    left, said = list(namespaces), dict[str, str]()
+    left, said, store = list(namespaces), dict[str, str](), meant.name
     deadline = time.monotonic() + timeout
     while left:
-        is_last, operator = time.monotonic() >= deadline, OperatorSeen(openshift, versions)
+        is_last, operator = time.monotonic() >= deadline, OperatorSeen(openshift, store, versions)
         for namespace in tuple(left):
             look = look_at_store(openshift, operator, namespace, meant)
             if look.ready or look.never or look.meant_otherwise or is_last:
                 left.remove(namespace)
-                yield _proof_of_store(look, f"{namespace}/{SECRET_STORE}", timeout, applications)
+                yield _proof_of_store(look, f"{namespace}/{store}", timeout, applications)
             elif look.words != said.get(namespace):
                 said[namespace] = look.words
-                say(f"waiting until SecretStore {namespace}/{SECRET_STORE} is Ready: {plain(look.words)}")
+                say(f"waiting until SecretStore {namespace}/{store} is Ready: {plain(look.words)}")
         if left:
             time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
 
@@ -197,12 +196,13 @@ def verify_login(
             systems.openshift, systems.store, request.namespaces, timeout, logger.info, applications, synced
         ):
             keep(proof)
-    keep(
-        Proof(
-            f"a person in the identity provider's group {request.target.admin_group} gets "
-            f"{request.target.write_policy}",
-            None,
-            "left to people: a run cannot log in at the identity provider",
+    target = request.target
+    if target.admin_group:
+        keep(
+            Proof(
+                f"a person in the identity provider's group {target.admin_alias} gets {target.write_policy}",
+                None,
+                "left to people: a run cannot log in at the identity provider",
+            )
         )
-    )
     return tuple(proofs)

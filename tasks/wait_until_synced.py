@@ -20,13 +20,7 @@ from runbook.application_names import ApplicationNames
 from runbook.cluster_rights import REVIEW_TOKENS
 from runbook.durations import seconds
 from runbook.errors import AccessDenied, NotYetSynced
-from runbook.names import (
-    AUTH_DELEGATOR,
-    ESO_NAMESPACE,
-    REVIEWER_SERVICE_ACCOUNT,
-    REVIEWER_TOKEN_SECRET,
-    SECRET_STORE_CRD,
-)
+from runbook.names import AUTH_DELEGATOR, SECRET_STORE_CRD
 from runbook.request import ClusterRequest
 from systems.openshift import OpenShift
 from tasks import connect
@@ -58,9 +52,10 @@ def wanted(
     resources = applications.resources
     app_of_apps = f"{applications.app_of_apps}, then {resources}"
     external = f"{applications.operator} ({applications.app_of_apps} makes it)"
-    account = _account(openshift, ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT)
+    operator = request.conventions.operator
+    account = _account(openshift, operator.namespace, operator.reviewer)
     reached = account is not None
-    yield Wanted(f"namespace {ESO_NAMESPACE}", app_of_apps, reached)
+    yield Wanted(f"namespace {operator.namespace}", app_of_apps, reached)
     crd = f"CRD {SECRET_STORE_CRD} (the operator brings it; its install plan may wait for approval)"
     yield Wanted(crd, resources, reached and bool(versions))
     for namespace in request.namespaces:
@@ -69,17 +64,17 @@ def wanted(
             yield Wanted(f"namespace {namespace}", resources, False)
         else:
             yield Wanted(f"ServiceAccount {namespace}/{request.service_account}", resources, starter)
-    reviewer = f"{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
+    reviewer = operator.account
     # Answered by name: the binding may be there before the ServiceAccount is.
     bound = reached and (
-        openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEW_TOKENS) is not False
+        openshift.service_account_can(operator.namespace, operator.reviewer, REVIEW_TOKENS) is not False
     )
     yield Wanted(f"ClusterRoleBinding of {reviewer} to {AUTH_DELEGATOR}", resources, bound)
     yield Wanted(f"ServiceAccount {reviewer}", external, bool(account))
     if request.reviewer_token == "secret":  # noqa: S105 - a mode, not a token
-        secret = openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET) if account else None
+        secret = openshift.token_secret(operator.namespace, operator.reviewer_token) if account else None
         there = secret is not None and secret.token is not None
-        yield Wanted(f"token in Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}", external, there)
+        yield Wanted(f"token in {operator.secret}", external, there)
 
 
 def _account(openshift: OpenShift, namespace: str, name: str) -> bool | None:

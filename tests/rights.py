@@ -10,8 +10,9 @@ import yaml
 
 from deployments.openshift.account import account_manifests
 from deployments.vault.policy import pipeline_policy
+from runbook.conventions import PolicyScope
 from runbook.names import Cluster
-from runbook.request import PolicyScope, ReviewerToken
+from runbook.request import ReviewerToken
 from runbook.rights import Extra
 from sandbox.cluster_account import ClusterAccount
 from sandbox.vault_seed import VaultAdmin, make_group

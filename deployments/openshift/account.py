@@ -15,13 +15,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 
+from deployments.commands import CommandError
+from deployments.connection_file import read_conventions
 from runbook.cluster_rights import ClusterRight, cluster_rights
+from runbook.conventions import RUNBOOK, Conventions
 from runbook.errors import InvalidInput
-from runbook.names import ESO_NAMESPACE
 from runbook.request import EnableRequest, ReviewerToken
 
 NAMESPACE = "vault-enablement"
@@ -41,6 +44,7 @@ def account_manifests(
     namespaces: Sequence[str],
     service_account: str = "vault-secret-fetcher",
     reviewer_tokens: Sequence[ReviewerToken] = ("secret",),
+    conventions: Conventions = RUNBOOK,
     *,
     read_only: bool = False,
 ) -> list[dict[str, Any]]:
@@ -50,6 +54,7 @@ def account_manifests(
         namespaces: those that runs may name.
         service_account: the starter ServiceAccount in them.
         reviewer_tokens: the values of ``reviewer_token`` that runs may have.
+        conventions: the names of the organisation.
         read_only: for runs that only plan: without tokens, which the account could become somebody else with.
 
     Raises:
@@ -59,16 +64,17 @@ def account_manifests(
     for mode in reviewer_tokens:
         request = EnableRequest(
             cluster="any",
-            env="any",
+            env="any" if conventions.environments else "",
             namespaces=tuple(namespaces),
             service_account=service_account,
             reviewer_token=mode,
+            conventions=conventions,
         )
         for right in cluster_rights(request):
             if read_only and (right.verb == "create" or right.resource == "secrets"):
                 continue
             # The operator's namespace comes with the pull request; a Role in it could not be made before.
-            namespace = "" if right.namespace == ESO_NAMESPACE else right.namespace
+            namespace = "" if right.namespace == request.conventions.operator.namespace else right.namespace
             rights.setdefault(namespace, []).append(right)
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
@@ -137,6 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
         choices=get_args(ReviewerToken),
         help="of the runs; may be given twice (default: secret)",
     )
+    parser.add_argument("--connections", metavar="FILE", help="has the names of your organisation, if any")
     parser.add_argument(
         "--read-only", action="store_true", help="for runs that only plan: no tokens, no Secret"
     )
@@ -147,9 +154,10 @@ def main(arguments: list[str] | None = None) -> int:
             options.namespaces,
             options.service_account,
             tuple(options.reviewer_token or ("secret",)),
+            read_conventions(Path(options.connections)) if options.connections else RUNBOOK,
             read_only=options.read_only,
         )
-    except InvalidInput as error:
+    except (CommandError, InvalidInput) as error:
         print(error, file=sys.stderr)
         return 1
     sys.stdout.write(_HEAD.format(command=" ".join(["python -m deployments.openshift.account", *given])))

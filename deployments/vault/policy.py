@@ -28,12 +28,13 @@ from deployments.commands import CommandError
 from deployments.connection_file import read_targets
 from deployments.vault.hcl import policy_text
 from runbook.by_hand import administrators_command
+from runbook.conventions import PolicyScope
 from runbook.errors import InvalidInput
 from runbook.names import Cluster
 from runbook.objects import Alias, Group
 from runbook.objects.alias import write_rules
 from runbook.objects.vault_object import VaultRule
-from runbook.request import EnableRequest, PolicyScope
+from runbook.request import EnableRequest
 from runbook.rights import EXTRA_RULES, Extra, check_apart, merged, reading, vault_rules
 
 _ANY_NAMESPACE = ("any",)
@@ -47,7 +48,7 @@ _GROUP_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.\w+)?"
 def pipeline_policy(
     targets: Sequence[Cluster],
     oidc_accessor: str,
-    scopes: Sequence[PolicyScope] = ("env",),
+    scopes: Sequence[PolicyScope] = (),
     extras: Sequence[Extra] = (),
     groups: Mapping[str, str] | None = None,
     namespace: str = "",
@@ -59,8 +60,8 @@ def pipeline_policy(
     Args:
         targets: the clusters that may be enabled.
         oidc_accessor: accessor of the auth mount for people.
-        scopes: the values of ``policy_scope`` that runs may have; with ``cluster`` alone, no role may give
-            more than the secrets of its own cluster.
+        scopes: the values of ``policy_scope`` that runs may have, by default that of the conventions; with
+            ``cluster`` alone, no role may give more than the secrets of its own cluster.
         extras: rights that a run can do without.
         groups: id of the administrators' group by environment, of the one whose alias runs may write.
         namespace: Vault's, in which the policy is to be written; the text says so.
@@ -79,16 +80,18 @@ def pipeline_policy(
     _check_pins(targets, oidc_accessor, extras, groups, read_only=read_only)
     rules: list[VaultRule] = []
     for target in targets:
-        for scope in scopes:
+        for scope in scopes or (target.conventions.policy_scope,):
             request = EnableRequest(
                 cluster=target.name,
                 env=target.env,
                 namespaces=_ANY_NAMESPACE,
                 policy_scope=scope,
+                conventions=target.conventions,
             )
             rules += [_with_accessor(rule, oidc_accessor) for rule in vault_rules(request)]
+    by_env = {target.env: target for target in targets}
     for env, group_id in groups.items():
-        rules += write_rules(env, oidc_accessor, group_id, move="move-alias" in extras)
+        rules += write_rules(by_env[env], oidc_accessor, group_id, move="move-alias" in extras)
     rules += [EXTRA_RULES[extra] for extra in extras if extra in EXTRA_RULES]
     purpose = "plan what enabling them changes" if read_only else "enable them"
     head = [f"The pipeline's own token, to {purpose}: {', '.join(map(str, targets))}."]
@@ -96,19 +99,21 @@ def pipeline_policy(
         head.append(f"To be written in the namespace {namespace}: export VAULT_NAMESPACE={namespace}")
     if read_only:
         return policy_text(merged(reading(rules)), "\n".join(head))
-    head += ["What a Vault administrator writes first, once for an environment:"]
-    head += _by_an_administrator(targets, oidc_accessor, groups)
+    if commands := _by_an_administrator(targets, oidc_accessor, groups):
+        head += ["What a Vault administrator writes first, once for an environment:", *commands]
     return policy_text(merged(rules), "\n".join(head))
 
 
 def _by_an_administrator(targets: Sequence[Cluster], accessor: str, groups: Mapping[str, str]) -> list[str]:
     """Commands that make each environment's group, and the alias where runs may not write it."""
     commands = []
-    for target in {target.env: target for target in targets}.values():
+    for target in {target.admin_group: target for target in targets if target.admin_group}.values():
         changes = [Group(target).compare_with(None)]
         if target.env not in groups:
             changes.append(Alias(target).compare_with(None, None, accessor))
-        commands += [administrators_command(change.path, change.payload) for change in changes]
+        commands += [
+            administrators_command(change.path, change.payload, target.admin_group) for change in changes
+        ]
     return commands
 
 
@@ -120,12 +125,13 @@ def _check_pins(
     *,
     read_only: bool,
 ) -> None:
-    if not re.fullmatch(_ACCESSOR, accessor):
+    mounts = {target.people_mount for target in targets if target.people_mount}
+    if mounts and not re.fullmatch(_ACCESSOR, accessor):
         raise InvalidInput(
             "input",
             f"--oidc-accessor {accessor!r}",
             "is not the accessor of an auth mount, such as auth_oidc_1a2b3c4d",
-            "Run `vault read -field=accessor sys/auth/oidc`. It limits the alias to this mount.",
+            f"Run `vault read -field=accessor sys/auth/{min(mounts)}`. It limits the alias to this mount.",
         )
     for env, group_id in groups.items():
         if env not in {target.env for target in targets} or not re.fullmatch(_GROUP_ID, group_id):
@@ -133,7 +139,7 @@ def _check_pins(
                 "input",
                 f"--group {env}={group_id}",
                 "is not an environment of these clusters with the id of its group",
-                f"Run `vault read -field=id identity/group/name/vault-admins-{env}`.",
+                "Run `vault read -field=id identity/group/name/NAME` with the administrators' group of one.",
             )
     if len(groups) > 1:
         raise InvalidInput(
@@ -191,8 +197,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--oidc-accessor",
-        required=True,
-        help="of the auth mount for people: vault read -field=accessor sys/auth/oidc",
+        default="",
+        help="of the auth mount for people: vault read -field=accessor sys/auth/oidc; not needed where the "
+        "conventions have no administrators",
     )
     parser.add_argument(
         "--group",
@@ -201,13 +208,13 @@ def main(arguments: list[str] | None = None) -> int:
         default=[],
         metavar="ENV=ID",
         help="let runs write the alias of this environment, for this group alone: "
-        "vault read -field=id identity/group/name/vault-admins-ENV",
+        "vault read -field=id identity/group/name/vault-admins-ENV (its name is the conventions')",
     )
     parser.add_argument(
         "--policy-scope",
         action="append",
         choices=get_args(PolicyScope),
-        help="of the runs; may be given twice (default: env)",
+        help="of the runs; may be given twice (default: as the conventions have it)",
     )
     parser.add_argument(
         "--allow",
@@ -231,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
         policy = pipeline_policy(
             tuple(dict.fromkeys(targets)),
             options.oidc_accessor,
-            tuple(dict.fromkeys(options.policy_scope or ("env",))),
+            tuple(dict.fromkeys(options.policy_scope or ())),
             tuple(dict.fromkeys(options.allow)),
             dict(options.group),
             options.namespace or namespace,

@@ -45,7 +45,7 @@ class Kind(Enum):
 
     _value_: Entry
 
-    def of(self, **fields: str) -> Cause:
+    def of(self, **fields: object) -> Cause:
         """A cause of this kind, with a value for each field that its entry has in braces."""
         entry = self.value
         subject, answer, remedy = (

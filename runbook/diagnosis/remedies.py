@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from runbook.application_names import OPERATOR, RESOURCES
-from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET
 
-REVIEWER = f"{ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
-SECRET = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
+REVIEWER = "{operator.account}"
+SECRET = "{operator.secret}"  # noqa: S105 - for a name
+"""Texts that need the field ``operator``, a `runbook.conventions.Operator`."""
+
 NEW_TOKEN = "new, of TokenRequest"  # noqa: S105 - a source, not a token
 NEW_ONE_IS_NO_BETTER = (
     "The cluster has just issued it, and a new one would be no better: ask a cluster administrator to "
@@ -27,8 +28,8 @@ POINT_VAULT = (
     "Correct host_for_vault of the ClusterConnection, and run enable-cluster again: it rewrites the config."
 )
 NEW_SECRET = (
-    f"Delete the Secret (`oc -n {ESO_NAMESPACE} delete secret {REVIEWER_TOKEN_SECRET}`); in ArgoCD, sync "
-    f"{OPERATOR}, so that the cluster fills a new one; and run enable-cluster again."
+    f"Delete the Secret (`oc -n {{operator.namespace}} delete secret {{operator.reviewer_token}}`); in "
+    f"ArgoCD, sync {OPERATOR}, so that the cluster fills a new one; and run enable-cluster again."
 )
 ASK_VAULT = (
     "Ask Vault's operators what its log says about `tokenreviews` at the time of this login, to try "

@@ -49,7 +49,7 @@ def add_application(draft: Draft, cluster: Cluster, layout: Layout) -> None:
     others = build_of(draft, layout.applications_of(cluster), layout.app_of_apps).files
     if any(deploys_folder(text, deploys) for text in (*members.values(), *others.values())):
         return
-    text = _like_sibling(draft, folder, layout.cluster_overlay_of(cluster), deploys)
+    text = _like_sibling(draft, folder, cluster, layout)
     ours = _key(mapping_of(text))
     for path, other in members.items():
         if ours in map(_key, manifests_in(other, "Application")):
@@ -69,14 +69,15 @@ def _key(application: Manifest) -> tuple[str | None, Any]:
     return name_of(application), field(application, "metadata", "namespace")
 
 
-def _like_sibling(tree: Tree, folder: str, overlay: str, deploys: str) -> str:
-    """Our Application, deployed as the one in ``folder`` that deploys the cluster's ``overlay``."""
+def _like_sibling(tree: Tree, folder: str, cluster: Cluster, layout: Layout) -> str:
+    """Our Application, deployed as the one in ``folder`` that deploys the cluster's overlay."""
+    overlay, deploys = layout.cluster_overlay_of(cluster), layout.operator_overlay_of(cluster)
     path = f"{folder}/{manifests.SIBLING_APPLICATION}.yaml"
     text = tree.read(path) or ""
     for item in manifests_in(text, "Application"):
         for source, deployed in _sources(item.get("spec")):
             if deployed == overlay:
-                return manifests.application(item, source, text, path, deploys)
+                return manifests.application(item, source, text, path, deploys, cluster.operator.namespace)
     raise PrerequisiteMissing(
         "Git",
         path,

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from runbook.documents import field, readable
 from runbook.gitops.tree import Manifest, Tree, build_of, kustomization_of, name_of
-from runbook.names import SECRET_STORE
 
 
 class Key(NamedTuple):
@@ -106,16 +105,17 @@ class Present:
         """What a run for more namespaces needs to know: that brings none of the operator's objects."""
         return cls(frozenset(overlay.keys(*_KINDS)))
 
-    def of_base(self, namespace: str, service_account: str) -> frozenset[str]:
+    def of_base(self, namespace: str, service_account: str, store: str) -> frozenset[str]:
         """Kinds of the objects that ``namespace`` has already of the two that a base brings."""
-        return frozenset(key.kind for key in keys_of_base(namespace, service_account) if key in self.overlay)
+        keys = keys_of_base(namespace, service_account, store)
+        return frozenset(key.kind for key in keys if key in self.overlay)
 
 
-def keys_of_base(namespace: str, service_account: str) -> tuple[Key, Key]:
+def keys_of_base(namespace: str, service_account: str, store: str) -> tuple[Key, Key]:
     """The starter's ServiceAccount and the SecretStore of a namespace."""
     return (
         Key("", "ServiceAccount", namespace, service_account),
-        Key("external-secrets.io", "SecretStore", namespace, SECRET_STORE),
+        Key("external-secrets.io", "SecretStore", namespace, store),
     )
 
 

@@ -32,7 +32,8 @@ def check_repository(tree: Tree, request: ClusterRequest, layout: Layout) -> tup
         (f"ArgoCD builds {layout.application_group}", is_there, lambda: _group(tree, folder, group)),
         (f"App-of-apps of {cluster}", is_there, lambda: _app_of_apps(tree, folder, layout)),
     )
-    return (*(_row(*row) for row in rows), _admin_group(tree, cluster, layout))
+    people = (_admin_group(tree, cluster, layout),) if cluster.admin_group else ()
+    return (*(_row(*row) for row in rows), *people)
 
 
 def _row(prerequisite: str, is_there: bool, look: Callable[[], tuple[str, str]]) -> Check:
@@ -153,17 +154,17 @@ def _app_of_apps(tree: Tree, applications: str, layout: Layout) -> tuple[str, st
 
 def _admin_group(tree: Tree, cluster: Cluster, layout: Layout) -> Check:
     home = layout.vault_home
-    prerequisite = f"Group {cluster.admin_group} on {home}"
+    prerequisite = f"Group {cluster.admin_alias} on {home}"
     overlay = layout.cluster_overlay_of(home)
     groups = f"{overlay}/{layout.groups}"
     kustomization = kustomization_of(tree, overlay)
     members = kustomization.members if kustomization is not None else ()
     listed = tuple(path for path in members if path == groups or path.startswith(f"{groups}/"))
     for starts in (listed, (overlay,)):
-        if found := build_of(tree, *starts).named("Group").get(cluster.admin_group):
+        if found := build_of(tree, *starts).named("Group").get(cluster.admin_alias):
             return Check(prerequisite, "ok", found[0])
     remedy = (
-        f"Add {groups}/{cluster.admin_group}.yaml, and its line in {groups}/kustomization.yaml:\n"
+        f"Add {groups}/{cluster.admin_alias}.yaml, and its line in {groups}/kustomization.yaml:\n"
         f"{manifests.admin_group(cluster)}"
     )
     found_none = f"the overlay of {home} does not declare it: it can have no members"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runbook import manifests
+from runbook.conventions import Operator
 from runbook.documents import field
 from runbook.errors import Conflict
 from runbook.gitops.applications import add_application
@@ -19,7 +20,7 @@ from runbook.gitops.secret_management import SecretManagement, check_requested_v
 from runbook.gitops.tree import Build, FileEdit, Kustomization, Tree, build_of
 from runbook.layout import Layout
 from runbook.manifests import StoreSettings
-from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET, Cluster
+from runbook.names import Cluster
 from runbook.request import ClusterRequest
 
 
@@ -115,32 +116,32 @@ def _add_operator(draft: Draft, overlay: Kustomization, layout: Layout, present:
 
 
 def _add_operator_overlay(draft: Draft, request: ClusterRequest, layout: Layout) -> None:
-    folder = layout.operator_overlay_of(request.target)
+    folder, operator = layout.operator_overlay_of(request.target), request.conventions.operator
     there = build_of(draft, folder)
     accounts = there.named("ServiceAccount")
     missing = []
-    if layout.operator_base not in there.folders and REVIEWER_SERVICE_ACCOUNT not in accounts:
+    if layout.operator_base not in there.folders and operator.reviewer not in accounts:
         missing.append(layout.operator_base)
     build = build_of(draft, folder, layout.operator_base, layout.operator_bundle)
-    if request.reviewer_token == "secret" and not _has_reviewer_token(build):  # noqa: S105 - a mode
-        token = f"{folder}/{REVIEWER_TOKEN_SECRET}.yaml"
-        draft.put_object(token, manifests.REVIEWER_TOKEN, "Secret", REVIEWER_TOKEN_SECRET)
-        _has_reviewer_token(build_of(draft, token))
+    if request.reviewer_token == "secret" and not _has_reviewer_token(build, operator):  # noqa: S105 - a mode
+        token = f"{folder}/{operator.reviewer_token}.yaml"
+        draft.put_object(token, manifests.reviewer_token(operator), "Secret", operator.reviewer_token)
+        _has_reviewer_token(build_of(draft, token), operator)
         missing.append(token)
-    draft.build_upon(folder, *missing, namespace=ESO_NAMESPACE)
+    draft.build_upon(folder, *missing, namespace=operator.namespace)
 
 
-def _has_reviewer_token(build: Build) -> bool:
-    if REVIEWER_TOKEN_SECRET not in (secrets := build.named("Secret")):
+def _has_reviewer_token(build: Build, operator: Operator) -> bool:
+    if operator.reviewer_token not in (secrets := build.named("Secret")):
         return False
-    path, secret = secrets[REVIEWER_TOKEN_SECRET]
+    path, secret = secrets[operator.reviewer_token]
     owner = field(secret, "metadata", "annotations", manifests.SERVICE_ACCOUNT_NAME)
-    if (secret.get("type"), owner) != (manifests.SERVICE_ACCOUNT_TOKEN, REVIEWER_SERVICE_ACCOUNT):
+    if (secret.get("type"), owner) != (manifests.SERVICE_ACCOUNT_TOKEN, operator.reviewer):
         raise Conflict(
             "Git",
             path,
-            f"Secret {REVIEWER_TOKEN_SECRET} is not a token Secret of {REVIEWER_SERVICE_ACCOUNT}",
+            f"Secret {operator.reviewer_token} is not a token Secret of {operator.reviewer}",
             f"Give it the type {manifests.SERVICE_ACCOUNT_TOKEN} and the annotation "
-            f"{manifests.SERVICE_ACCOUNT_NAME}: {REVIEWER_SERVICE_ACCOUNT}, or rename it.",
+            f"{manifests.SERVICE_ACCOUNT_NAME}: {operator.reviewer}, or rename it.",
         )
     return True

@@ -18,13 +18,7 @@ from runbook.gitops.review_rights import may_review, of_operator, roles_of_revie
 from runbook.gitops.tree import Manifest, name_of
 from runbook.layout import Layout
 from runbook.manifests import StoreSettings
-from runbook.names import (
-    AUTH_DELEGATOR,
-    ESO_NAMESPACE,
-    REVIEWER_SERVICE_ACCOUNT,
-    REVIEWER_TOKEN_SECRET,
-    SECRET_STORE,
-)
+from runbook.names import AUTH_DELEGATOR
 from runbook.request import ClusterRequest
 from runbook.vault_store import VaultStore
 
@@ -78,8 +72,8 @@ def judge(
         Check(f"kustomize builds the operator's overlay of {target}", *_buildable(builds.operator)),
         Check(f"kustomize builds the Applications of {target}", *_buildable(builds.applications)),
         Check(f"Our objects in the overlay of {target}", *objects),
-        Check(f"SecretStores {SECRET_STORE} point to our Vault", *stores),
-        Check(f"Reviewer {REVIEWER_SERVICE_ACCOUNT} is built", *_reviewer(builds, request)),
+        Check(f"SecretStores {target.store.name} point to our Vault", *stores),
+        Check(f"Reviewer {target.operator.reviewer} is built", *_reviewer(builds, request)),
         Check(f"One Application deploys {layout.operator_overlay_of(target)}", *application),
     )
 
@@ -120,13 +114,14 @@ def built_namespaces(overlay: Built, request: ClusterRequest) -> frozenset[str]:
     return frozenset(namespace for namespace in request.namespaces if namespace in names)
 
 
-def store_namespaces(overlay: Built) -> frozenset[str]:
+def store_namespaces(overlay: Built, request: ClusterRequest) -> frozenset[str]:
     """The namespaces for which an overlay builds a SecretStore of our name."""
-    return frozenset(key_of(item).namespace for item in _our_stores(overlay))
+    return frozenset(key_of(item).namespace for item in _our_stores(overlay, request))
 
 
-def _our_stores(overlay: Built) -> list[Manifest]:
-    return [item for item in overlay.objects("SecretStore") if name_of(item) == SECRET_STORE]
+def _our_stores(overlay: Built, request: ClusterRequest) -> list[Manifest]:
+    store = request.conventions.store
+    return [item for item in overlay.objects("SecretStore") if name_of(item) == store.name]
 
 
 def _deploying(built: Built, folder: str) -> list[Manifest]:
@@ -180,7 +175,8 @@ def _objects(builds: Builds, request: ClusterRequest) -> _Verdict:
     """The operator's objects, and in each namespace the starter's ServiceAccount and the SecretStore."""
     after = builds.overlay.after
     account = request.service_account
-    of_bases = (key for namespace in request.namespaces for key in keys_of_base(namespace, account))
+    store = request.conventions.store.name
+    of_bases = (key for namespace in request.namespaces for key in keys_of_base(namespace, account, store))
     ours = list(dict.fromkeys([*sorted(builds.bundle.keys()), *of_bases]))
     built = list(after.objects(*(key.kind for key in ours)))
     there = Counter(map(key_of, built))
@@ -215,7 +211,7 @@ def _objects(builds: Builds, request: ClusterRequest) -> _Verdict:
 def _stores(overlay: Built, request: ClusterRequest, settings: StoreSettings) -> _Verdict:
     """Where the SecretStores of our name lead that the namespaces get, whoever brings them."""
     meant = VaultStore.meant(request, settings.server, settings.ca_pem, settings.namespace)
-    stores = _our_stores(overlay)
+    stores = _our_stores(overlay, request)
     served = settings.served_versions
     versions = [(key_of(store), str(store.get("apiVersion")).rpartition("/")[2]) for store in stores]
     unserved = [f"{key} in {version}" for key, version in versions if version not in served]
@@ -237,21 +233,22 @@ def _reviewer(builds: Builds, request: ClusterRequest) -> _Verdict:
     """Whom Vault asks the cluster as: ServiceAccount, its binding, and its token where that is a Secret."""
     built = (builds.operator.after, builds.overlay.after, builds.bundle)
     lacking: dict[str, str] = {}
-    if not of_operator(built, "ServiceAccount", REVIEWER_SERVICE_ACCOUNT):
-        what = f"makes ServiceAccount {ESO_NAMESPACE}/{REVIEWER_SERVICE_ACCOUNT}"
-        lacking[what] = manifests.service_account(REVIEWER_SERVICE_ACCOUNT, ESO_NAMESPACE)
-    may = {role: may_review(role, built) for role in roles_of_reviewer(built)}
+    operator = request.conventions.operator
+    if not of_operator(built, "ServiceAccount", operator.reviewer, operator.namespace):
+        what = f"makes ServiceAccount {operator.namespace}/{operator.reviewer}"
+        lacking[what] = manifests.service_account(operator.reviewer, operator.namespace)
+    may = {role: may_review(role, built) for role in roles_of_reviewer(built, operator)}
     if all(grants is False for grants in may.values()):
         instead = f" (it is bound to {', '.join(may)}, which may not create tokenreviews)" if may else ""
-        lacking[f"binds it to {AUTH_DELEGATOR}{instead}"] = manifests.REVIEWER_BINDING
+        lacking[f"binds it to {AUTH_DELEGATOR}{instead}"] = manifests.reviewer_binding(operator)
     differences: list[str] = []
-    token = f"Secret {ESO_NAMESPACE}/{REVIEWER_TOKEN_SECRET}"
+    token = f"Secret {operator.namespace}/{operator.reviewer_token}"
     if request.reviewer_token == "secret":  # noqa: S105 - a mode
-        secrets = of_operator(built, "Secret", REVIEWER_TOKEN_SECRET)
-        meant = mapping_of(manifests.REVIEWER_TOKEN)
+        secrets = of_operator(built, "Secret", operator.reviewer_token, operator.namespace)
+        meant = mapping_of(manifests.reviewer_token(operator))
         differences = [what for secret in secrets for what in _otherwise(secret, meant)]
         if not secrets:
-            lacking[f"makes {token}"] = manifests.REVIEWER_TOKEN
+            lacking[f"makes {token}"] = manifests.reviewer_token(operator)
     if lacking:
         found = f"nothing in the repository {' or '.join(lacking)}"
         remedy = f"Add to {builds.operator.after.folder} or its base:\n" + "---\n".join(lacking.values())
@@ -286,7 +283,9 @@ def _application(applications: Built, request: ClusterRequest, layout: Layout) -
     siblings = _deploying(applications, layout.cluster_overlay_of(request.target))
     destination = field(siblings[0], "spec", "destination") if siblings else None
     if ours[0].get("kind") == "Application" and isinstance(destination, Mapping):
-        meant = {"spec": {"destination": {**destination, "namespace": ESO_NAMESPACE}}}
+        meant = {
+            "spec": {"destination": {**destination, "namespace": request.conventions.operator.namespace}}
+        }
         if differences := "; ".join(_otherwise(ours[0], meant)):
             return "warning", f"{names}: {differences}", _CHANGED
     return "ok", names, ""

@@ -5,33 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from runbook.conventions import Operator
 from runbook.documents import field, items_of, mappings_of
 from runbook.gitops.built import Built, key_of
 from runbook.gitops.tree import Manifest, name_of
-from runbook.names import AUTH_DELEGATOR, ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT
+from runbook.names import AUTH_DELEGATOR
 
 _WANTED = {"verbs": "create", "apiGroups": "authentication.k8s.io", "resources": "tokenreviews"}
 
 
-def of_operator(built: Iterable[Built], kind: str, name: str) -> list[Manifest]:
+def of_operator(built: Iterable[Built], kind: str, name: str, namespace: str) -> list[Manifest]:
     """The objects of that name for the operator's namespace, or for that of the Application."""
     return [
         item
         for one in built
         for item in one.objects(kind)
-        if name_of(item) == name and key_of(item).namespace in {"", ESO_NAMESPACE}
+        if name_of(item) == name and key_of(item).namespace in {"", namespace}
     ]
 
 
-def roles_of_reviewer(built: Iterable[Built]) -> list[str]:
+def roles_of_reviewer(built: Iterable[Built], operator: Operator) -> list[str]:
     """The ClusterRoles that it has cluster-wide."""
-    bindings = [item for one in built for item in one.objects("ClusterRoleBinding") if _binds_reviewer(item)]
-    return sorted({str(field(binding, "roleRef", "name")) for binding in bindings})
+    bindings = (item for one in built for item in one.objects("ClusterRoleBinding"))
+    ours = (binding for binding in bindings if _binds_reviewer(binding, operator))
+    return sorted({str(field(binding, "roleRef", "name")) for binding in ours})
 
 
-def _binds_reviewer(binding: Manifest) -> bool:
-    ours = ("ServiceAccount", REVIEWER_SERVICE_ACCOUNT, ESO_NAMESPACE)
-    groups = ("system:serviceaccounts", f"system:serviceaccounts:{ESO_NAMESPACE}")  # a name may be a list
+def _binds_reviewer(binding: Manifest, operator: Operator) -> bool:
+    ours = ("ServiceAccount", operator.reviewer, operator.namespace)
+    groups = (
+        "system:serviceaccounts",
+        f"system:serviceaccounts:{operator.namespace}",
+    )  # a name may be a list
     return any(
         (subject.get("kind"), subject.get("name"), subject.get("namespace")) == ours
         or (subject.get("kind") == "Group" and subject.get("name") in groups)

@@ -15,7 +15,7 @@ from runbook.gitops.draft import Draft
 from runbook.gitops.tree import Kustomization, Tree, build_of, kustomization_of, manifests_in, yaml_files
 from runbook.layout import Layout
 from runbook.manifests import StoreSettings
-from runbook.names import SECRET_STORE, Cluster
+from runbook.names import Cluster
 from runbook.request import ClusterRequest, SecretStoreApi
 
 BASE = "base"
@@ -91,7 +91,7 @@ class SecretManagement:
         self._requested = requested
         self._folder = layout.secret_management_of(target)
         self._base = f"{self._folder}/{BASE}"
-        self._names = {"SecretStore": SECRET_STORE, "ServiceAccount": service_account}
+        self._names = {"SecretStore": target.store.name, "ServiceAccount": service_account}
 
     def elsewhere(self, namespaces: Iterable[str], present: Present) -> dict[str, frozenset[str]]:
         """By namespace, kinds of the objects that other folders than its own build for it.
@@ -108,7 +108,8 @@ class SecretManagement:
             )
         account = self._names["ServiceAccount"]
         return {
-            namespace: present.of_base(namespace, account) - self._built(f"{self._folder}/{namespace}")
+            namespace: present.of_base(namespace, account, self._target.store.name)
+            - self._built(f"{self._folder}/{namespace}")
             for namespace in namespaces
         }
 
@@ -138,7 +139,7 @@ class SecretManagement:
             raise PrerequisiteMissing(
                 "Git",
                 self._base,
-                f"does not build the SecretStore {SECRET_STORE}: the cluster is not enabled",
+                f"does not build the SecretStore {self._target.store.name}: the cluster is not enabled",
                 "Run enable-cluster with this namespace: it brings both.",
             )
 

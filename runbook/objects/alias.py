@@ -1,4 +1,4 @@
-"""The alias of the administrators' group on the OIDC mount.
+"""The alias of the administrators' group on the auth mount for people.
 
 It must be bound to the group's own id: bound to nothing, Vault makes a nameless group that owns the alias,
 and members log in without a policy.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from runbook.by_hand import OWN_ID
+from runbook.by_hand import OWN_ID, administrators_command
 from runbook.changes import Change, Difference, difference, foreign
 from runbook.errors import PrerequisiteMissing
-from runbook.names import OIDC_MOUNT, Cluster, admin_group
+from runbook.names import Cluster
 from runbook.objects.group import spelling
 from runbook.objects.vault_object import NOT_NEEDED, Seen, VaultObject, VaultRule, nothing_to_adopt
 from runbook.vault_answers import GroupInVault
@@ -40,39 +40,40 @@ class Alias(VaultObject):
 
     @property
     def name(self) -> str:
-        return f"group-alias/{self.cluster.admin_group}"
+        return f"group-alias/{self.cluster.admin_alias}"
 
     @property
     def row(self) -> str:
-        return f"Alias {self.cluster.admin_group} is free or ours"
+        return f"Alias {self.cluster.admin_alias} is free or ours"
 
     @property
     def rules(self) -> tuple[VaultRule, ...]:
-        pins = {"alias_name": (self.cluster.admin_group,), "alias_mount_accessor": ()}
+        pins = {"alias_name": (self.cluster.admin_alias,), "alias_mount_accessor": ()}
         why = "which group has the alias; changes nothing"
         return (VaultRule("identity/lookup/group", ("update",), why, pins, asks=True),)
 
     def unknown(self, seen: Seen) -> str:
-        return "" if OIDC_MOUNT in seen.auth_mounts else f"there is no auth/{OIDC_MOUNT}/"
+        mount = self.cluster.people_mount
+        return "" if mount in seen.auth_mounts else f"there is no auth/{mount}/"
 
     def compare(self, seen: Seen) -> Change:
         """
         Raises:
-            PrerequisiteMissing: there is no OIDC mount.
+            PrerequisiteMissing: there is no auth mount for people.
             Conflict: see `compare_with`.
         """
-        mount = seen.auth_mounts.get(OIDC_MOUNT)
+        mount = seen.auth_mounts.get(self.cluster.people_mount)
         if mount is None:
             raise PrerequisiteMissing(
                 "Vault",
-                f"auth/{OIDC_MOUNT}",
+                f"auth/{self.cluster.people_mount}",
                 "is not enabled",
                 "The administrators' alias needs this mount. Ask Vault's operators to set it up, then retry.",
             )
         group = seen.group(self.cluster.admin_group)
         # A group with an alias says so itself, whether it is this one or another.
         has_one = group is not None and group.alias is not None
-        owner = group if has_one else seen.vault.group_of_alias(self.cluster.admin_group, mount.accessor)
+        owner = group if has_one else seen.vault.group_of_alias(self.cluster.admin_alias, mount.accessor)
         return self.compare_with(group, owner, mount.accessor)
 
     def compare_with(
@@ -82,20 +83,20 @@ class Alias(VaultObject):
 
         Args:
             group: the administrators' group, None while it is only planned.
-            owner: the group that has an alias of this name on the OIDC mount now, if any.
-            oidc_accessor: accessor of the OIDC mount.
+            owner: the group that has an alias of this name on the mount for people now, if any.
+            oidc_accessor: accessor of that mount.
 
         Raises:
             Conflict: the alias belongs to a group that somebody made, or our group has another alias (an
                 external group can have one), and no parameter says what to do.
             InvalidInput: it is adopted, and there is neither.
         """
-        alias = self.cluster.admin_group
+        alias = self.cluster.admin_alias
         wanted = {"name": alias, "mount_accessor": oidc_accessor, "canonical_id": OWN_ID}
         payload = {**wanted, "canonical_id": group.id if group else OWN_ID}
         if group and group.alias:
             there = (group.alias.name.lower(), group.alias.mount_accessor)
-            if there != (alias, oidc_accessor):
+            if there != (alias.lower(), oidc_accessor):
                 return self._with_another_alias(group)
         if owner is None:
             if self.adopted:
@@ -113,7 +114,7 @@ class Alias(VaultObject):
         if _is_orphan(owner):
             note = f"moved here from {owner.name}, an empty group that Vault made for it"
             return Change(self.name, "different", "update", path, payload, moved, note)
-        answer = f"belongs to the group {owner.name!r} ({owner.id}) on the mount {OIDC_MOUNT}/"
+        answer = f"belongs to the group {owner.name!r} ({owner.id}) on the mount {self.cluster.people_mount}/"
         if self.adopted:
             note = f"adopted as it stands: {answer}, whose members get {owner.grants}"
             return Change(self.name, "foreign", "none", path, note=note)
@@ -131,6 +132,9 @@ class Alias(VaultObject):
             f"adopt=['{self.name}'] to leave it where it is.",
         )
 
+    def by_hand(self, change: Change) -> str:
+        return f"`{administrators_command(change.path, change.payload, self.cluster.admin_group)}`"
+
     def _with_another_alias(self, group: GroupInVault) -> Change:
         assert group.alias is not None  # noqa: S101 - for the type checker
         path = f"{_ALIAS}/id/{group.alias.id}"
@@ -147,19 +151,19 @@ class Alias(VaultObject):
         )
 
 
-def write_rules(env: str, accessor: str, group_id: str, *, move: bool) -> tuple[VaultRule, ...]:
+def write_rules(target: Cluster, accessor: str, group_id: str, *, move: bool) -> tuple[VaultRule, ...]:
     """Rules to write the alias of one environment, for its own group alone.
 
     Vault checks each parameter by itself. With the groups of two environments in one rule, the alias of the
     one could be given to the group of the other.
 
     Args:
-        env: the environment.
+        target: a cluster of the environment.
         accessor: of the auth mount for people.
         group_id: id of the environment's group.
         move: also where another group has the alias now.
     """
-    pins = {"name": (admin_group(env),), "mount_accessor": (accessor,), "canonical_id": (group_id,)}
+    pins = {"name": (target.admin_alias,), "mount_accessor": (accessor,), "canonical_id": (group_id,)}
     paths = {_ALIAS: "the alias, for this group alone"}
     if move:
         why = "to move an alias to this group. With the id of another alias this takes that from its group"

@@ -10,7 +10,7 @@ from typing import Any
 from runbook.by_hand import administrators_command
 from runbook.changes import Change, Difference, Found, difference, foreign
 from runbook.hosts import ApiServer, same_api_server, same_ca, without_credentials
-from runbook.names import ESO_NAMESPACE, Cluster
+from runbook.names import Cluster
 from runbook.objects.mount import no_mount_of_ours
 from runbook.objects.vault_object import NOT_NEEDED, WRITE, Seen, VaultObject, VaultRule, nothing_to_adopt
 
@@ -212,7 +212,7 @@ class Config(VaultObject):
         """With which an administrator writes the whole config, with the reviewer's token."""
         fields = {**payload, "kubernetes_ca_cert": "@ca.pem", REVIEWER_JWT: "-"}
         command = administrators_command(self.name, fields)
-        token = f"oc -n {shlex.quote(ESO_NAMESPACE)} {self.reviewer_token}"
+        token = f"oc -n {shlex.quote(self.cluster.operator.namespace)} {self.reviewer_token}"
         return f"`{token} | {command}` (ca.pem: the API server's CA)"
 
 

@@ -16,7 +16,10 @@ from runbook.vault_answers import GroupInVault
 
 @dataclass(frozen=True, slots=True)
 class Group(VaultObject):
-    """The group ``vault-admins-<env>``. An administrator makes it: its id is pinned in the printed policy."""
+    """The administrators' group of an environment.
+
+    A Vault administrator makes it: its id is pinned in the printed policy.
+    """
 
     cluster: Cluster
 
@@ -45,7 +48,7 @@ class Group(VaultObject):
             Conflict: the group is internal; its type cannot be changed.
         """
         cluster = self.cluster
-        wanted_metadata = {"responsibility": f"Vault {cluster.env} Admin"}
+        wanted_metadata = {"responsibility": " ".join(filter(None, ("Vault", cluster.env, "Admin")))}
         # Vault tells names apart without regard to case. Written under another spelling, a group is renamed.
         path = f"identity/group/name/{current.name if current else cluster.admin_group}"
         if current is None:

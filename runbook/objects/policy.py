@@ -1,7 +1,8 @@
-"""The ACL policies of the runbook, and when a policy in Vault is the same as ours.
+"""The ACL policies of a cluster, and when a policy in Vault is the same as ours.
 
-The rules are the runbook's, to the letter, although ``sudo`` is not needed and ``list`` on ``data/`` does
-nothing in KV version 2 (it works on ``metadata/``): operators compare them with what they know.
+By default the rules are the runbook's, to the letter, although ``sudo`` is not needed and ``list`` on
+``data/`` does nothing in KV version 2 (it works on ``metadata/``): operators compare them with what they
+know.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from difflib import unified_diff
 
 from runbook.changes import Change, Difference, foreign
-from runbook.names import SECRETS_MOUNT, Cluster
+from runbook.conventions import filled
+from runbook.names import Cluster
 from runbook.objects.vault_object import NOT_NEEDED, WRITE, Seen, VaultObject, VaultRule, nothing_to_adopt
 from runbook.policy_rules import lacking, rules_of
 
@@ -28,16 +30,18 @@ class Policy(VaultObject):
         policy: its name.
         paths: capabilities by path: ``{"k8s_secrets/data/moc/*": ("read", "list")}``.
         adopted: whether one that lacks our rules is taken as it stands.
+        own_text: these paths as an organisation's template has them.
     """
 
     policy: str
     paths: Mapping[str, tuple[str, ...]]
     adopted: bool = False
+    own_text: str = ""
 
     @property
     def text(self) -> str:
-        """The policy in HCL, one rule a block, in the order of ``paths``."""
-        return "\n".join(
+        """The policy in HCL, one rule a block, in the order of ``paths``; or as an organisation wrote it."""
+        return self.own_text or "\n".join(
             f'path "{path}" {{\n  capabilities = {json.dumps(list(capabilities))}\n}}\n'
             for path, capabilities in self.paths.items()
         )
@@ -103,23 +107,56 @@ class Policy(VaultObject):
         return f"it uses more than paths with capabilities: {' | '.join(changed[:_LINES_SHOWN])}{rest}"
 
 
-def read_policy(env: str) -> Policy:
-    """``<env>-kv-r``: workloads of the environment read all secrets of the environment."""
-    return Policy(f"{env}-kv-r", {f"{SECRETS_MOUNT}/data/{env}/*": ("read", "list")})
+_Paths = dict[str, tuple[str, ...]]
+
+_WRITE_ALL = ("create", "read", "update", "delete", "list", "sudo")
+_WRITE_METADATA = ("create", "read", "update", "patch", "delete", "list", "sudo")
 
 
-def write_policy(env: str) -> Policy:
-    """``<env>-kv-rw``: administrators of the environment write its secrets."""
-    everything = ("create", "read", "update", "delete", "list", "sudo")
-    paths = {
-        f"{SECRETS_MOUNT}/data/{env}/*": everything,
-        f"{SECRETS_MOUNT}/*": ("list",),
-        f"{SECRETS_MOUNT}/metadata/{env}/*": ("create", "read", "update", "patch", "delete", "list", "sudo"),
-    }
-    return Policy(f"{env}-kv-rw", paths)
+def environment_policy(cluster: Cluster) -> Policy:
+    """Workloads of the environment read all secrets of the environment."""
+    rules = cluster.conventions.policies.environment_rules
+    return _reading(cluster, cluster.read_policy, cluster.environment_path, rules)
 
 
 def cluster_policy(cluster: Cluster) -> Policy:
-    """``<env>-<cluster>-kv-r``: workloads of one cluster read the secrets of that cluster."""
-    paths = {f"{SECRETS_MOUNT}/data/{cluster.secrets_path}*": ("read", "list")}
-    return Policy(cluster.cluster_read_policy, paths)
+    """Workloads of one cluster read the secrets of that cluster."""
+    rules = cluster.conventions.policies.cluster_rules
+    return _reading(cluster, cluster.cluster_read_policy, cluster.secrets_path, rules)
+
+
+def administrators_policy(cluster: Cluster) -> Policy:
+    """Administrators of the environment write its secrets."""
+    mount, path, policies = cluster.secrets_mount, cluster.environment_path, cluster.conventions.policies
+    if policies.rules == "kv-v2":
+        paths: _Paths = {
+            f"{mount}/data/{path}*": ("create", "read", "update", "patch", "delete"),
+            f"{mount}/metadata/{path}*": ("create", "read", "update", "patch", "delete", "list"),
+        } | {f"{mount}/{action}/{path}*": ("update",) for action in ("delete", "undelete", "destroy")}
+    else:
+        paths = {
+            f"{mount}/data/{path}*": _WRITE_ALL,
+            f"{mount}/*": ("list",),
+            f"{mount}/metadata/{path}*": _WRITE_METADATA,
+        }
+    return _made(cluster, cluster.write_policy, path, paths, policies.administrators_rules)
+
+
+def _reading(cluster: Cluster, name: str, path: str, rules: str | None) -> Policy:
+    mount = cluster.secrets_mount
+    if cluster.conventions.policies.rules == "kv-v2":
+        paths: _Paths = {f"{mount}/data/{path}*": ("read",), f"{mount}/metadata/{path}*": ("list",)}
+    else:
+        paths = {f"{mount}/data/{path}*": ("read", "list")}
+    return _made(cluster, name, path, paths, rules)
+
+
+def _made(cluster: Cluster, name: str, path: str, paths: _Paths, rules: str | None) -> Policy:
+    """The policy with these paths, or with an organisation's own text."""
+    if rules is None:
+        return Policy(name, paths)
+    text = filled(rules, cluster.env, cluster.name).replace("{mount}", cluster.secrets_mount)
+    # Of the whole mount, the folder is empty.
+    text = text.replace("{path}/", path).replace("{path}", path.rstrip("/"))
+    granted = rules_of(text) or {}
+    return Policy(name, {path: tuple(sorted(one)) for path, one in granted.items()}, own_text=text)

@@ -20,7 +20,7 @@ class Role(VaultObject):
     Attributes:
         cluster: whose mount it is on.
         service_account, namespaces: whom the run binds.
-        policy: name of the one policy that it hands out.
+        policies: names of the policies that it hands out, the one by which it is known first.
         ttl: seconds that a session lasts; None for whatever it has.
         adopted: keep what others hand out or bind by it.
     """
@@ -28,7 +28,7 @@ class Role(VaultObject):
     cluster: Cluster
     service_account: str
     namespaces: tuple[str, ...]
-    policy: str
+    policies: tuple[str, ...]
     ttl: int | None = None
     adopted: bool = False
 
@@ -44,7 +44,7 @@ class Role(VaultObject):
             SELECTOR: (),
             NAMESPACES: (),
             # As clients send it: ours a list, the command line a text.
-            "token_policies": ([self.policy], self.policy),
+            "token_policies": (sorted(self.policies), ",".join(sorted(self.policies))),
             "token_ttl": (),
         }
         return (
@@ -78,11 +78,11 @@ class Role(VaultObject):
             "alias_name_source": "serviceaccount_uid",
             NAMES: list(_bound(there.get(NAMES), [self.service_account])),
             NAMESPACES: list(_bound(there.get(NAMESPACES), self.namespaces)),
-            "token_policies": [self.policy],
+            "token_policies": sorted(self.policies),
         } | ({"token_ttl": self.ttl} if self.ttl is not None else {})
         also_bound = self._others(there)
         notes = [also_bound]
-        theirs = sorted(set(there.get("token_policies") or ()) - {self.policy})
+        theirs = sorted(set(there.get("token_policies") or ()) - {*self.policies})
         if theirs:
             notes.append(self._adopted_policies(theirs, there))
             # Left out of a write, the list stays as it is.
@@ -114,13 +114,14 @@ class Role(VaultObject):
         Raises:
             Conflict: it is not adopted, or hands out everything but our policy.
         """
-        answer = f"hands out the policies {', '.join(theirs)}; wanted is {self.policy} alone"
-        command = f"`vault write {self.name} token_policies={self.policy}`"
+        ours, only_one = ", ".join(self.policies), len(self.policies) == 1
+        answer = f"hands out the policies {', '.join(theirs)}; wanted is {ours}{' alone' if only_one else ''}"
+        command = f"`vault write {self.name} token_policies={','.join(self.policies)}`"
         by_hand = f"Ask a Vault administrator to run {command}, then retry"
-        if self.policy not in (there.get("token_policies") or ()):
+        if not {*self.policies} <= {*(there.get("token_policies") or ())}:
             raise foreign(
                 self.name,
-                f"{answer}, which it does not hand out",
+                f"{answer}, {'which it does not hand' if only_one else 'not all of which it hands'} out",
                 f"{by_hand}; or start a new run with the policy_scope that fits. It cannot be adopted as it "
                 "stands: no workload could read its secrets.",
             )

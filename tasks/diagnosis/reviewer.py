@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from runbook.cluster_rights import REVIEW_TOKENS
+from runbook.conventions import Operator
 from runbook.diagnosis.cause import Cause, listed
 from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.claims import Claims, claims_of, is_base64_of_jwt
 from runbook.diagnosis.examination import Findings, NotKnown, Verdict
 from runbook.diagnosis.record import digest
-from runbook.diagnosis.remedies import NEW_ONE_IS_NO_BETTER, NEW_TOKEN, REVIEWER, SECRET
+from runbook.diagnosis.remedies import NEW_ONE_IS_NO_BETTER, NEW_TOKEN
 from runbook.errors import AccessDenied, EnablementError, NotAuthenticated
-from runbook.names import ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEWER_TOKEN_SECRET, SHORTEST_TOKEN
+from runbook.names import SHORTEST_TOKEN
 from systems.openshift import OpenShift, TokenSecret, review_with
 from tasks.diagnosis.asking import Asked
 from tasks.diagnosis.starter import Starter, became_of
@@ -42,12 +43,12 @@ def ask_reviewer(findings: Findings, asked: Asked, ours: Claims | None) -> Revie
     Args:
         ours: claims of a token that the cluster has just issued: its key and its audience today.
     """
-    openshift = asked.openshift
+    openshift, operator = asked.openshift, asked.request.conventions.operator
     uid, there = findings.ask(
-        f"Is ServiceAccount {REVIEWER} there?",
+        f"Is ServiceAccount {operator.account} there?",
         "OpenShift",
-        lambda: openshift.service_account_uid(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT),
-        lambda uid: Causes.REVIEWER_MISSING.of() if uid is None else f"uid {uid}",
+        lambda: openshift.service_account_uid(operator.namespace, operator.reviewer),
+        lambda uid: Causes.REVIEWER_MISSING.of(operator=operator) if uid is None else f"uid {uid}",
     )
     if there == "wrong":
         return Reviewer()
@@ -55,20 +56,20 @@ def ask_reviewer(findings: Findings, asked: Asked, ours: Claims | None) -> Revie
     def may_review(may: bool | None) -> Verdict:
         if may is None:
             return NotKnown("we may not create subjectaccessreviews")
-        return "yes" if may else Causes.REVIEWER_MAY_NOT_REVIEW.of()
+        return "yes" if may else Causes.REVIEWER_MAY_NOT_REVIEW.of(operator=operator)
 
     findings.ask(
-        f"May {REVIEWER} create tokenreviews?",
+        f"May {operator.account} create tokenreviews?",
         "OpenShift",
-        lambda: openshift.service_account_can(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, REVIEW_TOKENS),
+        lambda: openshift.service_account_can(operator.namespace, operator.reviewer, REVIEW_TOKENS),
         may_review,
     )
     is_new = asked.request.reviewer_token == "token-request"  # noqa: S105 - a mode, not a token
-    token = (_new_token if is_new else _token_of_the_secret)(findings, openshift)
+    token = (_new_token if is_new else _token_of_the_secret)(findings, openshift, operator)
     reviewer = Reviewer(uid or "", sha256="" if is_new or token is None else digest(token))
     if token is None:
         return reviewer
-    source = NEW_TOKEN if is_new else SECRET
+    source = NEW_TOKEN if is_new else operator.secret
 
     def accepted(cause: Cause | None) -> Verdict:
         if cause is None:
@@ -78,54 +79,58 @@ def ask_reviewer(findings: Findings, asked: Asked, ours: Claims | None) -> Revie
     _, good = findings.ask(
         "Is the reviewer's token that a run would write accepted?",
         "OpenShift",
-        lambda: _fault(openshift, source, token, reviewer.uid, ours),
+        lambda: _fault(openshift, operator, source, token, reviewer.uid, ours),
         accepted,
     )
     return replace(reviewer, token=token) if good == "right" else reviewer
 
 
-def _new_token(findings: Findings, openshift: OpenShift) -> SecretStr | None:
+def _new_token(findings: Findings, openshift: OpenShift, operator: Operator) -> SecretStr | None:
     issued, _ = findings.ask(
         "Does the cluster issue a reviewer's token?",
         "OpenShift",
-        lambda: openshift.request_token(ESO_NAMESPACE, REVIEWER_SERVICE_ACCOUNT, SHORTEST_TOKEN),
+        lambda: openshift.request_token(operator.namespace, operator.reviewer, SHORTEST_TOKEN),
         lambda _: None,
     )
     return issued.token if issued else None
 
 
-def _token_of_the_secret(findings: Findings, openshift: OpenShift) -> SecretStr | None:
+def _token_of_the_secret(findings: Findings, openshift: OpenShift, operator: Operator) -> SecretStr | None:
     def is_there(secret: TokenSecret | None) -> Verdict:
         if secret is None:
-            return Causes.REVIEWER_SECRET_MISSING.of()
+            return Causes.REVIEWER_SECRET_MISSING.of(operator=operator)
         if secret.token is None:
-            return Causes.REVIEWER_SECRET_EMPTY.of()
+            return Causes.REVIEWER_SECRET_EMPTY.of(operator=operator)
         return f"yes; sha256 {digest(secret.token)[:16]}"
 
     secret, _ = findings.ask(
         "Is the reviewer's token Secret there?",
         "OpenShift",
-        lambda: openshift.token_secret(ESO_NAMESPACE, REVIEWER_TOKEN_SECRET),
+        lambda: openshift.token_secret(operator.namespace, operator.reviewer_token),
         is_there,
     )
     return secret.token if secret else None
 
 
 def _fault(
-    openshift: OpenShift, source: str, token: SecretStr, uid: str, ours: Claims | None
+    openshift: OpenShift, operator: Operator, source: str, token: SecretStr, uid: str, ours: Claims | None
 ) -> Cause | None:
     """What is wrong with the token; None if nothing is. Raises where the cluster cannot be asked."""
     claims = claims_of(token)
     if claims is None:
         if is_base64_of_jwt(token):
-            return Causes.REVIEWER_TOKEN_STILL_BASE64.of(source=source)
-        return Causes.REVIEWER_TOKEN_GARBAGE.of(source=source)
+            return Causes.REVIEWER_TOKEN_STILL_BASE64.of(operator=operator, source=source)
+        return Causes.REVIEWER_TOKEN_GARBAGE.of(operator=operator, source=source)
     if claims.expires and claims.expires < datetime.now(UTC):
-        return Causes.REVIEWER_TOKEN_EXPIRED.of(source=source, ended=f"{claims.expires:%Y-%m-%d %H:%M:%S}")
-    if claims.account != REVIEWER:
-        return Causes.REVIEWER_TOKEN_OF_SOMEBODY_ELSE.of(source=source, account=claims.account)
+        return Causes.REVIEWER_TOKEN_EXPIRED.of(
+            operator=operator, source=source, ended=f"{claims.expires:%Y-%m-%d %H:%M:%S}"
+        )
+    if claims.account != operator.account:
+        return Causes.REVIEWER_TOKEN_OF_SOMEBODY_ELSE.of(
+            operator=operator, source=source, account=claims.account
+        )
     words = _refusal(openshift, token)
-    return None if words is None else _refused(openshift, source, claims, uid, ours, words)
+    return None if words is None else _refused(openshift, operator, source, claims, uid, ours, words)
 
 
 def _refusal(openshift: OpenShift, token: SecretStr) -> str | None:
@@ -140,18 +145,31 @@ def _refusal(openshift: OpenShift, token: SecretStr) -> str | None:
 
 
 def _refused(
-    openshift: OpenShift, source: str, claims: Claims, uid: str, ours: Claims | None, words: str
+    openshift: OpenShift,
+    operator: Operator,
+    source: str,
+    claims: Claims,
+    uid: str,
+    ours: Claims | None,
+    words: str,
 ) -> Cause:
     """Why the cluster refuses a token, which it does not say: by comparing with a token of today."""
     if _key_is_foreign(openshift, claims, ours):
-        return Causes.REVIEWER_TOKEN_OF_ANOTHER_CLUSTER.of(source=source, issuer=claims.issuer)
+        return Causes.REVIEWER_TOKEN_OF_ANOTHER_CLUSTER.of(
+            operator=operator, source=source, issuer=claims.issuer
+        )
     if ours and claims.audiences and not set(claims.audiences) & set(ours.audiences):
         return Causes.REVIEWER_TOKEN_OF_WRONG_AUDIENCE.of(
-            source=source, audiences=listed(claims.audiences), wanted=listed(ours.audiences)
+            operator=operator,
+            source=source,
+            audiences=listed(claims.audiences),
+            wanted=listed(ours.audiences),
         )
     if uid and claims.uid != uid:
-        return Causes.REVIEWER_TOKEN_OF_FORMER_ACCOUNT.of(source=source, token_uid=claims.uid, uid=uid)
-    return Causes.REVIEWER_TOKEN_REFUSED.of(source=source, words=words)
+        return Causes.REVIEWER_TOKEN_OF_FORMER_ACCOUNT.of(
+            operator=operator, source=source, token_uid=claims.uid, uid=uid
+        )
+    return Causes.REVIEWER_TOKEN_REFUSED.of(operator=operator, source=source, words=words)
 
 
 def _key_is_foreign(openshift: OpenShift, claims: Claims, ours: Claims | None) -> bool:

@@ -9,7 +9,7 @@ from functools import cached_property
 from runbook.diagnosis.cause import Cause
 from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.examination import Findings, NotKnown, Verdict
-from runbook.names import SECRET_STORE, SECRET_STORE_CRD
+from runbook.names import SECRET_STORE_CRD
 from runbook.vault_store import VaultStore
 from systems.openshift import ExternalSecretState, OpenShift, SecretStoreState
 from tasks.diagnosis.asking import Asked
@@ -45,11 +45,12 @@ class OperatorSeen:
 
     Args:
         openshift: the cluster.
+        name: of the SecretStores to look at.
         before: the versions of the SecretStore that were seen a moment ago, if any.
     """
 
-    def __init__(self, openshift: OpenShift, before: tuple[str, ...] = ()) -> None:
-        self._openshift, self._before = openshift, before
+    def __init__(self, openshift: OpenShift, name: str, before: tuple[str, ...] = ()) -> None:
+        self._openshift, self._name, self._before = openshift, name, before
 
     @cached_property
     def versions(self) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ class OperatorSeen:
         return self._store(namespace, self._before) or self._store(namespace, self.versions)
 
     def _store(self, namespace: str, versions: tuple[str, ...]) -> SecretStoreState | None:
-        return self._openshift.secret_store(namespace, SECRET_STORE, versions[0]) if versions else None
+        return self._openshift.secret_store(namespace, self._name, versions[0]) if versions else None
 
     @cached_property
     def running(self) -> bool | None:
@@ -81,7 +82,7 @@ def look_at_store(
     Whether an operator runs is told by what it does: it may lack the chart's label, or run elsewhere.
     """
     state, now = operator.store(namespace), now or datetime.now(UTC)
-    store = f"{namespace}/{SECRET_STORE}"
+    store = f"{namespace}/{meant.name}"
     if state is None:
         if not operator.versions and operator.running is not True:
             return Look(f"no ESO on this cluster: it does not serve {SECRET_STORE_CRD}", never=True)
@@ -95,7 +96,7 @@ def look_at_store(
     idle = _idle(state, operator, now)
     if idle or not (state.ready or awaited):
         # Only now its Events matter: they tell why it is not Ready, or of a later sign of life.
-        state = openshift.with_events(state, namespace, SECRET_STORE)
+        state = openshift.with_events(state, namespace, meant.name)
         idle = _idle(state, operator, now)
     if state.ready:
         since = f", since {state.since:%Y-%m-%d %H:%M} UTC" if state.since else ""
@@ -131,14 +132,14 @@ def _seen(state: SecretStoreState | ExternalSecretState) -> str:
 
 def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
     """Whether the SecretStore of a namespace works, and which ExternalSecrets of it are not synced."""
-    openshift = asked.openshift
-    operator = OperatorSeen(openshift)
+    openshift, name = asked.openshift, asked.store.name
+    operator = OperatorSeen(openshift, name)
 
     def is_ready(look: Look) -> Verdict:
         return look.cause or (f"yes: {look.words}" if look.ready else NotKnown(look.words))
 
     look = findings.ask(
-        f"Is SecretStore {namespace}/{SECRET_STORE} Ready?",
+        f"Is SecretStore {namespace}/{name} Ready?",
         "OpenShift",
         lambda: look_at_store(openshift, operator, namespace, asked.store),
         is_ready,
@@ -147,11 +148,11 @@ def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
     )[0]
     if look is None or look.never:
         return
-    question = f"Are the ExternalSecrets of {namespace}/{SECRET_STORE} synced?"
+    question = f"Are the ExternalSecrets of {namespace}/{name} synced?"
 
     def unsynced() -> tuple[ExternalSecretState, ...]:
         versions = operator.versions
-        return openshift.unsynced_secrets(namespace, SECRET_STORE, versions[0]) if versions else ()
+        return openshift.unsynced_secrets(namespace, name, versions[0]) if versions else ()
 
     found, _ = findings.ask(
         question, "OpenShift", unsynced, lambda left: None if left else "yes", matters=False

@@ -13,7 +13,6 @@ from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.examination import Findings, NotKnown, Verdict
 from runbook.errors import AccessDenied, EnablementError
 from runbook.hosts import without_credentials
-from runbook.names import SECRETS_MOUNT
 from runbook.objects.config import fields_of_others
 from runbook.vault_answers import MountInVault
 from systems.own_address import own_address
@@ -139,12 +138,13 @@ def ask_policies(findings: Findings, asked: Asked, answers: VaultAnswers) -> Non
         lambda policy: Causes.POLICY_MISSING.of(policy=wanted) if policy is None else "yes",
         matters=False,
     )
-    missing = Causes.SECRETS_MOUNT_MISSING.of(mount=SECRETS_MOUNT)
+    secrets = asked.request.target.secrets_mount
+    missing = Causes.SECRETS_MOUNT_MISSING.of(mount=secrets)
     findings.ask(
-        f"Is {SECRETS_MOUNT}/ there?",
+        f"Is {secrets}/ there?",
         "Vault",
         vault.secret_mounts,
-        lambda mounts: "yes" if SECRETS_MOUNT in mounts else missing,
+        lambda mounts: "yes" if secrets in mounts else missing,
         matters=False,
     )
 

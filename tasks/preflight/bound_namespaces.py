@@ -36,7 +36,8 @@ def bound_namespaces(seen: Seen, request: ClusterRequest, stores: frozenset[str]
     found, remedies = [], []
     if in_git:
         found.append(f"only Git has {', '.join(in_git)}, which the role does not bind")
-        remedies.append(f"Run enable-namespace for each, with cluster={target.name} and env={target.env}.")
+        env = f" and env={target.env}" if target.env else ""
+        remedies.append(f"Run enable-namespace for each, with cluster={target.name}{env}.")
     if in_vault:
         found.append(f"only the role has {', '.join(in_vault)}, which may still log in")
         remedies.append("If that is not intended, ask a Vault administrator to remove them from the role.")

@@ -26,9 +26,9 @@ def other_mounts(
     Raises:
         Conflict: another mount has the host that we would write: the connection is that cluster.
     """
-    unread = []
+    unread, target = [], request.target
     for path, mount in auth_mounts.items():
-        if mount.type != "kubernetes" or not path.endswith("-k8s") or path == request.target.mount:
+        if mount.type != "kubernetes" or not target.is_mount_of_a_cluster(path) or path == target.mount:
             continue
         try:
             config = vault.kubernetes_config(path)

@@ -178,7 +178,7 @@ def _build(
     git.add(*judge(builds, request, layout, settings))
     if not overlay.after.failure:
         answers.declared = built_namespaces(overlay.after, request)
-        answers.stores = store_namespaces(overlay.after)
+        answers.stores = store_namespaces(overlay.after, request)
     answers.applications = application_names(builds, app_of_apps, request, layout)
 
 

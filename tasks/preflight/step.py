@@ -17,6 +17,7 @@ from change.step import look
 from change.table import Table
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.checks import counted, page
+from runbook.names import connection_name
 from runbook.plan import Plan, PlannedFile, to_approve
 from runbook.request import ClusterRequest
 from tasks import connect
@@ -80,7 +81,7 @@ def _of_the_name(request: ClusterRequest) -> frozenset[str]:
     """The rows that fail, whatever is there, where the cluster's name is a mistake."""
     return frozenset(
         {
-            f"ClusterConnection {request.cluster}",
+            f"ClusterConnection {connection_name(request.cluster)}",
             CAPABILITIES,
             PINS,
             OTHER_MOUNTS,

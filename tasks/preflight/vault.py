@@ -13,7 +13,6 @@ from runbook.checks import Check
 from runbook.commands import granting, the_policy
 from runbook.errors import AccessDenied, Busy, PrerequisiteMissing
 from runbook.hosts import ApiServer
-from runbook.names import OIDC_MOUNT, SECRETS_MOUNT
 from runbook.objects import Seen, VaultObject
 from runbook.request import ClusterRequest
 from runbook.rights import vault_rights
@@ -30,15 +29,12 @@ UNSEALED = "Vault is unsealed"
 TOKEN = "Vault accepts our token"  # noqa: S105 - the name of a row
 CAPABILITIES = "Our token's capabilities"
 PINS = "Our token may write these values"
-SECRETS = f"{SECRETS_MOUNT}/ is KV version 2"
-OIDC = f"auth/{OIDC_MOUNT}/ is there"
+SECRETS = "{}/ is KV version 2"
+PEOPLE = "auth/{}/ is there"
+AUTH_MOUNTS = "Vault's auth mounts"
 OTHER_MOUNTS = "No other mount has this API server"
 
 _MANY_HOURS = 6 * 3600
-_HAVE_IT_ENABLED = {
-    SECRETS_MOUNT: "Ask a Vault administrator to run `vault secrets enable -path=k8s_secrets kv-v2`.",
-    OIDC_MOUNT: "Ask Vault's operators to set up the OIDC login: the administrators' alias needs it.",
-}
 
 
 def ask_vault(
@@ -62,7 +58,17 @@ def ask_vault(
     objects = (one.row for one in request.objects)
     table = Table(
         "Vault",
-        (REACHABLE, UNSEALED, TOKEN, CAPABILITIES, SECRETS, OIDC, *objects, PINS, OTHER_MOUNTS, NAMESPACES),
+        (
+            REACHABLE,
+            UNSEALED,
+            TOKEN,
+            CAPABILITIES,
+            *_mounts(request),
+            *objects,
+            PINS,
+            OTHER_MOUNTS,
+            NAMESPACES,
+        ),
     )
     changes: list[Change] = []
     if connection is None:
@@ -107,13 +113,14 @@ def _ask_logged_in(
     capabilities = partial(_capabilities, vault, request, needed, namespace)
     table.check(CAPABILITIES, to_write(request, CAPABILITIES, capabilities))
     table.rights_are_named_by(CAPABILITIES)
-    table.check(SECRETS, lambda: _secrets_mount(vault.secret_mounts().get(SECRETS_MOUNT)))
+    secrets, people = _mounts(request)
+    table.check(secrets, lambda: _secrets_mount(vault, request.target.secrets_mount))
     # Whether the reviewer's token that Vault holds works, a login finds out when its step comes.
     seen = Seen(vault, api, lambda: configured_before(request, vault.http.place))
-    auth_mounts = table.get(OIDC, lambda: seen.auth_mounts)
+    auth_mounts = table.get(people, lambda: seen.auth_mounts)
     if auth_mounts is None:
         return
-    table.check(OIDC, lambda: _oidc_mount(auth_mounts.get(OIDC_MOUNT)))
+    table.check(people, lambda: _people_mount(people, request.target.people_mount, auth_mounts))
     changes += _planned_changes(table, request.objects, seen)
     table.check(NAMESPACES, lambda: bound_namespaces(seen, request, stores))
     if api is None:
@@ -197,32 +204,49 @@ def _pins(vault: Vault, request: ClusterRequest, changes: Sequence[Change], *, p
     return "it may write all of the plan"
 
 
-def _secrets_mount(mount: MountInVault | None) -> str:
+def _mounts(request: ClusterRequest) -> tuple[str, str]:
+    """The rows on the mount of the secrets, and on that through which people log in."""
+    target = request.target
+    people = PEOPLE.format(target.people_mount) if target.people_mount else AUTH_MOUNTS
+    return SECRETS.format(target.secrets_mount), people
+
+
+def _secrets_mount(vault: Vault, path: str) -> str:
+    mount = vault.secret_mounts().get(path)
     if mount is None:
         raise PrerequisiteMissing(
-            "Vault", f"{SECRETS_MOUNT}/", "is not there", _HAVE_IT_ENABLED[SECRETS_MOUNT]
+            "Vault",
+            f"{path}/",
+            "is not there",
+            f"Ask a Vault administrator to run `vault secrets enable -path={path} kv-v2`.",
         )
     version = mount.options.get("version") or "1"
     if mount.type != "kv" or version != "2":
         found = f"version {version} of kv" if mount.type == "kv" else f"of type {mount.type}"
         raise PrerequisiteMissing(
             "Vault",
-            f"{SECRETS_MOUNT}/",
+            f"{path}/",
             f"is {found}, not version 2 of kv",
-            "Upgrade a version 1 with `vault kv enable-versioning k8s_secrets`, and tell its users: all "
+            f"Upgrade a version 1 with `vault kv enable-versioning {path}`, and tell its users: all "
             "paths change. Move anything else to another path.",
         )
     return "kv version 2"
 
 
-def _oidc_mount(mount: MountInVault | None) -> str | Check:
+def _people_mount(row: str, path: str, auth_mounts: Mapping[str, MountInVault]) -> str | Check:
+    if not path:
+        return f"{len(auth_mounts)}; the conventions leave people's rights alone"
+    mount = auth_mounts.get(path)
     if mount is None:
         raise PrerequisiteMissing(
-            "Vault", f"auth/{OIDC_MOUNT}/", "is not enabled", _HAVE_IT_ENABLED[OIDC_MOUNT]
+            "Vault",
+            f"auth/{path}/",
+            "is not enabled",
+            "Ask Vault's operators to set up the login of people there: the administrators' alias needs it.",
         )
     if mount.type not in {"oidc", "jwt"}:
         return Check(
-            OIDC,
+            row,
             "warning",
             f"is of type {mount.type}",
             "The administrators' alias is on it: check that this method passes groups by name.",

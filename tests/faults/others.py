@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from runbook.objects.policy import read_policy
+from runbook.objects.policy import environment_policy
 from tests.faults.installation import Proxies
 from tests.faults.run import Scene
+from tests.rights import EMBER
 from tests.world import World
 
 POLICY, GROUP = "sys/policies/acl/emea-kv-r", "identity/group/name/vault-admins-emea"
@@ -19,7 +20,7 @@ CONFIG, ROLE = "auth/ember-k8s/config", "auth/ember-k8s/role/emea-ops"
 
 _SURPLUS = 'path "k8s_secrets/metadata/emea/*" {\n  capabilities = ["list"]\n}\n'
 _THEIRS: dict[str, dict[str, Any]] = {
-    POLICY: {"policy": read_policy("emea").text + _SURPLUS},
+    POLICY: {"policy": environment_policy(EMBER).text + _SURPLUS},
     GROUP: {"policies": ["audit-readers"], "metadata": {"team": "blue"}},
     CONFIG: {"issuer": "https://issuer.example.com"},
     ROLE: {

@@ -10,7 +10,8 @@ import yaml
 from bench.traffic import Traffic
 from deployments.openshift.account import account_manifests
 from deployments.vault.policy import pipeline_policy
-from runbook.request import PolicyScope, ReviewerToken
+from runbook.conventions import PolicyScope
+from runbook.request import ReviewerToken
 from sandbox.cluster_account import ClusterAccount
 from tests.flows.plans import PLAN
 from tests.rights import EMBER, cluster_account, printed_policy, token_with

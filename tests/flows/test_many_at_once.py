@@ -17,7 +17,7 @@ from prefect.logging.handlers import APILogHandler
 
 from runbook.changes import pending
 from runbook.names import Cluster
-from runbook.objects.policy import read_policy, write_policy
+from runbook.objects.policy import administrators_policy, environment_policy
 from runbook.policy_rules import rules_of
 from runbook.request import EnableRequest
 from sandbox.prefect_server import PrefectServer
@@ -27,7 +27,7 @@ from tests.faults.faults import Fault, Script
 from tests.faults.proxy import Proxy, Server
 from tests.fleet import connect, fleet_at, merge
 from tests.processes import start, wait_for
-from tests.rights import printed_policy, token_with
+from tests.rights import EMBER, printed_policy, token_with
 from tests.run import Run, enable
 from tests.steps import alias_changes, group_changes, mount_changes, policy_changes, role_changes
 from tests.tasks.conftest import client
@@ -152,7 +152,7 @@ def writes(vault: VaultServer, position: int, path: str) -> list[bool]:
 def enabled_as_one_environment(vault: VaultServer, worlds: Sequence[World]) -> None:
     """One group, one alias, both policies, and for each cluster a mount with its own config and role."""
     with client(vault, vault.root_token) as admin:
-        for ours in (read_policy("emea"), write_policy("emea")):
+        for ours in (environment_policy(EMBER), administrators_policy(EMBER)):
             rules = rules_of(admin.policy(ours.policy) or "")
             assert rules == {path: frozenset(granted) for path, granted in ours.paths.items()}
         group = admin.group("vault-admins-emea")

@@ -14,7 +14,7 @@ from runbook.errors import PlanMoved
 from runbook.hosts import ApiServer
 from runbook.names import Cluster
 from runbook.objects import Alias, Group, Mount, Role
-from runbook.objects.policy import read_policy
+from runbook.objects.policy import environment_policy
 from runbook.plan import Plan, changes_of, plan_sha256
 from runbook.request import EnableRequest
 from runbook.vault_answers import AliasInVault, GroupInVault
@@ -130,8 +130,8 @@ def test_less_to_do_than_was_approved_goes_on(planned: Change, now: Change) -> N
             "payments, web, new; the plan has bound_service_account_namespaces: nothing → payments, web",
         ),
         "a policy was deleted that the plan found there": (
-            read_policy("emea").compare_with(read_policy("emea").text),
-            read_policy("emea").compare_with(None),
+            environment_policy(EMBER).compare_with(environment_policy(EMBER).text),
+            environment_policy(EMBER).compare_with(None),
             "policy/emea-kv-r, which is not there but was when the plan was made",
         ),
         "a config is not seen in which others have a field": (

@@ -8,9 +8,10 @@ import pytest
 
 from runbook.changes import pending
 from runbook.errors import Conflict
-from runbook.objects.policy import read_policy, write_policy
+from runbook.objects.policy import administrators_policy, environment_policy
 from runbook.policy_rules import rules_of
 from systems.vault import Vault
+from tests.rights import EMBER
 from tests.steps import policy_changes, realize_policies
 from tests.tables import table
 from tests.tasks.conftest import request
@@ -98,7 +99,8 @@ def granted_below(admin: Vault, path: str) -> frozenset[str]:
         "one for each part": rule("k8s_secrets/*", "list")
         + rule("k8s_secrets/data/*", *ALL)
         + rule("k8s_secrets/m*", *ALL),
-        "less by a less specific one": write_policy("emea").text + rule("k8s_secrets/+/emea/x", "list"),
+        "less by a less specific one": administrators_policy(EMBER).text
+        + rule("k8s_secrets/+/emea/x", "list"),
     },
 )
 def test_rules_that_cover_those_of_the_runbook_are_more_than_ours_and_vault_says_so_too(
@@ -107,7 +109,7 @@ def test_rules_that_cover_those_of_the_runbook_are_more_than_ours_and_vault_says
     admin.write("sys/policies/acl/emea-kv-rw", {"policy": theirs})
     change = policy_changes(pipeline, request())[1]
     assert (change.found, change.action) == ("same or more", "none")
-    for path, ours in write_policy("emea").paths.items():
+    for path, ours in administrators_policy(EMBER).paths.items():
         for below in ("", "x", "x/y", "x/"):
             assert granted_below(admin, path[:-1] + below) >= set(ours)
 
@@ -141,13 +143,13 @@ def test_rules_that_cover_those_of_the_runbook_are_more_than_ours_and_vault_says
             "data/emea/x",
         ),
         "a template that may be ours": (
-            write_policy("emea").text + rule("k8s_secrets/{{identity.entity.name}}/emea/x", "deny"),
+            administrators_policy(EMBER).text + rule("k8s_secrets/{{identity.entity.name}}/emea/x", "deny"),
             "k8s_secrets/{{identity.entity.name}}/emea/x lacks create",
             "",
         ),
         "not all is covered": (rule("k8s_secrets/+/emea/*", *ALL), "k8s_secrets/* lacks list", "x"),
         "the folder itself is denied, as it is listed": (
-            write_policy("emea").text + rule("k8s_secrets/data/emea", "deny"),
+            administrators_policy(EMBER).text + rule("k8s_secrets/data/emea", "deny"),
             "k8s_secrets/data/emea lacks create",
             "",
         ),
@@ -161,7 +163,7 @@ def test_rules_that_may_take_away_what_a_wider_one_grants_are_foreign(
         policy_changes(pipeline, request())
     assert difference in str(refused.value)
     if path:
-        wanted = write_policy("emea").paths
+        wanted = administrators_policy(EMBER).paths
         ours = max((one for one in wanted if f"k8s_secrets/{path}".startswith(one[:-1])), key=len)
         assert not granted_below(admin, f"k8s_secrets/{path}") >= set(wanted[ours])
 
@@ -178,7 +180,7 @@ def test_rules_that_may_take_away_what_a_wider_one_grants_are_foreign(
         "a name, a comment, a quoted key": '/* ours */ name = "emea-kv-r"\n'
         'path "k8s_secrets/data/emea/*" { "capabilities" = ["read", "list",]\n comment = "x" }',
         "a quoted word": '"path" "k8s_secrets/data/emea/*" { capabilities = ["list", "read"] }',
-        "one rule more": read_policy("emea").text + 'path "sys/health" { capabilities = ["read"] }\n',
+        "one rule more": environment_policy(EMBER).text + 'path "sys/health" { capabilities = ["read"] }\n',
     },
 )
 def test_a_policy_that_grants_what_the_runbook_wants_is_kept_as_it_is(

@@ -11,12 +11,12 @@ import pytest
 
 from runbook.changes import Change, pending
 from runbook.errors import Busy
-from runbook.objects.policy import read_policy, write_policy
+from runbook.objects.policy import administrators_policy, environment_policy
 from runbook.policy_rules import rules_of
 from runbook.request import EnableRequest
 from sandbox.vault_server import VaultServer
 from systems.vault import Vault
-from tests.rights import printed_policy, token_with
+from tests.rights import EMBER, printed_policy, token_with
 from tests.steps import (
     alias_changes,
     group_changes,
@@ -81,7 +81,7 @@ def test_twenty_clusters_of_one_environment_make_one_group_one_alias_and_both_po
         wanted = clusters(RUNS)
         for step in (realize_policies, realize_group, realize_mount, realize_role):
             all_at_once(vault, step, wanted)
-        for ours in (read_policy("emea"), write_policy("emea")):
+        for ours in (environment_policy(EMBER), administrators_policy(EMBER)):
             rules = rules_of(admin.policy(ours.policy) or "")
             assert rules == {path: frozenset(granted) for path, granted in ours.paths.items()}
         assert vault.request("LIST", "identity/group/name")["data"]["keys"] == ["vault-admins-emea"]

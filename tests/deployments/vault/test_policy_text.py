@@ -17,7 +17,7 @@ from deployments.vault.hcl import policy_text
 from deployments.vault.policy import pipeline_policy
 from runbook.errors import InvalidInput
 from runbook.names import Cluster
-from runbook.objects.policy import read_policy
+from runbook.objects.policy import environment_policy
 from runbook.objects.vault_object import VaultRule
 from sandbox.environment import CHECKOUT, clean_environment
 from sandbox.vault_server import VaultServer
@@ -214,7 +214,7 @@ def test_the_text_says_in_which_namespace_it_belongs() -> None:
 
 
 def test_vault_reads_a_pinned_text_as_it_is_meant(vault: VaultServer) -> None:
-    text = read_policy("emea").text
+    text = environment_policy(EMBER).text
     quoted = policy_text([VaultRule("x", ("update",), "why", {"policy": (text, "a\\b\tc")})], "")
     assert hcl2.loads(quoted)
     vault.request("PUT", "sys/policies/acl/quoted", {"policy": quoted})

@@ -15,7 +15,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from runbook.request import PolicyScope
+from runbook.conventions import PolicyScope
 from sandbox.certificates import CertificateAuthority
 from sandbox.vault_server import VaultServer
 from systems.vault import Login

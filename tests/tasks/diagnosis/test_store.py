@@ -50,7 +50,9 @@ def awaited(scene: Scene, timeout: float, **more: Any) -> Proof:
 
 
 def look_at(scene: Scene, now: datetime) -> Look:
-    return look_at_store(scene.openshift, OperatorSeen(scene.openshift), "payments", scene.store, now)
+    return look_at_store(
+        scene.openshift, OperatorSeen(scene.openshift, scene.store.name), "payments", scene.store, now
+    )
 
 
 def refused(operator: Operator) -> None:

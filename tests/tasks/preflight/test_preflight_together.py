@@ -87,7 +87,7 @@ def test_whatever_fails_in_one_system_the_others_are_asked(installation: Install
     request = make(namespaces=("payments", "paymnets"))
     found = installation.look(request, connections)
     assert failed(found) == [
-        vault.OIDC,
+        vault.PEOPLE.format("oidc"),
         "auth/ember-k8s/ is free or of type kubernetes",
         openshift.CREDENTIALS,
         repository.PROPOSE,

@@ -72,7 +72,7 @@ WRONG = {
         [rows.TOKEN],
         AccessDenied,
         ("our token: is not accepted at auth/token/lookup-self (may not read: 403", "VaultConnection"),
-        {rows.REACHABLE: "ok", rows.UNSEALED: "ok", rows.SECRETS: "not checked"},
+        {rows.REACHABLE: "ok", rows.UNSEALED: "ok", rows.SECRETS.format("k8s_secrets"): "not checked"},
     ),
     "a refused login, which is no wrong address": Wrong(
         no_such_approle, [rows.TOKEN], AccessDenied, ("auth/approle/login: refused our login: 400",)
@@ -103,7 +103,7 @@ WRONG = {
     **{
         f"secrets: {seen}": Wrong(
             replaced("sys/mounts", "k8s_secrets", mount),
-            [rows.SECRETS],
+            [rows.SECRETS.format("k8s_secrets")],
             PrerequisiteMissing,
             (f"Vault, k8s_secrets/: {seen}",),
         )
@@ -111,7 +111,7 @@ WRONG = {
     },
     "no oidc, so that the alias has nowhere to live": Wrong(
         replaced("sys/auth", "oidc", None),
-        [rows.OIDC],
+        [rows.PEOPLE.format("oidc")],
         PrerequisiteMissing,
         ("Vault, auth/oidc/: is not enabled",),
         {ALIAS: "not checked"},
@@ -157,9 +157,13 @@ def test_rights_that_the_token_lacks_are_named_path_by_path_and_once(installatio
     assert "read on sys/mounts" in error.answer
     assert missing(printed_policy(error.remedy), make()) == []
     # What the same gap hides is no failure of its own; what it does not hide is still said.
-    assert row(found, rows.SECRETS).status == row(found, GROUP).status == "not checked"
-    assert rows.CAPABILITIES in row(found, rows.SECRETS).found
-    assert row(found, rows.OIDC).status == row(found, "Policies are free or as wanted").status == "ok"
+    assert row(found, rows.SECRETS.format("k8s_secrets")).status == row(found, GROUP).status == "not checked"
+    assert rows.CAPABILITIES in row(found, rows.SECRETS.format("k8s_secrets")).found
+    assert (
+        row(found, rows.PEOPLE.format("oidc")).status
+        == row(found, "Policies are free or as wanted").status
+        == "ok"
+    )
 
 
 def test_an_alias_that_our_token_may_not_move_becomes_a_command_for_an_administrator(
@@ -187,8 +191,8 @@ def test_an_oidc_mount_of_another_type_is_a_warning(installation: Installation) 
     token = token_with(installation.vault, policy_of_the_tests(installation.vault))
     found = installation.ask("vault", vault__token=token)
     assert failed(found) == []
-    assert row(found, rows.OIDC).status == "warning"
-    assert "userpass" in row(found, rows.OIDC).found
+    assert row(found, rows.PEOPLE.format("oidc")).status == "warning"
+    assert "userpass" in row(found, rows.PEOPLE.format("oidc")).found
 
 
 def test_everything_of_others_that_is_in_the_way_is_named_at_once(installation: Installation) -> None:
@@ -210,7 +214,12 @@ def test_everything_of_others_that_is_in_the_way_is_named_at_once(installation: 
     vault.request("POST", "auth/ember-k8s/role/emea-ops", role)
     vault.request("DELETE", "sys/mounts/k8s_secrets")
     found = installation.ask("vault")
-    assert failed(found) == [rows.SECRETS, "Policies are free or as wanted", ALIAS, ROLE]
+    assert failed(found) == [
+        rows.SECRETS.format("k8s_secrets"),
+        "Policies are free or as wanted",
+        ALIAS,
+        ROLE,
+    ]
     error = the_error(found)
     assert isinstance(error, PrerequisiteMissing)
     assert "Also not met (3): Vault, policy/emea-kv-r" in str(error)

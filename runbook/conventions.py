@@ -1,0 +1,338 @@
+"""What an organisation calls things in Vault and on its clusters.
+
+The defaults are the runbook's own names. An organisation that has other names describes them once, in the
+Block `RunbookConventions`; names are put together of this description, and nowhere else. Where things are in
+the GitOps repository says `runbook.layout`.
+
+In templates ``{env}`` and ``{cluster}`` stand for the names of a run. Each template is checked when it is
+saved: what would give two clusters or two environments one name, or cannot be a name in Vault, is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from runbook.policy_rules import rules_of
+
+PolicyScope = Literal["env", "cluster"]
+RuleSet = Literal["runbook", "kv-v2"]
+
+ENV, CLUSTER = "{env}", "{cluster}"
+
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
+_LOWER = "lower-case letters, digits, hyphens, underscores and dots"
+_LONGEST_RULES = 10_000
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def placeholders(template: str | None) -> frozenset[str]:
+    """``{env}`` and ``{cluster}``, as far as they are in it."""
+    return frozenset(one for one in (ENV, CLUSTER) if one in (template or ""))
+
+
+def filled(template: str, env: str, cluster: str) -> str:
+    """The template with its names."""
+    return template.replace(ENV, env).replace(CLUSTER, cluster)
+
+
+def _template(value: str, allowed: tuple[str, ...] = (ENV, CLUSTER)) -> str:
+    """A template of one name, or of a path.
+
+    Raises:
+        ValueError: it has other placeholders, or could not be a path in Vault: there ``*`` and ``+`` are
+            wildcards in policies.
+    """
+    unknown = sorted({f"{{{name}}}" for name in _PLACEHOLDER.findall(value)}.difference(allowed))
+    if unknown:
+        msg = f"{value!r} has {', '.join(unknown)}; allowed here: {', '.join(allowed) or 'no placeholder'}"
+        raise ValueError(msg)
+    example = filled(value, "e", "c")
+    if not example or not all(map(_PART.fullmatch, example.split("/"))):
+        msg = (
+            f"{value!r} must be a name, or names separated by a slash: letters, digits and inner hyphens, "
+            "underscores and dots, no slash at either end, and nothing that is a wildcard in a policy"
+        )
+        raise ValueError(msg)
+    return value
+
+
+def _lower_case_name(value: str) -> str:
+    _template(value)
+    if "/" in value or value != value.lower():
+        msg = f"{value!r} must be one name of {_LOWER}: Vault lower-cases it"
+        raise ValueError(msg)
+    return value
+
+
+class Policies(_Described):
+    """The policies of a cluster, and what they grant."""
+
+    environment: str | None = Field(
+        default="{env}-kv-r", description="Workloads read the environment's secrets (policy_scope=env)."
+    )
+    cluster: str = Field(
+        default="{env}-{cluster}-kv-r", description="Workloads read their cluster's (policy_scope=cluster)."
+    )
+    administrators: str = Field(
+        default="{env}-kv-rw", description="The environment's administrators write its secrets."
+    )
+    also: tuple[str, ...] = Field(
+        default=(), description="Further policies that a role hands out. A run does not write them."
+    )
+    rules: RuleSet = Field(
+        default="runbook",
+        description="'runbook': as the runbook has them. 'kv-v2': no sudo, and list on metadata/.",
+    )
+    environment_rules: str | None = Field(default=None, description="Their text instead, in HCL.")
+    cluster_rules: str | None = Field(default=None, description="Their text instead, in HCL.")
+    administrators_rules: str | None = Field(default=None, description="Their text instead, in HCL.")
+
+    @field_validator("environment", "cluster", "administrators", "also")
+    @classmethod
+    def _are_names(cls, value: Any) -> Any:
+        for name in (value,) if isinstance(value, str) else value or ():
+            _lower_case_name(name)
+        return value
+
+    @field_validator("environment_rules", "cluster_rules", "administrators_rules")
+    @classmethod
+    def _are_rules(cls, value: str | None) -> str | None:
+        """Paths with capabilities alone: what a run cannot compare it would not find again."""
+        if value is None:
+            return None
+        allowed = (ENV, CLUSTER, "{mount}", "{path}")
+        unknown = sorted({f"{{{name}}}" for name in _PLACEHOLDER.findall(value)}.difference(allowed))
+        if unknown:
+            msg = f"has {', '.join(unknown)}; allowed here: {', '.join(allowed)}"
+            raise ValueError(msg)
+        if len(value) > _LONGEST_RULES or not rules_of(value):
+            msg = (
+                "must be a policy in HCL of at least one path with capabilities and nothing else: a run "
+                "could not compare it with what is in Vault"
+            )
+            raise ValueError(msg)
+        return value.strip() + "\n"
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        names = [one for one in (self.environment, self.cluster, self.administrators, *self.also) if one]
+        twice = {one for one in names if names.count(one) > 1}
+        if twice:
+            msg = f"{', '.join(sorted(twice))} is the name of two policies: give each its own"
+            raise ValueError(msg)
+        return self
+
+
+class Administrators(_Described):
+    """The people who write an environment's secrets, as the identity provider knows them."""
+
+    mount: str = Field(default="oidc", description="The auth mount through which people log in.")
+    group: str = Field(default="vault-admins-{env}", description="Their external identity group in Vault.")
+    alias: str | None = Field(
+        default=None, description="What the identity provider calls the group; by default as `group`."
+    )
+    aliases: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="The same for single environments, where it calls them by ids (Entra ID): {env: id}.",
+    )
+
+    @field_validator("mount")
+    @classmethod
+    def _is_a_mount(cls, value: str) -> str:
+        return _template(value, ())
+
+    @field_validator("group")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        return _lower_case_name(value)
+
+    @field_validator("alias")
+    @classmethod
+    def _is_an_alias(cls, value: str | None) -> str | None:
+        return value if value is None else _alias(value, (ENV, CLUSTER))
+
+    @field_validator("aliases")
+    @classmethod
+    def _are_aliases(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        names = [_alias(name, ()).lower() for name in value.values()]
+        if len(set(names)) < len(names):
+            msg = "give two environments one alias: an alias belongs to one group"
+            raise ValueError(msg)
+        return value
+
+
+def _alias(value: str, allowed: tuple[str, ...]) -> str:
+    """Any text of the identity provider's, on one line."""
+    unknown = sorted({f"{{{name}}}" for name in _PLACEHOLDER.findall(value)}.difference(allowed))
+    if unknown or not value.strip() or value != value.strip() or not value.isprintable():
+        said = (
+            f"has {', '.join(unknown)}, which is not allowed here" if unknown else "must be one line of text"
+        )
+        msg = f"{value!r} {said}"
+        raise ValueError(msg)
+    return value
+
+
+class Operator(_Described):
+    """The External Secrets Operator, and as whom Vault asks the cluster about a token."""
+
+    namespace: str = "external-secrets-operator"
+    reviewer: str = Field(default="eso-vault-auth", description="ServiceAccount that may ask TokenReview.")
+    reviewer_token: str = Field(
+        default="eso-vault-auth-token", description="Secret in which the cluster puts a token of it."
+    )
+
+    @property
+    def account(self) -> str:
+        """The reviewer's ServiceAccount for people: ``<namespace>/<name>``."""
+        return f"{self.namespace}/{self.reviewer}"
+
+    @property
+    def secret(self) -> str:
+        """The Secret with its token, for people."""
+        return f"Secret {self.namespace}/{self.reviewer_token}"
+
+    @field_validator("*")
+    @classmethod
+    def _is_a_label(cls, value: str) -> str:
+        return check_label(value)
+
+
+class Store(_Described):
+    """What workloads read Vault through."""
+
+    name: str = "opf-vault-store"
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_label(cls, value: str) -> str:
+        return check_label(value)
+
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def check_label(value: str) -> str:
+    """Return an RFC 1123 label.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _LABEL.fullmatch(value):
+        msg = f"{value!r} must be lower-case letters, digits and inner hyphens, at most 63 characters"
+        raise ValueError(msg)
+    return value
+
+
+class Conventions(_Described):
+    """Everything that a run calls by a name of its organisation's. No secret is in it."""
+
+    environments: bool = Field(
+        default=True, description="Whether clusters belong to environments. If not, there is no {env}."
+    )
+    secrets_mount: str = Field(
+        default="k8s_secrets", description="KV version 2 mount of the secrets; its name may have slashes."
+    )
+    cluster_secrets: str = Field(default="{env}/{cluster}", description="Folder of a cluster's secrets.")
+    environment_secrets: str | None = Field(
+        default="{env}",
+        description="Folder of an environment's secrets, for its policies; null: the whole mount.",
+    )
+    auth_mount: str = Field(default="{cluster}-k8s", description="The cluster's Kubernetes auth mount.")
+    role: str = Field(default="{env}-ops", description="The role on it.")
+    policy_scope: PolicyScope = Field(
+        default="env", description="Of runs that do not name one: whose secrets a cluster reads."
+    )
+    policies: Policies = Field(default_factory=Policies)
+    administrators: Administrators | None = Field(
+        default_factory=Administrators, description="null: a run leaves people's rights alone."
+    )
+    operator: Operator = Field(default_factory=Operator)
+    store: Store = Field(default_factory=Store)
+
+    @field_validator("secrets_mount", "cluster_secrets", "environment_secrets", "auth_mount")
+    @classmethod
+    def _is_a_path(cls, value: str | None, info: ValidationInfo) -> str | None:
+        allowed = () if info.field_name == "secrets_mount" else (ENV, CLUSTER)
+        return value if value is None else _template(value, allowed)
+
+    @field_validator("role")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        return _lower_case_name(value)
+
+    @model_validator(mode="after")
+    def _tells_clusters_apart(self) -> Self:
+        problem = next(self._problems(), None)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    def _templates(self) -> Iterator[tuple[str, str]]:
+        people = self.administrators
+        yield from (
+            ("cluster_secrets", self.cluster_secrets),
+            ("environment_secrets", self.environment_secrets or ""),
+            ("auth_mount", self.auth_mount),
+            ("role", self.role),
+            ("policies.environment", self.policies.environment or ""),
+            ("policies.cluster", self.policies.cluster),
+            ("policies.administrators", self.policies.administrators),
+            ("policies.environment_rules", self.policies.environment_rules or ""),
+            ("policies.cluster_rules", self.policies.cluster_rules or ""),
+            ("policies.administrators_rules", self.policies.administrators_rules or ""),
+            ("administrators.group", people.group if people else ""),
+            ("administrators.alias", (people.alias or "") if people else ""),
+        )
+
+    def _problems(self) -> Iterator[str]:
+        apart = {CLUSTER, ENV} if self.environments else {CLUSTER}
+        if not self.environments:
+            for field, template in self._templates():
+                if ENV in template:
+                    yield f"{field} is {template!r}, and without environments there is no {{env}}"
+        for field, template, needed in self._needed(apart):
+            if lacking := sorted(needed - placeholders(template)):
+                whose = "clusters" if CLUSTER in lacking else "environments"
+                more = ": two environments may have a cluster of one name" if lacking == [ENV] else ""
+                yield (
+                    f"{field} is {template!r} and must contain {' and '.join(lacking)}: else several {whose} "
+                    f"share it{more}"
+                )
+        folder = self.environment_secrets
+        if folder and not f"{self.cluster_secrets}/".startswith(f"{folder}/"):
+            yield (
+                f"cluster_secrets is {self.cluster_secrets!r}, which is not below environment_secrets, "
+                f"{folder!r}: the environment's policies would not reach the cluster's secrets"
+            )
+        if self.policy_scope == "env" and self.policies.environment is None:
+            yield "policy_scope is 'env', and policies.environment is null: set it to 'cluster'"
+
+    def _needed(self, apart: set[str]) -> Iterator[tuple[str, str, set[str]]]:
+        """Field, template, and the placeholders without which one name would mean two things."""
+        policies, people = self.policies, self.administrators
+        yield "cluster_secrets", self.cluster_secrets, apart
+        # A role that is named after its environment tells whose a mount is that two of them would share.
+        yield "auth_mount", self.auth_mount, {CLUSTER} if ENV in self.role else apart
+        yield "policies.cluster", policies.cluster, apart
+        shared = set(placeholders(self.environment_secrets))
+        if policies.environment:
+            needed = set(placeholders(policies.environment_rules)) | shared
+            yield "policies.environment", policies.environment, needed
+        if people:
+            needed = set(placeholders(policies.administrators_rules)) | shared
+            yield "policies.administrators", policies.administrators, needed
+            yield "administrators.group", people.group, set(placeholders(policies.administrators))
+            yield "administrators.alias", people.alias or people.group, set(placeholders(people.group))
+
+
+RUNBOOK = Conventions()
+"""The runbook's own names."""
