@@ -33,6 +33,7 @@ _SECTIONS: dict[str, type[Block]] = {
     _CONVENTIONS: RunbookConventions,
 }
 _CLUSTERS = "clusters"
+_ORDER = ("vault", "gitops", _CLUSTERS, _CONVENTIONS)
 _REFERENCES = ("env", "file")
 _NAME = "name"
 
@@ -64,12 +65,12 @@ class _Reader:
     connections: list[NamedConnection] = field(default_factory=list)
 
     def read(self, document: Any) -> None:
-        known = ", ".join([*_SECTIONS, _CLUSTERS])
+        known = ", ".join(_ORDER)
         if not isinstance(document, Mapping) or not document:
             self.problems.append(f"must be a mapping with the sections {known}")
             return
         for section in document:
-            if section not in (*_SECTIONS, _CLUSTERS):
+            if section not in _ORDER:
                 self.problems.append(f"{section}: is not a section; sections are {known}")
         for section, block_class in _SECTIONS.items():
             if section in document:

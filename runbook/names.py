@@ -59,8 +59,8 @@ def check_cluster_name(field: str, value: str) -> str:
         raise InvalidInput(
             "input",
             f"{field}={value!r}",
-            "is not a cluster's name: lower-case letters, digits, inner hyphens and dots, at most 63 "
-            "characters, and not ending in .lock, which Git refuses of a branch",
+            "is not a name: lower-case letters, digits, inner hyphens and dots, at most 63 characters, and "
+            "not ending in .lock, which Git refuses of a branch",
             f"Write {field} as in the folder names of the GitOps repository, for example 'smaug'.",
         )
     return value

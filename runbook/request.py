@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from runbook.conventions import RUNBOOK, Conventions, PolicyScope
 from runbook.durations import seconds
 from runbook.errors import InvalidInput
-from runbook.names import Cluster, Subject, check_name, connection_name
+from runbook.names import Cluster, Subject, check_cluster_name, check_name, connection_name
 from runbook.objects import Alias, Config, Group, Mount, Policy, Role, VaultObject
 from runbook.objects.policy import administrators_policy, cluster_policy, environment_policy
 
@@ -93,6 +93,11 @@ class ClusterRequest(BaseModel):
             "merge_timeout": values.get("merge_timeout") or None,
         }
 
+    @field_validator("cluster")
+    @classmethod
+    def _is_cluster(cls, value: str) -> str:
+        return check_cluster_name("cluster", value)
+
     @field_validator("service_account", "vault", "gitops", "cluster_connection")
     @classmethod
     def _is_name(cls, value: str, info: object) -> str:
@@ -128,7 +133,7 @@ class ClusterRequest(BaseModel):
 
     @model_validator(mode="after")
     def _fits_the_conventions(self) -> Self:
-        # The names of the cluster and of its environment are checked as they are put together.
+        # The environment's name is checked with the cluster's other names.
         if self.policy_scope == "env" and not self.target.read_policy:
             raise InvalidInput(
                 "input",

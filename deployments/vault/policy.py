@@ -197,7 +197,6 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--oidc-accessor",
-        default="",
         help="of the auth mount for people: vault read -field=accessor sys/auth/oidc; not needed where the "
         "conventions have no administrators",
     )
@@ -235,9 +234,11 @@ def main(arguments: list[str] | None = None) -> int:
         targets, namespace = (
             read_targets(Path(options.connections)) if options.connections else (options.targets, "")
         )
+        if options.oidc_accessor is None and any(target.people_mount for target in targets):
+            parser.error("the following arguments are required: --oidc-accessor")
         policy = pipeline_policy(
             tuple(dict.fromkeys(targets)),
-            options.oidc_accessor,
+            options.oidc_accessor or "",
             tuple(dict.fromkeys(options.policy_scope or ())),
             tuple(dict.fromkeys(options.allow)),
             dict(options.group),

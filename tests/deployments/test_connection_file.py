@@ -185,8 +185,8 @@ def test_a_file_without_text_is_refused(content: bytes, reason: str, directory: 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "must be a mapping with the sections vault, gitops, clusters"),
-        ("- vault", "must be a mapping with the sections vault, gitops, clusters"),
+        ("", "must be a mapping with the sections vault, gitops, clusters, conventions"),
+        ("- vault", "must be a mapping with the sections vault, gitops, clusters, conventions"),
         ("vault: [", "line 2: is not YAML"),
         ("vault:\n  token: hunter2\n  token: hunter2\n", "line 3: has a key twice"),
         ("vault: {url: 2001-02-30}", "is not YAML"),

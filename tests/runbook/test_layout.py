@@ -29,7 +29,6 @@ from runbook.layout import Layout
         ),
         ("groups", "gr\u202espu", "without invisible characters"),
         ("vault_cluster", "{env}/smaug", "{env}; allowed here: nothing"),
-        ("vault_cluster", "smaug", "must be <env>/<cluster>"),
         ("vault_cluster", "moc/smaug/x", "must be <env>/<cluster>"),
         ("vault_cluster", "MOC/smaug", "must be <env>/<cluster>"),
         *(

@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Formatter
 
 from runbook.cluster_rights import cluster_rights
+from runbook.conventions import RUNBOOK
 from runbook.diagnosis.cause import Cause, Kind
 from runbook.diagnosis.causes import Causes
 from runbook.request import EnableRequest
@@ -19,7 +20,8 @@ LISTS = (
     "there", "unlisted", "allowed", "fields", "token_audiences", "bound", "names", "audiences", "wanted",
     "instead", "policies",
 )  # fmt: skip
-SHOWN = {
+SHOWN: dict[str, object] = {
+    "operator": RUNBOOK.operator,
     **{name: f"{name.upper()}, …" for name in LISTS},
     "differences": "DIFFERENCES; …",
     "not_known": "; not known: NOT_KNOWN; …",
@@ -34,7 +36,7 @@ SHOWN = {
 def fields_of(kind: Kind) -> set[str]:
     """The names in the braces of its entry."""
     texts = (kind.value.subject, kind.value.answer, kind.value.remedy)
-    return {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
+    return {name.partition(".")[0] for text in texts for _, name, _, _ in Formatter().parse(text) if name}
 
 
 def example(kind: Kind) -> Cause:
