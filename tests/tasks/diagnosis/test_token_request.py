@@ -14,6 +14,7 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
+from runbook.conventions import RUNBOOK
 from runbook.diagnosis.cause import Kind
 from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.claims import claims_of
@@ -137,7 +138,8 @@ def test_a_new_token_that_is_bad_is_the_clusters_fault_and_no_secret_is_to_be_de
             findings, asked(WANTED, openshift=openshift), claims_of(SecretStr(issued(uid="starter")))
         )
     ((cause, _),) = findings.faults
-    assert cause == replace(kind.of(source=NEW_TOKEN, **fields), remedy=NEW_ONE_IS_NO_BETTER)
+    meant = kind.of(operator=RUNBOOK.operator, source=NEW_TOKEN, **fields)
+    assert cause == replace(meant, remedy=NEW_ONE_IS_NO_BETTER)
     assert not [path for _, path, _, _ in gateway.requests if "/secrets" in path]
 
 

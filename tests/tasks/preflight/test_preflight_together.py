@@ -95,7 +95,7 @@ def test_whatever_fails_in_one_system_the_others_are_asked(installation: Install
     error = the_error(found)
     assert isinstance(error, PrerequisiteMissing)
     assert str(error).startswith(
-        "Vault, auth/oidc/: is not enabled. Ask Vault's operators to set up the OIDC"
+        "Vault, auth/oidc/: is not enabled. Ask Vault's operators to set up the login of people"
     )
     first, *others = found.errors
     assert first.remedy in error.remedy
