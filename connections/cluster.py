@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from connections.fields import HIDDEN, checked_by
 from runbook.addresses import check_address
+from runbook.conventions import ReviewerCa
 from runbook.errors import InvalidInput, PrerequisiteMissing
 from runbook.hosts import same_api_server
 from runbook.names import check_name
@@ -66,17 +67,18 @@ class ClusterConnection(Block):
         kubeconfig = parse_kubeconfig(text, "kubeconfig of the ClusterConnection")
         return OpenShift(kubeconfig, self.context, source="the ClusterConnection")
 
-    def as_vault_sees_it(self, client: OpenShift) -> tuple[str, str, str]:
+    def as_vault_sees_it(self, client: OpenShift, ca: ReviewerCa = "connection") -> tuple[str, str, str]:
         """Host and CA (PEM) that go into Vault's auth config, and the proxy through which we reach that host.
 
-        The proxy of the kubeconfig is that of its own server only; empty for none.
+        The proxy of the kubeconfig is that of its own server only; empty for none. So is the CA where Vault
+        goes by its own store.
 
         Raises:
             PrerequisiteMissing: neither the connection nor the kubeconfig has a CA. Vault takes none as
                 "the CA of my own pod".
         """
-        ca_pem = self.ca_cert_for_vault or client.ca_pem
-        if not ca_pem:
+        ca_pem = "" if ca == "vault" else self.ca_cert_for_vault or client.ca_pem
+        if not ca_pem and ca != "vault":
             raise PrerequisiteMissing(
                 "OpenShift",
                 "ca_cert_for_vault of the ClusterConnection",
@@ -84,4 +86,4 @@ class ClusterConnection(Block):
                 "Set it to the CA that signed the API server's certificate; Vault trusts no other.",
             )
         host = self.host_for_vault or client.host
-        return host, ca_pem, client.proxy if same_api_server(host, client.host) else ""
+        return host, ca_pem or "", client.proxy if same_api_server(host, client.host) else ""

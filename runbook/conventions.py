@@ -20,6 +20,7 @@ from runbook.policy_rules import rules_of
 
 PolicyScope = Literal["env", "cluster"]
 RuleSet = Literal["runbook", "kv-v2"]
+ReviewerCa = Literal["connection", "vault"]
 
 ENV, CLUSTER = "{env}", "{cluster}"
 
@@ -256,6 +257,11 @@ class Conventions(_Described):
         default_factory=Administrators, description="null: a run leaves people's rights alone."
     )
     operator: Operator = Field(default_factory=Operator)
+    reviewer_ca: ReviewerCa = Field(
+        default="connection",
+        description="Whom Vault trusts at the API servers. 'connection': the CA of the ClusterConnection. "
+        "'vault': Vault's own store, for public certificates (Vault 1.17 or newer, no OpenBao).",
+    )
     store: Store = Field(default_factory=Store)
 
     @field_validator("secrets_mount", "cluster_secrets", "environment_secrets", "auth_mount")

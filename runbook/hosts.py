@@ -17,6 +17,7 @@ _PORTS = {"https": 443, "http": 80}
 class ApiServer:
     """The cluster's API as Vault reaches it, by the ClusterConnection: where tokens may go.
 
+    ``ca_pem`` is empty where Vault goes by its own store; this worker goes by that of its machine then.
     ``proxy`` is the one through which this worker reaches it, empty for that of the environment, if any.
     """
 

@@ -6,6 +6,7 @@ that API cannot do a thing right, `docs/decisions/0007-libraries.md` says why.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,13 +27,26 @@ _NO_CONFIG = "could not load backend configuration"
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What Vault says of itself to anybody. ``clock`` is its own time, UTC; None where it does not tell."""
+    """What Vault says of itself to anybody. ``clock`` is its own time, UTC; None where it does not tell.
+
+    ``is_openbao`` goes by a field that Vault has had since 1.16 and OpenBao never had.
+    """
 
     initialized: bool
     sealed: bool
     standby: bool
     version: str
     clock: datetime | None = None
+    is_openbao: bool = True
+
+    @property
+    def has_own_store(self) -> bool:
+        """Whether the Kubernetes auth method takes no CA for the machine's certificates.
+
+        It does from its version 0.19 on, which came with Vault 1.17. OpenBao's refuses such a config.
+        """
+        numbers = tuple(int(part) for part in re.findall(r"\d+", self.version)[:2])
+        return not self.is_openbao and numbers >= (1, 17)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,7 @@ class Vault:
             standby=bool(body.get("standby")),
             version=str(body.get("version", "")),
             clock=from_epoch(body.get("server_time_utc")),
+            is_openbao="enterprise" not in body,
         )
 
     def own_token(self) -> Mapping[str, Any]:

@@ -120,7 +120,7 @@ def prove_reviewer(api: ApiServer, operator: Operator, reviewer: Reviewer) -> No
         CertificateNotTrusted: chain or host name do not check out.
         VerificationFailed: the API server does not accept the token, or not as the reviewer.
     """
-    report = check_certificate(api.host, api.ca_pem, proxy=api.proxy)
+    report = check_certificate(api.host, api.ca_pem or None, proxy=api.proxy)
     if not report.trusted:
         raise CertificateNotTrusted(
             "OpenShift",
@@ -128,7 +128,7 @@ def prove_reviewer(api: ApiServer, operator: Operator, reviewer: Reviewer) -> No
             report.problem,
             "Set host_for_vault and ca_cert_for_vault of the ClusterConnection to what Vault must use.",
         )
-    review = review_with(api.host, api.ca_pem, reviewer.token, reviewer.token, proxy=api.proxy)
+    review = review_with(api.host, api.ca_pem or None, reviewer.token, reviewer.token, proxy=api.proxy)
     expected = f"system:serviceaccount:{operator.namespace}:{operator.reviewer}"
     if not review.authenticated or review.username != expected:
         raise VerificationFailed(
@@ -234,7 +234,7 @@ def configure_auth_method(request: EnableRequest, approved: ApprovedPlan) -> Out
     """Tell Vault where the cluster's API is, whom to trust there, and as whom to review tokens."""
     connection = connect.cluster_connection(request)
     with connection.client() as openshift, connect.vault(request) as vault:
-        api = ApiServer(*connection.as_vault_sees_it(openshift))
+        api = ApiServer(*connection.as_vault_sees_it(openshift, request.conventions.reviewer_ca))
         given = permission(request, approved, vault)
         place = vault.http.place
         change, _ = realize_config(

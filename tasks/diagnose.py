@@ -41,7 +41,7 @@ def asked(request: ClusterRequest, applications: ApplicationNames = IN_WORDS) ->
     """
     connection = connect.cluster_connection(request)
     with connection.client() as openshift, connect.vault(request) as vault:
-        api = ApiServer(*connection.as_vault_sees_it(openshift))
+        api = ApiServer(*connection.as_vault_sees_it(openshift, request.conventions.reviewer_ca))
         where = connect.vault_connection(request)
         store = VaultStore.meant(
             request, where.server_for_clusters, where.ca_for_clusters, where.namespace_for_clusters

@@ -40,8 +40,9 @@ _ROLE_AT_FAULT = (
 def wanted_config(host: str, ca_pem: str) -> dict[str, Any]:
     """The fields of the config that are ours, without the reviewer's JWT.
 
-    Host and CA are always sent: without ``disable_local_ca_jwt`` a Vault that runs in a cluster itself
-    checks the remote API server against its own pod's CA.
+    Host and CA are always sent, the CA empty where Vault goes by its own store: without
+    ``disable_local_ca_jwt`` a Vault that runs in a cluster itself checks the remote API server against its
+    own pod's CA.
     """
     return {"kubernetes_host": host, "kubernetes_ca_cert": ca_pem.strip(), _KEEP_LOCAL_JWT_OUT: True}
 
@@ -210,10 +211,11 @@ class Config(VaultObject):
 
     def _command(self, payload: Mapping[str, Any]) -> str:
         """With which an administrator writes the whole config, with the reviewer's token."""
-        fields = {**payload, "kubernetes_ca_cert": "@ca.pem", REVIEWER_JWT: "-"}
+        has_ca = bool(payload.get("kubernetes_ca_cert"))
+        fields = {**payload, "kubernetes_ca_cert": "@ca.pem" if has_ca else "", REVIEWER_JWT: "-"}
         command = administrators_command(self.name, fields)
         token = f"oc -n {shlex.quote(self.cluster.operator.namespace)} {self.reviewer_token}"
-        return f"`{token} | {command}` (ca.pem: the API server's CA)"
+        return f"`{token} | {command}`" + (" (ca.pem: the API server's CA)" if has_ca else "")
 
 
 def blames_the_role(refusal: str) -> bool:

@@ -197,7 +197,7 @@ def review_as_vault(findings: Findings, asked: Asked, reviewer: SecretStr, start
 
     def review() -> Verdict:
         try:
-            answer = review_with(api.host, api.ca_pem, reviewer, token, proxy=api.proxy)
+            answer = review_with(api.host, api.ca_pem or None, reviewer, token, proxy=api.proxy)
         except NotAuthenticated:
             another = Causes.HOST_OF_ANOTHER_CLUSTER.of(host=api.host, ours=asked.openshift.host)
             findings.say(question, another)  # for all namespaces

@@ -38,7 +38,7 @@ def ask_the_way(findings: Findings, asked: Asked, config: Mapping[str, Any]) -> 
 def _fault(asked: Asked) -> Cause | None:
     host = asked.api.host
     try:
-        report = check_certificate(host, asked.api.ca_pem, asked.patience, proxy=asked.api.proxy)
+        report = check_certificate(host, asked.api.ca_pem or None, asked.patience, proxy=asked.api.proxy)
     except UnexpectedAnswer:
         return Causes.HOST_SPEAKS_NO_TLS.of(host=host)
     except Unreachable as error:

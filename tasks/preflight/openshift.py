@@ -88,7 +88,9 @@ def ask_cluster(
     stack.enter_context(client)
     table.ok(KUBECONFIG, client.host)
     believed = _reach(table, client)
-    seen = table.get(CERTIFICATE, lambda: connection.as_vault_sees_it(client))
+    seen = table.get(
+        CERTIFICATE, lambda: connection.as_vault_sees_it(client, request.conventions.reviewer_ca)
+    )
     if seen is not None:
         api = answers.api = ApiServer(*seen)
         table.check(CERTIFICATE, lambda: _certificate(api))
@@ -172,7 +174,7 @@ def _reach(table: Table, client: OpenShift) -> bool:
 
 def _certificate(api: ApiServer) -> str:
     """Whether Vault will trust the API server with the CA that we are going to give it."""
-    report = check_certificate(api.host, api.ca_pem, proxy=api.proxy)
+    report = check_certificate(api.host, api.ca_pem or None, proxy=api.proxy)
     if report.trusted:
         return f"{api.host}" + (f", valid until {report.not_after:%Y-%m-%d}" if report.not_after else "")
     raise CertificateNotTrusted(

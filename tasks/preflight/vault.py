@@ -32,6 +32,7 @@ PINS = "Our token may write these values"
 SECRETS = "{}/ is KV version 2"
 PEOPLE = "auth/{}/ is there"
 AUTH_MOUNTS = "Vault's auth mounts"
+OWN_STORE = "Vault can go by its own certificates"
 OTHER_MOUNTS = "No other mount has this API server"
 
 _MANY_HOURS = 6 * 3600
@@ -78,6 +79,8 @@ def ask_vault(
         return table, ()
     where = f", namespace {connection.namespace}" if connection.namespace else ""
     table.ok(REACHABLE, f"{connection.address}, version {health.version}{where}")
+    if request.conventions.reviewer_ca == "vault":
+        table.check(OWN_STORE, lambda: _own_store(connection.address, health))
     if table.check(UNSEALED, lambda: _unsealed(connection.address, health)):
 
         def logged_in() -> None:
@@ -144,6 +147,18 @@ def _unsealed(address: str, health: Health) -> str:
     if health.sealed:
         raise Busy("Vault", address, "is sealed", "Ask Vault's operators to unseal it.")
     return "standby" if health.standby else "active"
+
+
+def _own_store(address: str, health: Health) -> str:
+    if health.has_own_store:
+        return f"version {health.version} takes a config without a CA"
+    product = "OpenBao" if health.is_openbao else "Vault before 1.17"
+    raise PrerequisiteMissing(
+        "Vault",
+        address,
+        f"is {product}, {health.version}, and takes no config without a CA",
+        "Set reviewer_ca of the conventions to 'connection'.",
+    )
 
 
 def _own_token(vault: Vault, request: ClusterRequest, namespace: str | None) -> str | Check:
