@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from change.records import record_artifacts
 from runbook.errors import EnablementError
 from runbook.request import EnableRequest
-from tasks.runbooks import ENABLE_CLUSTER
+from tasks.runbooks import ENABLE_CLUSTER, read
 
 _RECENT = 50
 """Completed runs and records to look through: some only planned, or were for another Vault."""
@@ -33,7 +33,7 @@ def as_enabled(request: EnableRequest) -> tuple[EnableRequest, str]:
     runs = sorted(_runs(request), key=_started, reverse=True)
     for run in runs:
         try:
-            then = EnableRequest.model_validate(run.parameters)
+            then = read(EnableRequest, run.parameters)
         except (EnablementError, ValidationError):
             continue  # of another version
         if then.plan_only or (then.vault, then.target) != (request.vault, request.target):

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from change import connect
 from change.asked import Asked
+from change.execution import execution
 from change.flow_runs import runs_in
 from change.gate import record as gate_record
 from change.gate.false_crash import take_back_false_crashes
@@ -90,7 +91,8 @@ class Watch:
             prefect.exceptions.PrefectHTTPStatusError, httpx.HTTPError: the Prefect server could not be asked.
         """
         counted, problems, ended = 0, [], True
-        with get_client(sync_client=True) as client:
+        # Their connections and names are read once a look.
+        with execution(), get_client(sync_client=True) as client:
             if repository is None:
                 take_back_false_crashes(client, tuple(self._runbooks), self._log, self._crashed)
             by_connection: dict[str, list[Waiting]] = defaultdict(list)
