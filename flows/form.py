@@ -26,7 +26,8 @@ def _shown(title: str, schema: dict[str, Any] | None = None) -> Any:
 # What may be left out is a field that may be empty: of a union with None the form makes a switch.
 _NAME_RULE = "lower-case letters, digits and inner hyphens"
 _NAME = _text(_NAME_RULE, NAME_PATTERN, maxLength=63)
-_CLUSTER = _text("lower-case letters, digits, inner hyphens and dots", CLUSTER_PATTERN, maxLength=63)
+_CLUSTER = _text(f"{_NAME_RULE} or dots", CLUSTER_PATTERN, maxLength=63)
+_ENV = _text(f"{_NAME_RULE}; empty without environments", f"^$|{NAME_PATTERN}", maxLength=63)
 _NAME_OR_EMPTY = _text(f"empty, or {_NAME_RULE}", f"^$|{NAME_PATTERN}", maxLength=63)
 _DURATION_RULE = "hours, minutes and seconds, such as 90m or 1h30m"
 _DURATION = _text(_DURATION_RULE, DURATION_PATTERN)
@@ -36,7 +37,7 @@ _LIST = {"type": "array", "items": {"type": "string"}}
 _Name = Annotated[str, Field(json_schema_extra=_NAME)]
 
 Cluster = Annotated[str, _shown("Cluster", _CLUSTER)]
-Env = Annotated[str, _shown("Environment", _NAME_OR_EMPTY)]
+Env = Annotated[str, _shown("Environment", _ENV)]
 Namespace = Annotated[str, _shown("Namespace", _NAME)]
 Namespaces = Annotated[list[_Name], _shown("Namespaces", {"minItems": 1})]
 

@@ -59,7 +59,7 @@ def check_cluster_name(field: str, value: str) -> str:
         raise InvalidInput(
             "input",
             f"{field}={value!r}",
-            "is not a name: lower-case letters, digits, inner hyphens and dots, at most 63 characters, and "
+            "is not a name: lower-case letters, digits and inner hyphens or dots, at most 63 characters, and "
             "not ending in .lock, which Git refuses of a branch",
             f"Write {field} as in the folder names of the GitOps repository, for example 'smaug'.",
         )
@@ -98,6 +98,14 @@ class Cluster:
 
     def __post_init__(self) -> None:
         check_cluster_name("cluster", self.name)
+        if self.conventions.environments and not self.env:
+            raise InvalidInput(
+                "input",
+                "env=''",
+                "is empty, and clusters belong to environments",
+                "Set it to the name of the folder above the cluster's, for example 'moc'; or set "
+                "`environments: false` in the conventions, if there are none.",
+            )
         if self.conventions.environments:
             check_name("env", self.env)
         elif self.env:

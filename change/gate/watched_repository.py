@@ -68,7 +68,7 @@ class Watched:
     ) -> bool:
         """Compare the head of the base branch with what each run saw there; returns whether all were."""
         vaults: dict[str, VaultConnection] = {}
-        with cloned(self.connection) as base:
+        with cloned(self.connection, anew=True) as base:
             # Whose change has landed shall not wait until it is known what the others lack, which is slow.
             for each in waker.wake_where(waiting, lambda each: _landed(each, base)):
                 if self._is_judged(each, base.base_commit):
