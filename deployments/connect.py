@@ -1,6 +1,7 @@
 """Make or update the connections of an installation: ``python -m deployments.connect FILE``.
 
-``--check`` logs in everywhere, checks all that enabling the clusters needs, and saves nothing.
+``--check`` logs in everywhere, checks all that enabling the clusters needs, and saves nothing. Then it shows
+every name that is derived for one of the clusters, and what is there today under that name.
 
 Without it the file is checked first, and nothing is saved unless all of it is right. Running it again updates
 the Blocks; a connection that is no longer in the file is left alone.
@@ -10,13 +11,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 
+from change.execution import execution
 from deployments.commands import CommandError, no_answer, prefect_server
-from deployments.connection_check import as_text, ask
+from deployments.connection_check import as_text, ask, ask_names
 from deployments.connection_file import NamedConnection, read_connections, read_targets
+from runbook.errors import InvalidInput
+from runbook.names import Cluster, check_name
 
 
 def save(connections: list[NamedConnection]) -> None:
@@ -38,6 +43,40 @@ def save(connections: list[NamedConnection]) -> None:
         print(f"saved {connection}")
 
 
+def check(options: argparse.Namespace, connections: list[NamedConnection]) -> bool:
+    """Print what the systems answer; returns whether something has failed.
+
+    Raises:
+        CommandError: the file has no such cluster.
+        InvalidInput: a namespace is none.
+    """
+    targets, _ = read_targets(options.file)
+    for namespace in options.namespace:
+        check_name("--namespace", namespace)
+    target = chosen(targets, options.cluster)
+    others = ", ".join(str(one) for one in targets if one != target)
+    heading = f"Names of {target}" + (f" (--cluster shows those of {others})" if others else "")
+    # As one execution: the repository is cloned once for all.
+    with execution():
+        rows = ask(targets, connections, read_only=options.read_only)
+        names = ask_names(target, connections, options.namespace)
+    print(as_text(rows, names, heading))
+    return any(row.status == "failed" for row in rows)
+
+
+def chosen(targets: Sequence[Cluster], named: str | None) -> Cluster:
+    """The cluster of a file that is called ``ENV/NAME`` or ``NAME``; the first where none is named.
+
+    Raises:
+        CommandError: there is no such cluster.
+    """
+    for target in targets:
+        if named in {None, target.name, str(target)}:
+            return target
+    msg = f"--cluster {named}: the file has no such cluster; it has {', '.join(map(str, targets))}"
+    raise CommandError(msg)
+
+
 def main() -> None:
     """Do it, or end the process with what is in the way."""
     parser = argparse.ArgumentParser(prog="python -m deployments.connect", description=__doc__)
@@ -48,20 +87,29 @@ def main() -> None:
     parser.add_argument(
         "--read-only", action="store_true", help="with --check: for runs that only plan, which need less"
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="[ENV/]NAME",
+        help="with --check: the cluster whose names are shown; by default the first of the file",
+    )
+    parser.add_argument(
+        "--namespace",
+        action="append",
+        default=[],
+        help="with --check: also look at the names in this namespace of that cluster; may be repeated",
+    )
     options = parser.parse_args()
     try:
         connections = read_connections(options.file)
         if options.check:
             prefect_server()
-            rows = ask(read_targets(options.file)[0], connections, read_only=options.read_only)
-            print(as_text(rows))
-            sys.exit(int(any(row.status == "failed" for row in rows)))
+            sys.exit(int(check(options, connections)))
         elif options.dry_run:
             for connection in connections:
                 print(f"would save {connection}")
         else:
             save(connections)
-    except CommandError as error:
+    except (CommandError, InvalidInput) as error:
         sys.exit(str(error))
     except httpx.HTTPError as error:
         sys.exit(no_answer(error))

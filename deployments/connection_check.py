@@ -1,15 +1,20 @@
-"""Ask every system of an installation what preflight asks, before the first run: nothing is written."""
+"""Ask every system of an installation what preflight asks, before the first run, and what is there under the
+names of a cluster: nothing is written.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from change.table import Table
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from deployments.connection_file import NamedConnection
+from deployments.derived_names.look import look_at_names
+from deployments.derived_names.rows import Row
 from runbook.checks import Check, counted
-from runbook.names import Cluster
+from runbook.names import Cluster, connection_name
 from runbook.request import EnableRequest
 from runbook.rights import check_apart
 from tasks.preflight.step import Connections, investigate
@@ -26,9 +31,7 @@ def ask(
         connections: of the same file.
         read_only: rights to write may lack.
     """
-    vault = next((one.block for one in connections if isinstance(one.block, VaultConnection)), None)
-    repository = next((one.block for one in connections if isinstance(one.block, GitOpsRepository)), None)
-    clusters = {one.name: one.block for one in connections if isinstance(one.block, ClusterConnection)}
+    vault, repository, clusters = _by_kind(connections)
     together = Table("Vault")
 
     def apart() -> str:
@@ -38,16 +41,11 @@ def ask(
     together.check("Clusters do not share a name", apart)
     rows = together.rows
     for target in targets:
-        wanted = EnableRequest(
-            cluster=target.name,
-            env=target.env,
-            namespaces=("any",),
-            plan_only=read_only,
-            conventions=target.conventions,
-        )
         # Only a run says for which namespaces it is, so that nothing is asked of any here.
-        request = wanted.model_copy(update={"namespaces": ()})
-        found = investigate(ENABLE_CLUSTER, Connections(vault, repository, clusters[target.name]), request)
+        request = _request(target, plan_only=read_only)
+        found = investigate(
+            ENABLE_CLUSTER, Connections(vault, repository, clusters[connection_name(target.name)]), request
+        )
         rows += [
             replace(row, system=f"{row.system} {target}") if row.system == "OpenShift" else row
             for row in found.rows
@@ -59,13 +57,51 @@ def ask(
     return list(once.values())
 
 
-def as_text(rows: Sequence[Check]) -> str:
-    """The rows as a table, what to do about them, and how many there are of each kind."""
-    cells = [(row.status, row.system, row.prerequisite, row.found) for row in rows]
-    widths = [max(len(cell[column]) for cell in cells) for column in range(3)]
-    lines = [
-        "  ".join([*(text.ljust(width) for text, width in zip(cell, widths, strict=False)), cell[3]])
-        for cell in cells
-    ]
+def ask_names(
+    target: Cluster, connections: Sequence[NamedConnection], namespaces: Sequence[str]
+) -> list[Row]:
+    """Every name that is derived for a cluster, and what is there under it.
+
+    Args:
+        target: one of the clusters of a file.
+        connections: of the same file.
+        namespaces: names of those in which to look.
+    """
+    vault, repository, clusters = _by_kind(connections)
+    # Records of runs are found by the name under which the connection of Vault is saved.
+    name = next((one.name for one in connections if one.block is vault), "vault")
+    request = _request(target, namespaces, vault=name)
+    return look_at_names(request, vault, repository, clusters[connection_name(target.name)])
+
+
+def _by_kind(
+    connections: Sequence[NamedConnection],
+) -> tuple[VaultConnection | None, GitOpsRepository | None, dict[str, ClusterConnection]]:
+    vault = next((one.block for one in connections if isinstance(one.block, VaultConnection)), None)
+    repository = next((one.block for one in connections if isinstance(one.block, GitOpsRepository)), None)
+    clusters = {one.name: one.block for one in connections if isinstance(one.block, ClusterConnection)}
+    return vault, repository, clusters
+
+
+def _request(target: Cluster, namespaces: Sequence[str] = (), **parameters: Any) -> EnableRequest:
+    """The parameters of a run; it may name no namespace, which a run may not."""
+    given = {"cluster": target.name, "env": target.env, "conventions": target.conventions, **parameters}
+    wanted = EnableRequest.model_validate({**given, "namespaces": tuple(namespaces) or ("any",)})
+    return wanted if namespaces else wanted.model_copy(update={"namespaces": ()})
+
+
+def as_text(rows: Sequence[Check], names: Sequence[Row] = (), heading: str = "") -> str:
+    """The rows as a table, what to do about them, the table of the names, and a count of the rows."""
+    lines = _aligned([(row.status, row.system, row.prerequisite, row.found) for row in rows])
     lines += ["", *(f"{row.system}, {row.prerequisite}: {row.remedy}" for row in rows if row.remedy)]
+    if names:
+        lines += ["", heading, *_aligned([row.cells for row in names])]
     return "\n".join([*lines, "", counted(rows)])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths[-1] = 0
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

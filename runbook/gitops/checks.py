@@ -30,7 +30,7 @@ def check_repository(tree: Tree, request: ClusterRequest, layout: Layout) -> tup
         (f"ArgoCD Applications of {cluster}", True, lambda: _applications(tree, folder, group)),
         ("Application of the cluster's resources", is_there, lambda: _sibling(tree, cluster, layout)),
         (f"ArgoCD builds {layout.application_group}", is_there, lambda: _group(tree, folder, group)),
-        (f"App-of-apps of {cluster}", is_there, lambda: _app_of_apps(tree, folder, layout)),
+        (f"App-of-apps of {cluster}", is_there, lambda: app_of_apps(tree, folder, layout)),
     )
     people = (_admin_group(tree, cluster, layout),) if cluster.admin_group else ()
     return (*(_row(*row) for row in rows), *people)
@@ -131,7 +131,8 @@ def _group(tree: Tree, folder: str, group: str) -> tuple[str, str]:
     return kustomization.path, ""
 
 
-def _app_of_apps(tree: Tree, applications: str, layout: Layout) -> tuple[str, str]:
+def app_of_apps(tree: Tree, applications: str, layout: Layout) -> tuple[str, str]:
+    """What deploys the folder of a cluster's Applications, and what to do where nothing does."""
     folder = layout.app_of_apps
     beside, missing = _kustomization(tree, folder, "Correct the layout, or add it first.")
     if missing:

@@ -55,7 +55,7 @@ def wanted_edits(
     cluster = request.target
     overlay = required(draft, layout.cluster_overlay_of(cluster), "overlay of the cluster")
     _add_operator(draft, overlay, layout, present)
-    _add_operator_overlay(draft, request, layout)
+    add_operator_overlay(draft, request, layout)
     add_application(draft, cluster, layout)
     folders = SecretManagement(
         draft, cluster, layout, request.service_account, store, request.secret_store_api
@@ -115,7 +115,12 @@ def _add_operator(draft: Draft, overlay: Kustomization, layout: Layout, present:
     draft.build_upon(overlay.folder, *missing)
 
 
-def _add_operator_overlay(draft: Draft, request: ClusterRequest, layout: Layout) -> None:
+def add_operator_overlay(draft: Draft, request: ClusterRequest, layout: Layout) -> None:
+    """Have the overlay of the operator build the reviewer's ServiceAccount and its token Secret.
+
+    Raises:
+        Conflict: a file, or a Secret of that name, is somebody else's.
+    """
     folder, operator = layout.operator_overlay_of(request.target), request.conventions.operator
     there = build_of(draft, folder)
     accounts = there.named("ServiceAccount")

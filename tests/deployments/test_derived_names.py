@@ -1,0 +1,230 @@
+"""``--check`` shows every derived name of one cluster, and what is there today under it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench.world import REPOSITORY
+from deployments.commands import CommandError
+from deployments.connect import chosen
+from deployments.derived_names.rows import DerivedName, Finding, rows_of
+from deployments.openshift.account import account_manifests
+from runbook.errors import Unreachable
+from runbook.names import Cluster
+from sandbox.cluster_account import ClusterAccount
+from tests.github_checkout import Checkout
+from tests.rights import token_with
+from tests.run import enabled
+from tests.world import World
+
+APPLICATIONS = "argocd/overlays/moc-infra/applications/envs/emea/ember"
+APPLICATION = f"{APPLICATIONS}/cluster-management/external-secrets.yaml"
+OVERLAY = "cluster-scope/overlays/prod/emea/ember"
+OPERATOR = "external-secrets/overlays/emea/ember"
+MOUNT = "auth/ember-k8s"
+
+ALL = {
+    "k8s_secrets/": "KV mount",
+    "k8s_secrets/emea/ember/": "secrets of the cluster",
+    "k8s_secrets/emea/": "secrets of the environment",
+    "auth/oidc": "auth mount for people",
+    "policy/emea-kv-r": "policy of the workloads",
+    "policy/emea-kv-rw": "policy of the administrators",
+    "policy/emea-ember-kv-r": "policy of this cluster's workloads",
+    "group/vault-admins-emea": "administrators' group",
+    "group-alias/vault-admins-emea": "its alias on the mount for people",
+    MOUNT: "auth mount of the cluster",
+    f"{MOUNT}/config": "its config",
+    f"{MOUNT}/role/emea-ops": "its role",
+    OVERLAY: "overlay of the cluster",
+    "cluster-scope/bundles/external-secrets-operator": "operator's bundle",
+    "external-secrets/base": "operator's base",
+    OPERATOR: "operator's overlay",
+    APPLICATIONS: "folder of the Applications",
+    APPLICATION: "our Application",
+    "argocd/overlays/moc-infra/applications/app-of-apps": "app-of-apps",
+    f"{OVERLAY}/secret-mgmt": "folder of the stores",
+    "enable-vault/emea/ember": "branch of the change",
+    "external-secrets-operator": "operator's namespace",
+    "external-secrets-operator/eso-vault-auth": "reviewer's ServiceAccount",
+    "external-secrets-operator/eso-vault-auth-token": "reviewer's token Secret",
+    "secretstores.external-secrets.io": "kind SecretStore",
+}
+"""What there is in any case, by its name."""
+
+BEFORE = {
+    "k8s_secrets/",
+    "auth/oidc",
+    "group/vault-admins-emea",
+    OVERLAY,
+    "cluster-scope/bundles/external-secrets-operator",
+    "external-secrets/base",
+    APPLICATIONS,
+    "argocd/overlays/moc-infra/applications/app-of-apps",
+}
+"""What people make before the first run."""
+
+SECRETS = {"k8s_secrets/emea/ember/", "k8s_secrets/emea/"}
+
+
+def names(printed: str, cluster: str = "emea/ember") -> dict[str, tuple[str, str, str]]:
+    """What it is, its state and the remark of each row, by name."""
+    _, _, below = printed.partition(f"\nNames of {cluster}")
+    table = below.partition("\n")[2].partition("\n\n")[0]
+    rows = [[*re.split(r" {2,}", line), ""] for line in table.splitlines()]
+    return {name: (what, state, remark) for _system, what, name, state, remark, *_ in rows}
+
+
+def states(printed: str) -> dict[str, str]:
+    return {name: state for name, (_, state, _) in names(printed).items()}
+
+
+def test_before_the_first_run_all_is_absent_but_what_people_make(
+    connections: dict[str, Any], check: Any
+) -> None:
+    _, printed = check(connections)
+    found = names(printed)
+    of_namespaces = {"NAMESPACE/opf-vault-store", "NAMESPACE/vault-secret-fetcher"}
+    assert {name: what for name, (what, _, _) in found.items() if name not in of_namespaces} == ALL
+    for name, (_, state, remark) in found.items():
+        if name in SECRETS:
+            folder = name.removeprefix("k8s_secrets/").rstrip("/")
+            why = f"our token may not read k8s_secrets/metadata/{folder}"
+            assert (state, remark) == ("not checked", why)
+        elif name in of_namespaces:
+            assert (state, remark) == (
+                "not checked",
+                "in each namespace of a run; --namespace looks into one",
+            )
+        else:
+            assert state == ("ours" if name in BEFORE else "absent"), name
+
+
+async def test_after_a_run_all_is_ours(connections: dict[str, Any], check: Any, world: World) -> None:
+    await enabled(world)
+    world.vault.request("POST", "k8s_secrets/data/emea/ember/billing", {"data": {"password": "hunter2"}})
+    rights = 'path "k8s_secrets/metadata/emea/*" { capabilities = ["list"] }'
+    policy = world.vault.request("GET", "sys/policies/acl/enablement-pipeline")["data"]["policy"]
+    connections["vault"]["token"] = {"env": "WIDER_TOKEN"}
+    token = token_with(world.vault, f"{policy}\n{rights}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WIDER_TOKEN", token)
+        code, printed = check(connections, "--namespace", "payments", "--namespace", "web")
+    assert code == 0, printed
+    found = states(printed)
+    assert found.pop("policy/emea-ember-kv-r") == "absent", "the run was of the environment's scope"
+    assert set(found.values()) == {"ours"}, printed
+    for namespace in ("payments", "web"):
+        assert {f"{namespace}/opf-vault-store", f"{namespace}/vault-secret-fetcher"} <= found.keys()
+    assert names(printed)[f"{MOUNT}/role/emea-ops"][2] == "binds the namespaces payments, web"
+    assert names(printed)["k8s_secrets/emea/ember/"][2] == "entries: 1"
+    for secret in (token, "hunter2", "billing", "eyJ"):
+        assert secret not in printed
+
+
+def test_what_is_somebody_elses_is_said_with_the_reason(
+    connections: dict[str, Any], check: Any, world: World, tmp_path: Path
+) -> None:
+    vault = world.vault
+    other = 'path "billing/*" { capabilities = ["read"] }'
+    vault.request("PUT", "sys/policies/acl/emea-kv-r", {"policy": other})
+    more = 'path "k8s_secrets/data/emea/ember/*" { capabilities = ["read", "list", "delete"] }'
+    vault.request("PUT", "sys/policies/acl/emea-ember-kv-r", {"policy": more})
+    vault.request("POST", f"sys/{MOUNT}", {"type": "kubernetes"})
+    config = {"kubernetes_host": "https://api.other.example.com:6443", "disable_local_ca_jwt": True}
+    vault.request("POST", f"{MOUNT}/config", config | {"kubernetes_ca_cert": world.vault.ca_pem})
+    vault.request("POST", f"{MOUNT}/role/emea-ops", world.foreign_role())
+    vault.request("POST", "identity/group/name/vault-admins-emea", {"metadata": {"responsibility": "x"}})
+    world.git("branch", "enable-vault", "main")
+    somebody = Checkout(tmp_path, "somebody", world.github.token_of("reviewer"))
+    somebody.clone(world.github.clone_url(REPOSITORY))
+    (somebody.folder / APPLICATION).write_text("kind: Application\nmetadata: {name: else}\n")
+    folder = somebody.folder / OPERATOR
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("a file\n")
+    somebody.commit("Have other things there")
+    somebody.git("push", "--quiet", "origin", "HEAD:main")
+
+    _, printed = check(connections)
+    found = names(printed)
+    theirs = {name: remark for name, (_, state, remark) in found.items() if state == "somebody else's"}
+    assert theirs.keys() == {
+        "policy/emea-kv-r",
+        f"{MOUNT}/config",
+        f"{MOUNT}/role/emea-ops",
+        OPERATOR,
+        APPLICATION,
+        "enable-vault/emea/ember",
+    }
+    assert theirs["policy/emea-kv-r"].startswith("has other rules: k8s_secrets/data/emea/*")
+    assert "points to the API server https://api.other.example.com:6443" in theirs[f"{MOUNT}/config"]
+    assert theirs[f"{MOUNT}/role/emea-ops"].startswith("hands out the policies billing; wanted is emea-kv-r")
+    assert "where a folder is needed" in theirs[OPERATOR]
+    assert f"is not an Application of {OPERATOR}" in theirs[APPLICATION]
+    assert "beside the branch enable-vault" in theirs["enable-vault/emea/ember"]
+    assert found[MOUNT][1:] == ("ours", "of type kubernetes; whose cluster it leads to, its config tells")
+    assert found["policy/emea-ember-kv-r"][1:] == (
+        "ours",
+        "grants more than the runbook's rules; kept as it is",
+    )
+
+    vault.request("DELETE", f"sys/{MOUNT}")
+    vault.request("POST", f"sys/{MOUNT}", {"type": "approle"})
+    vault.request("DELETE", "sys/mounts/k8s_secrets")
+    vault.request("POST", "sys/mounts/k8s_secrets", {"type": "transit"})
+    found = names(check(connections)[1])
+    assert found[MOUNT][1:] == ("somebody else's", "is an auth method of type 'approle'")
+    assert found[f"{MOUNT}/config"][1:] == ("not checked", f"{MOUNT}/ is of another type")
+    assert found["k8s_secrets/"][1:] == ("somebody else's", "is of type transit")
+    assert found["k8s_secrets/emea/"][1:] == ("not checked", "k8s_secrets/ is of type transit")
+
+
+def test_what_our_rights_do_not_reach_is_not_checked(
+    connections: dict[str, Any], check: Any, world: World, tmp_path: Path
+) -> None:
+    rights = 'path "auth/token/lookup-self" { capabilities = ["read"] }'
+    (tmp_path / "vault-token").write_text(token_with(world.vault, rights))
+    manifests = yaml.safe_dump_all(account_manifests(["payments"], read_only=True))
+    account = ClusterAccount(Path(world.kubernetes.admin_kubeconfig), manifests)
+    account.create()
+    _, printed = check(connections, "--namespace", "web")
+    found = names(printed)
+    in_vault = [one for one in found if one.split("/")[0] in {"k8s_secrets", "auth", "policy", "group"}]
+    assert {found[one][1] for one in in_vault} == {"not checked"}
+    assert found["auth/oidc"][2] == "our token may not read sys/auth"
+    assert found["policy/emea-kv-r"][2] == "our token may not read sys/policies/acl/emea-kv-r"
+    token = found["external-secrets-operator/eso-vault-auth-token"]
+    assert token[1:] == (
+        "not checked",
+        "our account may not read Secret external-secrets-operator/eso-vault-auth-token",
+    )
+    assert found[APPLICATION][1] == "absent", "another system is asked all the same"
+
+
+def test_the_first_cluster_of_the_file_is_shown_or_the_one_that_is_named() -> None:
+    targets = (Cluster("emea", "ember"), Cluster("apac", "flint"))
+    assert chosen(targets, None) == targets[0]
+    assert chosen(targets, "flint") == chosen(targets, "apac/flint") == targets[1]
+    with pytest.raises(CommandError, match=r"--cluster emea/flint: .* it has emea/ember, apac/flint"):
+        chosen(targets, "emea/flint")
+
+
+def test_a_system_that_does_not_answer_is_asked_once() -> None:
+    asked = []
+
+    def look(name: str) -> Finding:
+        asked.append(name)
+        raise Unreachable("Vault", "https://vault.example.com", "timed out", "Check it.")
+
+    rows = rows_of(
+        "Vault", [DerivedName("x", one, look) for one in ("a", "b")], lambda one: one.look(one.name)
+    )
+    assert asked == ["a"]
+    assert [(row.name, row.state, row.remark) for row in rows] == [
+        (one, "not checked", "https://vault.example.com: timed out") for one in ("a", "b")
+    ]
