@@ -14,10 +14,12 @@ from deployments.commands import CommandError
 from deployments.connect import chosen
 from deployments.derived_names.rows import DerivedName, Finding, rows_of
 from deployments.openshift.account import account_manifests
+from runbook import names as derived
 from runbook.errors import Unreachable
-from runbook.names import Cluster
 from sandbox.cluster_account import ClusterAccount
 from tests.github_checkout import Checkout
+from tests.kubernetes_objects import ESO, TOKEN_SECRET, Cluster
+from tests.operator_by_hand import Operator, provider
 from tests.rights import token_with
 from tests.run import enabled
 from tests.world import World
@@ -105,6 +107,7 @@ def test_before_the_first_run_all_is_absent_but_what_people_make(
             assert state == ("ours" if name in BEFORE else "absent"), name
 
 
+@pytest.mark.long
 async def test_after_a_run_all_is_ours(connections: dict[str, Any], check: Any, world: World) -> None:
     await enabled(world)
     world.vault.request("POST", "k8s_secrets/data/emea/ember/billing", {"data": {"password": "hunter2"}})
@@ -184,6 +187,56 @@ def test_what_is_somebody_elses_is_said_with_the_reason(
     assert found["k8s_secrets/emea/"][1:] == ("not checked", "k8s_secrets/ is of type transit")
 
 
+def test_what_is_ours_in_part_says_what_differs(
+    connections: dict[str, Any], check: Any, world: World, tmp_path: Path
+) -> None:
+    vault = world.vault
+    group = {"metadata": {"responsibility": "Vault emea Admin"}, "policies": []}
+    vault.request("POST", "identity/group/name/vault-admins-emea", group)
+    vault.request("POST", f"sys/{MOUNT}", {"type": "kubernetes"})
+    config = {"kubernetes_host": world.kubernetes.url, "kubernetes_ca_cert": vault.ca_pem}
+    vault.request("POST", f"{MOUNT}/config", config | {"disable_local_ca_jwt": True})
+    role = {
+        "bound_service_account_names": ["vault-secret-fetcher"],
+        "bound_service_account_namespaces": ["payments"],
+        "alias_name_source": "serviceaccount_uid",
+        "token_policies": ["emea-ember-kv-r"],
+        "token_ttl": "2h",
+    }
+    vault.request("POST", f"{MOUNT}/role/emea-ops", role)
+    vault.request("DELETE", "sys/mounts/k8s_secrets")
+    vault.request("POST", "sys/mounts/k8s_secrets", {"type": "kv", "options": {"version": "1"}})
+    somebody = Checkout(tmp_path, "somebody", world.github.token_of("reviewer"))
+    somebody.clone(world.github.clone_url(REPOSITORY))
+    ours = f"kind: Application\nspec:\n  source:\n    path: {OPERATOR}\n"
+    (somebody.folder / APPLICATION).write_text(ours)
+    somebody.commit("Have the Application without its line")
+    somebody.git("push", "--quiet", "origin", "HEAD:main")
+    cluster = Cluster(world.kubernetes)
+    cluster.send("POST", "/api/v1/namespaces", {"metadata": {"name": ESO}})
+    cluster.send("POST", f"/api/v1/namespaces/{ESO}/secrets", TOKEN_SECRET | {"type": "Opaque"})
+    for namespace, mount in (("payments", "ember-k8s"), ("web", "flint-k8s")):
+        operator = Operator(cluster, provider(vault.address, "", "vault-secret-fetcher", mountPath=mount))
+        operator.install(replicas=None)
+        operator.bring_store(namespace, None)
+    cluster.close()
+
+    found = names(check(connections, "--namespace", "payments", "--namespace", "web")[1])
+    differs = {name: remark for name, (_, state, remark) in found.items() if state == "ours, differs"}
+    assert differs.pop("payments/opf-vault-store").startswith("caBundle is empty, not certificate")
+    assert differs == {
+        "k8s_secrets/": "is version 1 of kv",
+        "group/vault-admins-emea": "in policies",
+        f"{MOUNT}/config": "in kubernetes_ca_cert, token_reviewer_jwt",
+        f"{MOUNT}/role/emea-ops": "in bound_service_account_namespaces, token_ttl",
+        APPLICATION: f"a run changes {APPLICATION.rpartition('/')[0]}/kustomization.yaml",
+    }
+    web, secret = found["web/opf-vault-store"], found[f"{ESO}/eso-vault-auth-token"]
+    assert web[1] == secret[1] == "somebody else's"
+    assert web[2].startswith("mountPath is flint-k8s, not ember-k8s")
+    assert "is of type Opaque" in secret[2]
+
+
 def test_what_our_rights_do_not_reach_is_not_checked(
     connections: dict[str, Any], check: Any, world: World, tmp_path: Path
 ) -> None:
@@ -205,9 +258,18 @@ def test_what_our_rights_do_not_reach_is_not_checked(
     )
     assert found[APPLICATION][1] == "absent", "another system is asked all the same"
 
+    del connections["gitops"]
+    assert names(check(connections)[1])[APPLICATION][1:] == (
+        "not checked",
+        "the file has no such connection",
+    )
+    code, refused = check(connections, "--namespace", "pay*")
+    assert (code, refused.count("\n")) == (1, 0)
+    assert "--namespace='pay*': is not a name" in refused
+
 
 def test_the_first_cluster_of_the_file_is_shown_or_the_one_that_is_named() -> None:
-    targets = (Cluster("emea", "ember"), Cluster("apac", "flint"))
+    targets = (derived.Cluster("emea", "ember"), derived.Cluster("apac", "flint"))
     assert chosen(targets, None) == targets[0]
     assert chosen(targets, "flint") == chosen(targets, "apac/flint") == targets[1]
     with pytest.raises(CommandError, match=r"--cluster emea/flint: .* it has emea/ember, apac/flint"):
