@@ -107,6 +107,49 @@ def test_before_the_first_run_all_is_absent_but_what_people_make(
             assert state == ("ours" if name in BEFORE else "absent"), name
 
 
+def test_the_names_are_those_of_the_description(
+    connections: dict[str, Any], check: Any, world: World
+) -> None:
+    world.vault.request("POST", "sys/mounts/platform/kv", {"type": "kv", "options": {"version": "2"}})
+    connections["conventions"] = {
+        "secrets_mount": "platform/kv",
+        "cluster_secrets": "{env}/clusters/{cluster}",
+        "environment_secrets": None,
+        "auth_mount": "kubernetes/{env}/{cluster}",
+        "role": "readers",
+        "policy_scope": "cluster",
+        "policies": {"environment": None, "cluster": "{env}.{cluster}"},
+        "administrators": None,
+        "operator": {"namespace": "eso", "reviewer": "reviewer", "reviewer_token": "reviewer-token"},
+        "store": {"name": "platform"},
+    }
+    found = names(check(connections)[1])
+    in_git = {
+        one
+        for one in ALL
+        if not one.startswith(("k8s_secrets", "auth/", "policy/", "group", ESO, "secretst"))
+    }
+    assert found.keys() - in_git == {
+        "platform/kv/",
+        "platform/kv/emea/clusters/ember/",
+        "policy/emea.ember",
+        "auth/kubernetes/emea/ember",
+        "auth/kubernetes/emea/ember/config",
+        "auth/kubernetes/emea/ember/role/readers",
+        "eso",
+        "eso/reviewer",
+        "eso/reviewer-token",
+        "secretstores.external-secrets.io",
+        "NAMESPACE/platform",
+        "NAMESPACE/vault-secret-fetcher",
+    }
+    assert found["platform/kv/"][1:] == ("ours", "is version 2 of kv")
+    assert found["auth/kubernetes/emea/ember"][1] == "absent"
+
+    connections["clusters"] = {"ember.site": connections["clusters"]["ember"]}
+    assert "auth/kubernetes/emea/ember.site" in names(check(connections)[1], "emea/ember.site")
+
+
 @pytest.mark.long
 async def test_after_a_run_all_is_ours(connections: dict[str, Any], check: Any, world: World) -> None:
     await enabled(world)
