@@ -3,8 +3,8 @@
 ``--check`` logs in everywhere, checks all that enabling the clusters needs, and saves nothing. Then it shows
 every name that is derived for one of the clusters, and what is there today under that name.
 
-Without it the file is checked first, and nothing is saved unless all of it is right. Running it again updates
-the Blocks; a connection that is no longer in the file is left alone.
+Without ``--check`` the file is checked first, and nothing is saved unless all of it is right. Running it
+again updates the Blocks; a connection that is no longer in the file is left alone.
 """
 
 from __future__ import annotations
