@@ -70,15 +70,15 @@ def _rows(
 def _vault(
     connection: VaultConnection, cluster: ClusterConnection, request: EnableRequest
 ) -> Iterator[VaultLook]:
-    api = _api(cluster)
+    api = _api(cluster, request)
     with connection.client() as vault:
         yield VaultLook(vault, api, lambda: configured_before(request, vault.http.place))
 
 
-def _api(cluster: ClusterConnection) -> ApiServer | None:
+def _api(cluster: ClusterConnection, request: EnableRequest) -> ApiServer | None:
     try:
         with cluster.client() as client:
-            return ApiServer(*cluster.as_vault_sees_it(client))
+            return ApiServer(*cluster.as_vault_sees_it(client, request.conventions.reviewer_ca))
     except EnablementError:
         return None  # Its own rows say why.
 

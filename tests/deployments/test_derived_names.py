@@ -122,7 +122,13 @@ def test_the_names_are_those_of_the_description(
         "administrators": None,
         "operator": {"namespace": "eso", "reviewer": "reviewer", "reviewer_token": "reviewer-token"},
         "store": {"name": "platform"},
+        "reviewer_ca": "vault",
     }
+    mount = "auth/kubernetes/emea/ember"
+    world.vault.request("POST", f"sys/{mount}", {"type": "kubernetes"})
+    config = {"kubernetes_host": world.kubernetes.url, "kubernetes_ca_cert": world.kubernetes.ca_pem}
+    world.vault.request("POST", f"{mount}/config", config | {"disable_local_ca_jwt": True})
+    connections["vault"]["token"] = {"file": str(world.vault.root_token_file)}
     found = names(check(connections)[1])
     in_git = {
         one
@@ -133,9 +139,9 @@ def test_the_names_are_those_of_the_description(
         "platform/kv/",
         "platform/kv/emea/clusters/ember/",
         "policy/emea.ember",
-        "auth/kubernetes/emea/ember",
-        "auth/kubernetes/emea/ember/config",
-        "auth/kubernetes/emea/ember/role/readers",
+        mount,
+        f"{mount}/config",
+        f"{mount}/role/readers",
         "eso",
         "eso/reviewer",
         "eso/reviewer-token",
@@ -144,10 +150,11 @@ def test_the_names_are_those_of_the_description(
         "NAMESPACE/vault-secret-fetcher",
     }
     assert found["platform/kv/"][1:] == ("ours", "is version 2 of kv")
-    assert found["auth/kubernetes/emea/ember"][1] == "absent"
+    assert found[f"{mount}/config"][1:] == ("ours, differs", "in kubernetes_ca_cert, token_reviewer_jwt")
+    assert found[f"{mount}/role/readers"][1] == "absent"
 
     connections["clusters"] = {"ember.site": connections["clusters"]["ember"]}
-    assert "auth/kubernetes/emea/ember.site" in names(check(connections)[1], "emea/ember.site")
+    assert f"{mount}.site" in names(check(connections)[1], "emea/ember.site")
 
 
 @pytest.mark.long
