@@ -88,7 +88,8 @@ def insert_everywhere(root: Path) -> int:
 
 
 def _outcome(before: str, after: str, entry: str) -> str:
-    old, new = before.splitlines(), after.splitlines()
+    # An empty list in brackets becomes one of lines.
+    old, new = before.replace("resources: []", "resources:").splitlines(), after.splitlines()
     added = [line for line in new if new.count(line) > old.count(line)]
     rest = list(new)
     for line in added:
