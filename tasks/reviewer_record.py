@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import Artifact as Kept
 from prefect.runtime import flow_run
 
 from change.artifacts import DATA, artifact_key, content, keep, published
+from runbook.conventions import RUNBOOK, filled
 from runbook.diagnosis.record import ReviewerRecord
 from runbook.hosts import same_api_server
 from runbook.request import ClusterRequest
@@ -33,6 +34,7 @@ def keep_record(request: ClusterRequest, record: Mapping[str, str], place: str) 
         "vault": request.vault,
         "vault_address": place,
         "cluster": str(request.target),
+        "mount": request.target.mount,
         "flow_run": str(flow_run.id or ""),
     }
     artifact = Artifact(
@@ -45,13 +47,16 @@ def keep_record(request: ClusterRequest, record: Mapping[str, str], place: str) 
 
 
 def find_record(request: ClusterRequest) -> ReviewerRecord | None:
-    """The latest record for the cluster in this Vault; None if no run has left one."""
-    for artifact in published(artifact_key("reviewer", request.target)):
+    """The latest record for the cluster's mount in this Vault; None if no run has left one."""
+    target = request.target
+    # Older versions kept no name of the mount, which was the runbook's.
+    before = filled(RUNBOOK.auth_mount, target.env, target.name)
+    for artifact in published(artifact_key("reviewer", target)):
         rows = content(artifact)
         if not isinstance(rows, list) or not rows or rows[0].get("vault") != request.vault:
             continue
         record = ReviewerRecord.read(rows[0], proved=_is_proved(request, artifact))
-        if record.cluster in {"", str(request.target)}:
+        if record.cluster in {"", str(target)} and (record.mount or before) == target.mount:
             return record
     return None
 

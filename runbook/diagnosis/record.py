@@ -27,6 +27,7 @@ class ReviewerRecord:
         written: UTC, when we wrote it.
         flow_run: which run did; empty if it was not kept.
         cluster: ``<env>/<cluster>``; empty if it was not kept.
+        mount: the auth mount on which we wrote it; empty if it was not kept.
         vault_address: where we wrote it; empty if it was not kept.
         proved: whether a run has proved a login since.
     """
@@ -37,13 +38,14 @@ class ReviewerRecord:
     written: datetime | None
     flow_run: str
     cluster: str = ""
+    mount: str = ""
     vault_address: str = ""
     proved: bool = True
 
     @classmethod
     def read(cls, kept: Mapping[str, Any], *, proved: bool = True) -> ReviewerRecord:
         """From what a step has published, by this or by an older version."""
-        names = ("sha256", "service_account_uid", "flow_run", "cluster", "vault_address")
+        names = ("sha256", "service_account_uid", "flow_run", "cluster", "mount", "vault_address")
         texts = {name: str(kept.get(name) or "") for name in names}
         moments = {name: _moment(kept.get(name)) for name in ("expires", "written")}
         return cls(**texts, **moments, proved=proved)  # type: ignore[arg-type]  # each of its own kind
