@@ -158,8 +158,8 @@ def _targets(cluster: Cluster, namespaces: list[str], layout: Layout) -> list[st
     secret_management = layout.secret_management_of(cluster)
     return [
         layout.cluster_overlay_of(cluster),
-        layout.operator_overlay_of(cluster),
-        layout.applications_of(cluster),
+        f"{layout.operator_overlay_of(cluster)}",
+        f"{layout.applications_of(cluster)}",
         f"{secret_management}/base",
         *(f"{secret_management}/{namespace}" for namespace in namespaces),
     ]
@@ -167,12 +167,12 @@ def _targets(cluster: Cluster, namespaces: list[str], layout: Layout) -> list[st
 
 def _remove(root: Path, cluster: Cluster, layout: Layout) -> None:
     """Take the onboarding out of the files, line by line, as a revert would."""
-    overlay, group = layout.cluster_overlay_of(cluster), layout.application_group_of(cluster)
-    for folder in (layout.operator_overlay_of(cluster), layout.secret_management_of(cluster)):
+    overlay, group = layout.cluster_overlay_of(cluster), f"{layout.application_group_of(cluster)}"
+    for folder in (f"{layout.operator_overlay_of(cluster)}", layout.secret_management_of(cluster)):
         shutil.rmtree(root / folder)
     (root / group / "external-secrets.yaml").unlink()
     for folder, gone in (
-        (overlay, {layout.operator_bundle.rpartition("/")[2], layout.secret_management}),
+        (overlay, {f"{layout.operator_bundle}".rpartition("/")[2], layout.secret_management}),
         (group, {"external-secrets.yaml"}),
     ):
         file = root / folder / "kustomization.yaml"

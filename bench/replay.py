@@ -24,7 +24,17 @@ from pathlib import Path
 from bench.corpus import load
 from runbook.checks import Check
 from runbook.errors import EnablementError
-from runbook.gitops import Builds, EditedTree, Rebuilt, StoreSettings, Tree, judge, present_in, wanted_edits
+from runbook.gitops import (
+    Builds,
+    EditedTree,
+    Rebuilt,
+    StoreSettings,
+    Tree,
+    build_named,
+    judge,
+    present_in,
+    wanted_edits,
+)
 from runbook.gitops.checks import clusters_in
 from runbook.layout import Layout
 from runbook.names import Cluster
@@ -86,14 +96,14 @@ def _replay(tree: Tree, cluster: Cluster) -> Iterator[Check]:
     )
     with Kustomize() as kustomize:
         start = time.process_time()
-        *before, bundle = kustomize.build(tree, *folders, LAYOUT.operator_bundle)
+        *before, bundle = build_named(kustomize.build, tree, *folders, LAYOUT.operator_bundle)
         try:
             present = present_in(tree, before[0], bundle, kustomize.build)
             edits = wanted_edits(tree, request, LAYOUT, STORE, present)
         except EnablementError as error:
             print(f"{cluster}: {error}")
             return
-        after = kustomize.build(EditedTree(tree, edits), *folders)
+        after = build_named(kustomize.build, EditedTree(tree, edits), *folders)
         seconds = time.process_time() - start
     overlay, operator, applications = map(Rebuilt, before, after)
     print(f"{cluster}: {len(edits)} files, {seconds:.1f} s of our own processor time")

@@ -130,10 +130,19 @@ def node_of(text: str) -> yaml.Node | None:
     Raises:
         yaml.YAMLError: as `document_of`.
     """
-    nodes: list[yaml.Node] = _all_of(text, yaml.compose_all, _Loader)
+    nodes = nodes_of(text)
     if any(not isinstance(node, yaml.ScalarNode) or node.value for node in nodes[1:]):
         raise yaml.YAMLError(_SEVERAL)
     return nodes[0] if nodes else None
+
+
+def nodes_of(text: str) -> list[yaml.Node]:
+    """All documents of a file as nodes.
+
+    Raises:
+        yaml.YAMLError: as `documents_of`.
+    """
+    return _all_of(text, yaml.compose_all, _Loader)
 
 
 def _all_of(text: str, read: Callable[..., Iterator[Any]], loader: type[Any]) -> list[Any]:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from runbook.enable_namespace import with_scope, words_for
-from runbook.gitops import BuildFolders, FileEdit, StoreSettings, Tree, present_in, wanted_edits
+from runbook.gitops import (
+    BuildFolders,
+    FileEdit,
+    StoreSettings,
+    Tree,
+    build_named,
+    present_in,
+    wanted_edits,
+)
 from runbook.layout import Layout
 from runbook.pull_request import Purpose
 from runbook.request import ClusterRequest
@@ -20,8 +28,11 @@ def edits(
     Raises:
         EnablementError: as `wanted_edits` and ``build``.
     """
-    overlay, bundle = build(tree, layout.cluster_overlay_of(request.target), layout.operator_bundle)
-    return wanted_edits(tree, request, layout, settings, present_in(tree, overlay, bundle, build))
+    overlay, target = layout.cluster_overlay_of(request.target), request.target
+    lists = layout.operator_overlay_of(target) if layout.bundle_listed_in == "operator_overlay" else None
+    built, bundle, operator = build_named(build, tree, overlay, layout.operator_bundle, lists)
+    present = present_in(tree, built, bundle, build, operator)
+    return wanted_edits(tree, request, layout, settings, present)
 
 
 def purpose(request: ClusterRequest, files: Mapping[str, str]) -> Purpose:

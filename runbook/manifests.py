@@ -21,12 +21,6 @@ from runbook.errors import PrerequisiteMissing
 from runbook.kustomization import scalar
 from runbook.names import AUTH_DELEGATOR, Cluster
 
-APPLICATION = "external-secrets"
-"""Our ArgoCD Application. A parent kustomization makes the name unique, with a `nameSuffix`."""
-
-SIBLING_APPLICATION = "cluster-resources"
-"""The Application of the cluster's own resources, beside ours; it tells how this cluster is deployed."""
-
 SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - a type of Secret
 SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
@@ -49,6 +43,7 @@ class StoreSettings:
 
 
 def application(
+    name: str,
     sibling: Mapping[str, Any],
     source: Mapping[str, Any],
     text: str,
@@ -59,6 +54,7 @@ def application(
     """Our Application, deploying the folder ``deploys`` as its sibling is deployed.
 
     Args:
+        name: ours; a kustomization above it may give it a suffix.
         sibling: the Application of the cluster's own resources.
         source: the one of its sources that has them.
         text: the file that it is in, for a sync policy that is commented out.
@@ -67,7 +63,7 @@ def application(
         namespace_of_operator: into which it deploys.
 
     Raises:
-        PrerequisiteMissing: the sibling has no project, name or destination.
+        PrerequisiteMissing: the sibling has no project or destination.
     """
     try:
         spec, metadata = sibling["spec"], sibling["metadata"]
@@ -78,7 +74,7 @@ def application(
             "apiVersion: argoproj.io/v1alpha1",
             "kind: Application",
             "metadata:",
-            f"  name: {scalar(APPLICATION + str(metadata['name']).partition(SIBLING_APPLICATION)[2])}",
+            f"  name: {scalar(name)}",
             namespace and f"  namespace: {scalar(namespace)}",
             "spec:",
             "  destination:",

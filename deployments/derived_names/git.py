@@ -8,12 +8,11 @@ from functools import partial
 
 from connections import GitOpsRepository
 from deployments.derived_names.rows import BEFORE, DerivedName, Finding
-from runbook import manifests
 from runbook.gitops import StoreSettings, Tree, check_way
-from runbook.gitops.applications import add_application
 from runbook.gitops.checks import app_of_apps
 from runbook.gitops.draft import Draft
 from runbook.gitops.edits import add_operator_overlay
+from runbook.gitops.our_application import add_application
 from runbook.gitops.secret_management import SecretManagement
 from runbook.gitops.tree import kustomization_of
 from runbook.layout import Layout
@@ -38,11 +37,13 @@ class GitLook:
 
 
 def names_in_git(request: EnableRequest, layout: Layout) -> list[DerivedName[GitLook]]:
-    """All paths that a run reads or writes in the repository, and its branch."""
+    """All paths that a run reads or writes in the repository, and its branch; none that it does not have."""
     target, branch = request.target, request.subject.branch
     overlay, operator = layout.cluster_overlay_of(target), layout.operator_overlay_of(target)
     applications, stores = layout.applications_of(target), layout.secret_management_of(target)
-    application = f"{layout.application_group_of(target)}/{manifests.APPLICATION}.yaml"
+    group, above = layout.application_group_of(target), layout.app_of_apps_of(target)
+    ours = f"{group}/{layout.application_of(target)}.yaml" if group and operator else None
+    base = layout.operator_base if operator else None
 
     def add_operator(draft: Draft) -> None:
         add_operator_overlay(draft, request, layout)
@@ -53,17 +54,25 @@ def names_in_git(request: EnableRequest, layout: Layout) -> list[DerivedName[Git
     def add_stores(draft: Draft) -> None:
         SecretManagement(draft, target, layout, request.service_account, _ANY_STORE).complete_base()
 
-    return [
-        DerivedName("overlay of the cluster", overlay, partial(_built, overlay)),
-        DerivedName("operator's bundle", layout.operator_bundle, partial(_built, layout.operator_bundle)),
-        DerivedName("operator's base", layout.operator_base, partial(_built, layout.operator_base)),
-        DerivedName("operator's overlay", operator, partial(_added, operator, add_operator)),
-        DerivedName("folder of the Applications", applications, partial(_built, applications)),
-        DerivedName("our Application", application, partial(_added, application, add_ours)),
-        DerivedName("app-of-apps", layout.app_of_apps, partial(_app_of_apps, applications, layout)),
-        DerivedName("folder of the stores", stores, partial(_added, stores, add_stores)),
-        DerivedName("branch of the change", branch, partial(_branch, branch)),
-    ]
+    def built(path: str) -> Callable[[GitLook], Finding]:
+        return partial(_built, path)
+
+    def added(add: Callable[[Draft], None]) -> Callable[[str], Callable[[GitLook], Finding]]:
+        return lambda path: partial(_added, path, add)
+
+    rows: tuple[tuple[str, str | None, Callable[[str], Callable[[GitLook], Finding]]], ...] = (
+        ("overlay of the cluster", overlay, built),
+        ("operator's bundle", layout.operator_bundle, built),
+        ("operator's base", base, built),
+        ("operator's overlay", operator, added(add_operator)),
+        ("folder of the Applications", applications, built),
+        ("our Application", ours, added(add_ours)),
+        ("app-of-apps", above, lambda path: partial(_app_of_apps, path, applications or "", layout)),
+        ("ApplicationSet", layout.application_set_of(target), added(add_ours)),
+        ("folder of the stores", stores, added(add_stores)),
+        ("branch of the change", branch, lambda path: partial(_branch, path)),
+    )
+    return [DerivedName(what, path, look(path)) for what, path, look in rows if path is not None]
 
 
 def _is_there(tree: Tree, path: str) -> bool:
@@ -91,8 +100,8 @@ def _added(path: str, add: Callable[[Draft], None], look: GitLook) -> Finding:
     return Finding("ours", "" if there else "what a run would add here is built from elsewhere")
 
 
-def _app_of_apps(applications: str, layout: Layout, look: GitLook) -> Finding:
-    if not look.tree.entries(layout.app_of_apps):
+def _app_of_apps(folder: str, applications: str, layout: Layout, look: GitLook) -> Finding:
+    if not look.tree.entries(folder):
         return Finding("absent", BEFORE)
     found, missing = app_of_apps(look.tree, applications, layout)
     return Finding("ours, differs" if missing else "ours", found)

@@ -1,16 +1,11 @@
 """What an onboarding is in the GitOps repository: the edits, and what must be there before them."""
 
-from runbook.gitops.built import BuildFolders, Built, Present, present_in
+from runbook.gitops.builds import Builds, Rebuilt
+from runbook.gitops.built import BuildFolders, Built, Present, build_named, present_in
+from runbook.gitops.built_applications import application_names
 from runbook.gitops.checks import check_repository, declared_namespaces, interesting_folders
 from runbook.gitops.edits import namespace_edits, wanted_edits
-from runbook.gitops.judgement import (
-    Builds,
-    Rebuilt,
-    application_names,
-    built_namespaces,
-    judge,
-    store_namespaces,
-)
+from runbook.gitops.judgement import built_namespaces, judge, store_namespaces
 from runbook.gitops.landing import Meaning, fingerprint, meaning_of, unmet
 from runbook.gitops.sources import sources_of
 from runbook.gitops.tree import EditedTree, FileEdit, FileTree, Tree, check_way
@@ -29,6 +24,7 @@ __all__ = [
     "StoreSettings",
     "Tree",
     "application_names",
+    "build_named",
     "built_namespaces",
     "check_repository",
     "check_way",

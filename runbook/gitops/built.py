@@ -66,6 +66,17 @@ class Built:
         """How often it has an object of each key: twice where it is written in two versions."""
         return Counter(map(key_of, self.objects(*kinds)))
 
+    def and_(self, other: Built) -> Built:
+        """Both together, of which one may be absent."""
+        return Built(
+            f"{self.folder} and {other.folder}",
+            self.documents + other.documents,
+            self.failure or other.failure,
+            self.limited or other.limited,
+            self.left_out + other.left_out,
+            self.absent and other.absent,
+        )
+
     def without(self, other: Built) -> tuple[Manifest, ...]:
         """The objects that are not in ``other``, or differ there."""
         more = Counter(self.documents) - Counter(other.documents)
@@ -86,6 +97,15 @@ _KINDS = ("ServiceAccount", "SecretStore")
 
 BuildFolders = Callable[..., list[Built]]
 """``build(tree, *folders)``."""
+
+NOTHING = Built("")
+"""What a folder is that the layout does not name."""
+
+
+def build_named(build: BuildFolders, tree: Tree, *folders: str | None) -> list[Built]:
+    """What becomes of each folder; `NOTHING` of None."""
+    built = iter(build(tree, *filter(None, folders)))
+    return [NOTHING if folder is None else next(built) for folder in folders]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,7 +139,9 @@ def keys_of_base(namespace: str, service_account: str, store: str) -> tuple[Key,
     )
 
 
-def present_in(tree: Tree, overlay: Built, bundle: Built, build: BuildFolders) -> Present:
+def present_in(
+    tree: Tree, overlay: Built, bundle: Built, build: BuildFolders, operator: Built = NOTHING
+) -> Present:
     """What others have already in ``tree`` of the objects that our change would bring.
 
     Args:
@@ -127,10 +149,16 @@ def present_in(tree: Tree, overlay: Built, bundle: Built, build: BuildFolders) -
         overlay: the cluster's overlay, as it is built of ``tree``.
         bundle: the operator's bundle by itself.
         build: for the members of the bundle, where only some of its objects are there.
+        operator: the operator's overlay, where that lists the bundle.
     """
     brought = bundle.keys()
-    there = frozenset(overlay.keys(*_KINDS, *(key.kind for key in brought)))
+    kinds = (*_KINDS, *(key.kind for key in brought))
+    there = frozenset(overlay.keys(*kinds) + operator.keys(*kinds))
     listed = kustomization_of(tree, bundle.folder)
-    if listed is None or there.isdisjoint(brought) or bundle.folder in build_of(tree, overlay.folder).folders:
+    if (
+        listed is None
+        or there.isdisjoint(brought)
+        or bundle.folder in build_of(tree, overlay.folder, operator.folder).folders
+    ):
         return Present(there)
     return Present(there, {part.folder: frozenset(part.keys()) for part in build(tree, *listed.members)})

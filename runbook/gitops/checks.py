@@ -6,10 +6,13 @@ Nothing in here raises for what a row can say: preflight reports everything at o
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from runbook import manifests
 from runbook.checks import Check
+from runbook.errors import PermanentError
+from runbook.gitops.application_set import from_set
 from runbook.gitops.applications import deploys_folder
 from runbook.gitops.tree import Tree, build_of, kustomization_of
 from runbook.layout import Layout
@@ -20,28 +23,64 @@ from runbook.request import ClusterRequest
 def check_repository(tree: Tree, request: ClusterRequest, layout: Layout) -> tuple[Check, ...]:
     """One row for each thing that must be in the repository, each after those it builds upon."""
     cluster = request.target
-    folder, group = layout.applications_of(cluster), layout.application_group_of(cluster)
-    is_there = bool(tree.entries(folder))
-    misplaced = "Add it, or correct the layout of the GitOpsRepository."
-    rows: tuple[tuple[str, bool, Callable[[], tuple[str, str]]], ...] = (
-        (f"Overlay of {cluster}", True, lambda: _overlay(tree, cluster, layout)),
-        ("Operator's bundle", True, lambda: _kustomization(tree, layout.operator_bundle, misplaced)),
-        ("Operator's base", True, lambda: _kustomization(tree, layout.operator_base, misplaced)),
-        (f"ArgoCD Applications of {cluster}", True, lambda: _applications(tree, folder, group)),
-        ("Application of the cluster's resources", is_there, lambda: _sibling(tree, cluster, layout)),
-        (f"ArgoCD builds {layout.application_group}", is_there, lambda: _group(tree, folder, group)),
-        (f"App-of-apps of {cluster}", is_there, lambda: app_of_apps(tree, folder, layout)),
+    base = None if layout.operator_overlay is None else layout.operator_base
+    return (
+        _row(f"Overlay of {cluster}", lambda: _overlay(tree, cluster, layout)),
+        _member(tree, "Operator's bundle", layout.operator_bundle, "the operator is installed by others"),
+        _member(tree, "Operator's base", base, "the operator's overlays need none"),
+        *_rows_of_argocd(tree, cluster, layout),
+        *_admin_group(tree, cluster, layout),
     )
-    people = (_admin_group(tree, cluster, layout),) if cluster.admin_group else ()
-    return (*(_row(*row) for row in rows), *people)
 
 
-def _row(prerequisite: str, is_there: bool, look: Callable[[], tuple[str, str]]) -> Check:
-    """A row of what was found, and of the remedy where that is not enough."""
-    if not is_there:
-        return Check(prerequisite, "not checked", "the folder of the Applications is missing")
+_Look: TypeAlias = Callable[[], tuple[str, str]]
+"""Gives what was found, and the remedy where that is not enough."""
+
+
+def _row(prerequisite: str, look: _Look, unasked: str = "") -> Check:
+    """A row of what was found, or of why nobody was asked."""
+    if unasked:
+        return Check(prerequisite, "not checked", unasked)
     found, remedy = look()
     return Check(prerequisite, "failed" if remedy else "ok", found, remedy)
+
+
+def _member(tree: Tree, prerequisite: str, folder: str | None, otherwise: str) -> Check:
+    """The row of a folder that ours build upon, or of why there is none."""
+    if folder is None:
+        return Check(prerequisite, "not checked", f"the layout names none: {otherwise}")
+    misplaced = "Add it, or correct the layout of the GitOpsRepository."
+    return _row(prerequisite, lambda: _kustomization(tree, folder, misplaced))
+
+
+def _rows_of_argocd(tree: Tree, cluster: Cluster, layout: Layout) -> Iterator[Check]:
+    """What makes ArgoCD deploy our folder."""
+    if path := layout.application_set_of(cluster):
+        yield _of_set(tree, cluster, layout, path)
+        return
+    folder, group = layout.applications_of(cluster), layout.application_group_of(cluster)
+    if folder is None or group is None:
+        what = "the layout names no folder of them: they are in another repository"
+        yield Check(f"ArgoCD Applications of {cluster}", "not checked", what)
+        return
+    unasked = "" if tree.entries(folder) else "the folder of the Applications is missing"
+    yield _row(f"ArgoCD Applications of {cluster}", lambda: _applications(tree, folder, group))
+    sibling = "Application of the cluster's resources"
+    yield _row(sibling, lambda: _sibling(tree, group, cluster, layout), unasked)
+    if layout.application_group:
+        yield _row(f"ArgoCD builds {layout.application_group}", lambda: _group(tree, folder, group), unasked)
+    missing = "" if layout.app_of_apps else app_of_apps(tree, folder, layout)[0]
+    yield _row(f"App-of-apps of {cluster}", lambda: app_of_apps(tree, folder, layout), unasked or missing)
+
+
+def _of_set(tree: Tree, cluster: Cluster, layout: Layout, path: str) -> Check:
+    """Whether the set makes the Application of our folder, or will with an element that we add."""
+    prerequisite = f"ApplicationSet of {layout.reviewer_folder_of(cluster)}"
+    try:
+        made = from_set(tree, cluster, layout, path)
+    except PermanentError as error:
+        return Check(prerequisite, "failed", f"{error.subject}: {error.answer}", error.remedy)
+    return Check(prerequisite, "ok" if made.is_told else "not checked", f"{path}: {made.found}")
 
 
 def declared_namespaces(tree: Tree, request: ClusterRequest, layout: Layout) -> frozenset[str]:
@@ -52,15 +91,12 @@ def declared_namespaces(tree: Tree, request: ClusterRequest, layout: Layout) -> 
 
 def interesting_folders(layout: Layout) -> tuple[str, ...]:
     """Top folders of everything that edits and checks may read, for a clone to fetch at once."""
-    paths = (
-        layout.cluster_overlay,
-        layout.operator_bundle,
-        layout.operator_overlay,
-        layout.operator_base,
-        layout.applications,
-        layout.app_of_apps,
-    )
-    return tuple(sorted({path.split("/")[0] for path in paths}))
+    paths = [layout.cluster_overlay, layout.operator_bundle, layout.operator_overlay, layout.application_set]
+    if layout.operator_overlay:
+        paths.append(layout.operator_base)
+    if layout.applications and not layout.application_set:
+        paths += [layout.applications, layout.app_of_apps]
+    return tuple(sorted({path.split("/")[0] for path in paths if path and "/" in path}))
 
 
 def _overlay(tree: Tree, cluster: Cluster, layout: Layout) -> tuple[str, str]:
@@ -73,7 +109,11 @@ def _overlay(tree: Tree, cluster: Cluster, layout: Layout) -> tuple[str, str]:
     env_folder = posixpath.dirname(folder)
     if siblings := clusters_in(tree, env_folder):
         found = f"no cluster {cluster.name!r} in {cluster.env!r}; its clusters: {', '.join(siblings)}"
+        if "{env}" not in layout.cluster_overlay:
+            found = f"no cluster {cluster.name!r}; clusters: {', '.join(siblings)}"
         return found, f"Correct the name, or add {folder} first."
+    if "{env}" not in layout.cluster_overlay:
+        return f"{folder} is not there", "Correct the name of the cluster, or add it first."
     above = posixpath.dirname(env_folder)
     envs = ", ".join(env for env in _names(tree, above) if clusters_in(tree, f"{above}/{env}")) or "none"
     found = f"no environment {cluster.env!r}; environments: {envs}"
@@ -108,9 +148,9 @@ def _applications(tree: Tree, folder: str, group: str) -> tuple[str, str]:
     )
 
 
-def _sibling(tree: Tree, cluster: Cluster, layout: Layout) -> tuple[str, str]:
-    group, overlay = layout.application_group_of(cluster), layout.cluster_overlay_of(cluster)
-    path = f"{group}/{manifests.SIBLING_APPLICATION}.yaml"
+def _sibling(tree: Tree, group: str, cluster: Cluster, layout: Layout) -> tuple[str, str]:
+    overlay = layout.cluster_overlay_of(cluster)
+    path = f"{group}/{layout.sibling_application_of(cluster)}.yaml"
     text, kustomization = tree.read(path), kustomization_of(tree, group)
     if text is None:
         return f"{path} is not there", "Add it first: our Application is deployed as it is."
@@ -134,6 +174,8 @@ def _group(tree: Tree, folder: str, group: str) -> tuple[str, str]:
 def app_of_apps(tree: Tree, applications: str, layout: Layout) -> tuple[str, str]:
     """What deploys the folder of a cluster's Applications, and what to do where nothing does."""
     folder = layout.app_of_apps
+    if folder is None:
+        return "the layout names no folder of it: it is in another repository", ""
     beside, missing = _kustomization(tree, folder, "Correct the layout, or add it first.")
     if missing:
         return beside, missing
@@ -153,8 +195,10 @@ def app_of_apps(tree: Tree, applications: str, layout: Layout) -> tuple[str, str
     return found, f"Add one, and list it in {beside}."
 
 
-def _admin_group(tree: Tree, cluster: Cluster, layout: Layout) -> Check:
+def _admin_group(tree: Tree, cluster: Cluster, layout: Layout) -> Iterator[Check]:
     home = layout.vault_home
+    if home is None or not cluster.admin_group:
+        return
     prerequisite = f"Group {cluster.admin_alias} on {home}"
     overlay = layout.cluster_overlay_of(home)
     groups = f"{overlay}/{layout.groups}"
@@ -163,10 +207,11 @@ def _admin_group(tree: Tree, cluster: Cluster, layout: Layout) -> Check:
     listed = tuple(path for path in members if path == groups or path.startswith(f"{groups}/"))
     for starts in (listed, (overlay,)):
         if found := build_of(tree, *starts).named("Group").get(cluster.admin_alias):
-            return Check(prerequisite, "ok", found[0])
+            yield Check(prerequisite, "ok", found[0])
+            return
     remedy = (
         f"Add {groups}/{cluster.admin_alias}.yaml, and its line in {groups}/kustomization.yaml:\n"
         f"{manifests.admin_group(cluster)}"
     )
     found_none = f"the overlay of {home} does not declare it: it can have no members"
-    return Check(prerequisite, "warning", found_none, remedy)
+    yield Check(prerequisite, "warning", found_none, remedy)

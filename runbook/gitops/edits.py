@@ -13,11 +13,12 @@ from runbook import manifests
 from runbook.conventions import Operator
 from runbook.documents import field
 from runbook.errors import Conflict
-from runbook.gitops.applications import add_application
 from runbook.gitops.built import Present
 from runbook.gitops.draft import Draft, required
+from runbook.gitops.our_application import add_application
 from runbook.gitops.secret_management import SecretManagement, check_requested_version
-from runbook.gitops.tree import Build, FileEdit, Kustomization, Tree, build_of
+from runbook.gitops.tree import Build, FileEdit, Tree, build_of
+from runbook.kustomization import scalar
 from runbook.layout import Layout
 from runbook.manifests import StoreSettings
 from runbook.names import Cluster
@@ -54,7 +55,7 @@ def wanted_edits(
     draft = Draft(tree)
     cluster = request.target
     overlay = required(draft, layout.cluster_overlay_of(cluster), "overlay of the cluster")
-    _add_operator(draft, overlay, layout, present)
+    _add_operator(draft, cluster, layout, present)
     add_operator_overlay(draft, request, layout)
     add_application(draft, cluster, layout)
     folders = SecretManagement(
@@ -106,13 +107,15 @@ def namespace_edits(
     return edits
 
 
-def _add_operator(draft: Draft, overlay: Kustomization, layout: Layout, present: Present) -> None:
-    if layout.operator_bundle in build_of(draft, overlay.folder).folders:
+def _add_operator(draft: Draft, cluster: Cluster, layout: Layout, present: Present) -> None:
+    bundle, folder = layout.operator_bundle, layout.installing_folder_of(cluster)
+    if bundle is None or bundle in build_of(draft, folder, layout.cluster_overlay_of(cluster)).folders:
         return
     there = {path for path, keys in present.bundle.items() if keys & present.overlay}
     # Kustomize refuses an object that it meets twice: of a bundle that is there in part, the rest is added.
-    missing = [path for path in present.bundle if path not in there] if there else [layout.operator_bundle]
-    draft.build_upon(overlay.folder, *missing)
+    missing = [path for path in present.bundle if path not in there] if there else [bundle]
+    # No `namespace:` in a new kustomization: the objects of a bundle may be for several.
+    draft.build_upon(folder, *missing)
 
 
 def add_operator_overlay(draft: Draft, request: ClusterRequest, layout: Layout) -> None:
@@ -121,16 +124,28 @@ def add_operator_overlay(draft: Draft, request: ClusterRequest, layout: Layout) 
     Raises:
         Conflict: a file, or a Secret of that name, is somebody else's.
     """
-    folder, operator = layout.operator_overlay_of(request.target), request.conventions.operator
+    folder, base = layout.operator_overlay_of(request.target), layout.operator_base
+    if folder is None:
+        return
+    operator = request.conventions.operator
     there = build_of(draft, folder)
-    accounts = there.named("ServiceAccount")
     missing = []
-    if layout.operator_base not in there.folders and operator.reviewer not in accounts:
-        missing.append(layout.operator_base)
-    build = build_of(draft, folder, layout.operator_base, layout.operator_bundle)
+    has_account = operator.reviewer in there.named("ServiceAccount")
+    if base is not None and base not in there.folders and not has_account:
+        missing.append(base)
+    overlay = layout.cluster_overlay_of(request.target)
+    # Without base or bundle, what they would bring may be in the cluster's overlay.
+    build = build_of(draft, folder, base or overlay, layout.operator_bundle or overlay)
+    if base is None and operator.reviewer not in build.named("ServiceAccount"):
+        missing.append(f"{folder}/{operator.reviewer}.yaml")
+        account = manifests.service_account(operator.reviewer, operator.namespace)
+        draft.put_object(missing[-1], account, "ServiceAccount", operator.reviewer)
     if request.reviewer_token == "secret" and not _has_reviewer_token(build, operator):  # noqa: S105 - a mode
         token = f"{folder}/{operator.reviewer_token}.yaml"
-        draft.put_object(token, manifests.reviewer_token(operator), "Secret", operator.reviewer_token)
+        text = manifests.reviewer_token(operator)
+        if layout.bundle_listed_in == "operator_overlay":  # its kustomization sets no namespace, see there
+            text = text.replace("\ntype:", f"\n  namespace: {scalar(operator.namespace)}\ntype:")
+        draft.put_object(token, text, "Secret", operator.reviewer_token)
         _has_reviewer_token(build_of(draft, token), operator)
         missing.append(token)
     draft.build_upon(folder, *missing, namespace=operator.namespace)

@@ -3,59 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Iterable
 
 from runbook import manifests
-from runbook.application_names import ApplicationNames
-from runbook.changes import shown
-from runbook.checks import Check, Status
-from runbook.documents import field, mapping_of
-from runbook.gitops.applications import deploy_folder
+from runbook.checks import Check
+from runbook.documents import mapping_of
+from runbook.gitops.builds import CHANGED, Builds, Rebuilt, Verdict, otherwise
 from runbook.gitops.built import Built, key_of, keys_of_base
+from runbook.gitops.built_applications import judge_application
 from runbook.gitops.review_rights import may_review, of_operator, roles_of_reviewer
 from runbook.gitops.tree import Manifest, name_of
 from runbook.layout import Layout
 from runbook.manifests import StoreSettings
-from runbook.names import AUTH_DELEGATOR
+from runbook.names import AUTH_DELEGATOR, Cluster
 from runbook.request import ClusterRequest
 from runbook.vault_store import VaultStore
 
 _NAMED = 8
 """Objects, or differences, in one row."""
-_SHOWN = 80
-"""Characters of a value."""
-_CHANGED = (
-    "A patch, a replacement or a component changes it, or it was there before and is kept. "
-    "Correct that, unless it is intended."
-)
 _LEAD_ELSEWHERE = (
     "Correct it in {} or its bases: a run does not rewrite a SecretStore. If it is "
     "right, correct address_for_clusters and ca_cert_for_clusters of the VaultConnection, or the parameter "
     "service_account."
 )
-
-_Verdict: TypeAlias = tuple[Status, str, str]
-"""What a `Check` says of its prerequisite: status, found, remedy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """A folder before and after our change."""
-
-    before: Built
-    after: Built
-
-
-@dataclass(frozen=True, slots=True)
-class Builds:
-    """The folders that an onboarding changes, and the operator's bundle by itself."""
-
-    overlay: Rebuilt
-    operator: Rebuilt
-    applications: Rebuilt
-    bundle: Built
 
 
 def judge(
@@ -63,49 +33,51 @@ def judge(
 ) -> tuple[Check, ...]:
     """The rows on the builds, those of each folder first."""
     target = request.target
-    overlay, applications, bundle = builds.overlay.after, builds.applications.after, builds.bundle
-    objects = _unbuilt(overlay, bundle) or _objects(builds, request)
+    overlay, bundle, with_bundle = builds.overlay.after, builds.bundle, _with_bundle(builds, layout)
+    objects = _unbuilt(with_bundle.after, bundle) or _objects(with_bundle, bundle, request)
     stores = _unbuilt(overlay) or _stores(overlay, request, settings)
-    application = _unbuilt(applications) or _application(applications, request, layout)
+    elsewhere = _elsewhere(layout, target)
+    application = (
+        elsewhere or _unbuilt(builds.applications.after) or judge_application(builds, request, layout)
+    )
+    operator = _buildable(builds.operator)
+    if layout.operator_overlay is None:
+        operator = "not checked", "the layout names none: its objects come with the cluster's overlay", ""
     return (
         Check(f"kustomize builds the overlay of {target}", *_buildable(builds.overlay)),
-        Check(f"kustomize builds the operator's overlay of {target}", *_buildable(builds.operator)),
-        Check(f"kustomize builds the Applications of {target}", *_buildable(builds.applications)),
+        Check(f"kustomize builds the operator's overlay of {target}", *operator),
+        Check(
+            f"kustomize builds the Applications of {target}", *elsewhere or _buildable(builds.applications)
+        ),
         Check(f"Our objects in the overlay of {target}", *objects),
         Check(f"SecretStores {target.store.name} point to our Vault", *stores),
-        Check(f"Reviewer {target.operator.reviewer} is built", *_reviewer(builds, request)),
-        Check(f"One Application deploys {layout.operator_overlay_of(target)}", *application),
+        Check(f"Reviewer {target.operator.reviewer} is built", *_reviewer(builds, request, layout)),
+        Check(f"One Application deploys {layout.reviewer_folder_of(target)}", *application),
     )
 
 
-def _unbuilt(*needed: Built) -> _Verdict | None:
+def _with_bundle(builds: Builds, layout: Layout) -> Rebuilt:
+    """The folder with the operator's objects, the cluster's overlay; or that and the operator's."""
+    one, other = builds.overlay, builds.operator
+    if layout.bundle_listed_in == "cluster_overlay":
+        return one
+    return Rebuilt(one.before.and_(other.before), one.after.and_(other.after))
+
+
+def _elsewhere(layout: Layout, cluster: Cluster) -> Verdict | None:
+    """Why there is no folder of Applications to build."""
+    if path := layout.application_set_of(cluster):
+        return "not checked", f"the ApplicationSet of {path} makes them", ""
+    if layout.applications_of(cluster) is None:
+        return "not checked", "the layout names no folder of them: they are in another repository", ""
+    return None
+
+
+def _unbuilt(*needed: Built) -> Verdict | None:
     for built in needed:
         if built.failure or built.absent:
             return "not checked", f"{built.folder} cannot be built", ""
     return None
-
-
-def application_names(
-    builds: Builds, app_of_apps: Built, request: ClusterRequest, layout: Layout
-) -> ApplicationNames:
-    """The names as they are built; the folder in words where no build has an Application of it."""
-    target, applications = request.target, builds.applications.after
-
-    def name(built: Built, folder: str) -> str:
-        called = (_called(item) for item in _deploying(built, folder))
-        return next(called, f"the Application that deploys {folder}")
-
-    return ApplicationNames(
-        name(app_of_apps, layout.applications_of(target)),
-        name(applications, layout.cluster_overlay_of(target)),
-        name(applications, layout.operator_overlay_of(target)),
-    )
-
-
-def _called(item: Manifest) -> str:
-    """What a set calls the Applications that it makes, only its controller knows."""
-    is_set = field(item, "kind") == "ApplicationSet"
-    return f"an Application of ApplicationSet {name_of(item)}" if is_set else name_of(item) or ""
 
 
 def built_namespaces(overlay: Built, request: ClusterRequest) -> frozenset[str]:
@@ -124,12 +96,7 @@ def _our_stores(overlay: Built, request: ClusterRequest) -> list[Manifest]:
     return [item for item in overlay.objects("SecretStore") if name_of(item) == store.name]
 
 
-def _deploying(built: Built, folder: str) -> list[Manifest]:
-    found = built.objects("Application", "ApplicationSet")
-    return [item for item in found if deploy_folder([item], folder)]
-
-
-def _buildable(folder: Rebuilt) -> _Verdict:
+def _buildable(folder: Rebuilt) -> Verdict:
     before, after = folder.before, folder.after
     without = f"; built without {'; '.join(after.left_out)}" if after.left_out else ""
     if before.limited or after.limited:
@@ -162,27 +129,18 @@ def _named(things: Iterable[object], separator: str = ", ") -> str:
     return separator.join(names[:_NAMED]) + more
 
 
-def _otherwise(there: Any, meant: Any, path: str = "") -> Iterator[str]:
-    """The values of ``meant`` that ``there`` has otherwise; what it has beside them does not count."""
-    if isinstance(meant, Mapping):
-        for key, value in meant.items():
-            yield from _otherwise(field(there, key), value, f"{path}.{key}" if path else str(key))
-    elif there != meant:
-        yield f"{path} is {shown(there)[:_SHOWN]}, not {shown(meant)[:_SHOWN]}"
-
-
-def _objects(builds: Builds, request: ClusterRequest) -> _Verdict:
+def _objects(folder: Rebuilt, bundle: Built, request: ClusterRequest) -> Verdict:
     """The operator's objects, and in each namespace the starter's ServiceAccount and the SecretStore."""
-    after = builds.overlay.after
+    after = folder.after
     account = request.service_account
     store = request.conventions.store.name
     of_bases = (key for namespace in request.namespaces for key in keys_of_base(namespace, account, store))
-    ours = list(dict.fromkeys([*sorted(builds.bundle.keys()), *of_bases]))
+    ours = list(dict.fromkeys([*sorted(bundle.keys()), *of_bases]))
     built = list(after.objects(*(key.kind for key in ours)))
     there = Counter(map(key_of, built))
     if lacking := [key for key in ours if key not in there]:
         kinds = {key.kind for key in lacking}
-        new = map(key_of, after.without(builds.overlay.before))
+        new = map(key_of, after.without(folder.before))
         instead = sorted({key for key in new if key.kind in kinds}.difference(ours))
         found = f"{after.folder} does not build {_named(lacking)}"
         remedy = (
@@ -196,19 +154,19 @@ def _objects(builds: Builds, request: ClusterRequest) -> _Verdict:
     if twice := [key for key in ours if there[key] > 1]:
         found = f"{after.folder} builds more than one {_named(twice)}, in several versions"
         return "failed", found, "Keep one of each: they overwrite each other."
-    meant = {key_of(item): item for item in builds.bundle.without(after)}
+    meant = {key_of(item): item for item in bundle.without(after)}
     differences = [
         f"{key_of(item)}: {what}"
         for item in built
         if key_of(item) in meant
-        for what in _otherwise(item, meant[key_of(item)])
+        for what in otherwise(item, meant[key_of(item)])
     ]
     if differences:
-        return "warning", _named(differences, "; "), _CHANGED
+        return "warning", _named(differences, "; "), CHANGED
     return "ok", f"in {', '.join(request.namespaces)}", ""
 
 
-def _stores(overlay: Built, request: ClusterRequest, settings: StoreSettings) -> _Verdict:
+def _stores(overlay: Built, request: ClusterRequest, settings: StoreSettings) -> Verdict:
     """Where the SecretStores of our name lead that the namespaces get, whoever brings them."""
     meant = VaultStore.meant(request, settings.server, settings.ca_pem, settings.namespace)
     stores = _our_stores(overlay, request)
@@ -229,7 +187,7 @@ def _stores(overlay: Built, request: ClusterRequest, settings: StoreSettings) ->
     return "failed", found, _LEAD_ELSEWHERE.format(overlay.folder)
 
 
-def _reviewer(builds: Builds, request: ClusterRequest) -> _Verdict:
+def _reviewer(builds: Builds, request: ClusterRequest, layout: Layout) -> Verdict:
     """Whom Vault asks the cluster as: ServiceAccount, its binding, and its token where that is a Secret."""
     built = (builds.operator.after, builds.overlay.after, builds.bundle)
     lacking: dict[str, str] = {}
@@ -246,18 +204,19 @@ def _reviewer(builds: Builds, request: ClusterRequest) -> _Verdict:
     if request.reviewer_token == "secret":  # noqa: S105 - a mode
         secrets = of_operator(built, "Secret", operator.reviewer_token, operator.namespace)
         meant = mapping_of(manifests.reviewer_token(operator))
-        differences = [what for secret in secrets for what in _otherwise(secret, meant)]
+        differences = [what for secret in secrets for what in otherwise(secret, meant)]
         if not secrets:
             lacking[f"makes {token}"] = manifests.reviewer_token(operator)
     if lacking:
         found = f"nothing in the repository {' or '.join(lacking)}"
-        remedy = f"Add to {builds.operator.after.folder} or its base:\n" + "---\n".join(lacking.values())
+        remedy = f"Add to {layout.reviewer_folder_of(request.target)} or its base:\n"
+        remedy += "---\n".join(lacking.values())
         for one in built:
             if one.failure or not all(map(_brings_secrets_only, one.left_out)):
                 return "warning", f"{found}, as far as this worker can build {one.folder}", remedy
         return "failed", found, remedy
     if differences:
-        return "warning", f"{token}: {'; '.join(dict.fromkeys(differences))}", _CHANGED
+        return "warning", f"{token}: {'; '.join(dict.fromkeys(differences))}", CHANGED
     if any(may.values()):
         return "ok", f"with {', '.join(role for role, grants in may.items() if grants)}", ""
     unknown = ", ".join(role for role, grants in may.items() if grants is None)
@@ -268,24 +227,3 @@ def _reviewer(builds: Builds, request: ClusterRequest) -> _Verdict:
 def _brings_secrets_only(left_out: str) -> bool:
     """Whether that is a generator which decrypts Secrets: no ServiceAccount or binding is kept encrypted."""
     return left_out.endswith("(ksops) is not run here")
-
-
-def _application(applications: Built, request: ClusterRequest, layout: Layout) -> _Verdict:
-    """Our Application, and what it has to have in common with the one of the cluster's own resources."""
-    ours = _deploying(applications, layout.operator_overlay_of(request.target))
-    names = ", ".join(map(_called, ours))
-    if not ours:
-        found = f"{applications.folder} builds no Application of that path"
-        return "failed", found, "Find what in the kustomizations changes our Application, and correct it."
-    if len(ours) > 1:
-        remedy = "Keep one of them: they take the objects from each other."
-        return "warning", f"{names} all deploy it", remedy
-    siblings = _deploying(applications, layout.cluster_overlay_of(request.target))
-    destination = field(siblings[0], "spec", "destination") if siblings else None
-    if ours[0].get("kind") == "Application" and isinstance(destination, Mapping):
-        meant = {
-            "spec": {"destination": {**destination, "namespace": request.conventions.operator.namespace}}
-        }
-        if differences := "; ".join(_otherwise(ours[0], meant)):
-            return "warning", f"{names}: {differences}", _CHANGED
-    return "ok", names, ""

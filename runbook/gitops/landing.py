@@ -3,7 +3,8 @@
 The edits that are missing say what a run would still do; they do not say whether what is there now is what
 was proposed: a folder that somebody filled otherwise needs no edit either. So the meaning of what was
 proposed is kept: of a kustomization the paths that it is to build upon, and of a new one all its other
-settings, because a prefix or a patch changes what is built; of any other file its documents.
+settings, because a prefix or a patch changes what is built; of an ApplicationSet the elements of its lists,
+to which others add their clusters meanwhile; of any other file its documents.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import Any
 import yaml
 
 from runbook.documents import documents_of, mapping_of
-from runbook.gitops.tree import FileEdit, Kustomization, Tree, build_of
+from runbook.gitops.generators import generators_in
+from runbook.gitops.tree import FileEdit, Kustomization, Tree, build_of, manifests_in
 from runbook.kustomization import FILE_NAMES
 
 Meaning = Mapping[str, Mapping[str, Any]]
 """By path: ``{"builds": [paths]}`` of a kustomization, of a new one also ``"namespace"`` and ``"settings"``
-(hashes by key); of any other file ``{"sha256": …}``."""
+(hashes by key); of an ApplicationSet ``{"elements": [hashes]}``; of any other file ``{"sha256": …}``."""
 
 _NO_SETTINGS = {"apiVersion", "kind", "namespace", "resources"}
 """Keys of a kustomization that are compared otherwise, or have one meaning only."""
@@ -35,7 +37,8 @@ def meaning_of(edits: Iterable[FileEdit]) -> dict[str, dict[str, Any]]:
 
 def _of_edit(edit: FileEdit) -> dict[str, Any]:
     if posixpath.basename(edit.path) not in FILE_NAMES:
-        return {"sha256": _hash(edit.after)}
+        elements = _elements(edit.after) - _elements(edit.before or "")
+        return {"elements": sorted(elements)} if elements else {"sha256": _hash(edit.after)}
     before = Kustomization(edit.path, edit.before or "").members
     after = Kustomization(edit.path, edit.after)
     meaning: dict[str, Any] = {"builds": [path for path in after.members if path not in before]}
@@ -54,6 +57,8 @@ def _unmet(tree: Tree, path: str, wanted: Mapping[str, Any]) -> str:
     text = tree.read(path)
     if text is None:
         return "is not there"
+    if "elements" in wanted:
+        return "" if _elements(text) >= set(wanted["elements"]) else "lacks the proposed element of its list"
     if "sha256" in wanted:
         return "" if _hash(text) == wanted["sha256"] else "differs from what was proposed"
     there = Kustomization(path, text)
@@ -86,6 +91,12 @@ def _hash(text: str) -> str:
         return _digest(documents_of(text))
     except (yaml.YAMLError, TypeError, ValueError):
         return _digest(text)
+
+
+def _elements(text: str) -> set[str]:
+    """Hashes of the elements in the lists of ApplicationSets."""
+    sets = manifests_in(text, "ApplicationSet")
+    return {_setting(element) for one in sets for element in generators_in(one, "list", "elements")}
 
 
 def _settings(text: str) -> dict[str, str]:

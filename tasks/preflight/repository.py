@@ -20,6 +20,7 @@ from runbook.gitops import (
     StoreSettings,
     Tree,
     application_names,
+    build_named,
     built_namespaces,
     check_repository,
     declared_namespaces,
@@ -169,10 +170,11 @@ def _build(
         layout.operator_overlay_of(target),
         layout.applications_of(target),
     )
-    *before, bundle = kustomize.build(tree, *folders, layout.operator_bundle)
+    *before, bundle = build_named(kustomize.build, tree, *folders, layout.operator_bundle)
     answers.edits = runbook.edits(tree, request, layout, settings, partial(complete, kustomize))
     git.ok(EDITS, f"{len(answers.edits)} files" if answers.edits else "nothing to change")
-    *after, app_of_apps = kustomize.build(EditedTree(tree, answers.edits), *folders, layout.app_of_apps)
+    above, edited = layout.app_of_apps_of(target), EditedTree(tree, answers.edits)
+    *after, app_of_apps = build_named(kustomize.build, edited, *folders, above)
     overlay, operator, applications = map(Rebuilt, before, after)
     builds = Builds(overlay, operator, applications, bundle)
     git.add(*judge(builds, request, layout, settings))

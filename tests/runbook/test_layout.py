@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from runbook.layout import Layout
+from runbook.names import Cluster
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ from runbook.layout import Layout
         *(
             (field, value, "must be a path inside the repository")
             for field in Layout.model_fields
+            if field != "bundle_listed_in"
             for value in (
                 "",
                 ".",
@@ -48,7 +50,16 @@ from runbook.layout import Layout
                 ".git",
                 "a/.git/hooks",
             )
+            if (field, value) != ("application_group", "")
         ),
+        ("bundle_listed_in", "overlay", "Input should be 'cluster_overlay' or 'operator_overlay'"),
+        *(
+            (field, value, "must be the name of an Application")
+            for field in ("application", "sibling_application")
+            for value in ("{env}/eso", "external-secrets.yaml")
+        ),
+        ("application", "eso-{claster}", "{claster}; allowed here: {env}, {cluster}"),
+        ("application_set", "argocd/sets", "must be a YAML file"),
         *(
             ("groups", value, "must be a path inside the repository")
             for value in (" ", " a", "a ", "a/ b", "a\n", "a\tb", "a\\b", "a\x1b[31m", "a\x7f", "a\x85b")
@@ -69,4 +80,26 @@ def test_other_paths_are_taken() -> None:
         groups="a.b/..c/Größe/设置",
         vault_cluster="a/b-1",
     )
-    assert layout.vault_home.name == "b-1"
+    assert layout.vault_home == Cluster("a", "b-1")
+
+
+def test_what_a_repository_does_not_have_is_none() -> None:
+    layout = Layout(
+        operator_bundle=None, operator_overlay=None, operator_base=None, applications=None, vault_cluster=None
+    )
+    cluster = Cluster("emea", "ember")
+    assert layout.reviewer_folder_of(cluster) == layout.cluster_overlay_of(cluster)
+    assert (layout.application_group_of(cluster), layout.app_of_apps_of(cluster)) == (None, None)
+    assert layout.vault_home is None
+
+
+def test_applications_may_lie_directly_in_their_folder_under_names_of_their_own() -> None:
+    layout = Layout(applications="apps/{cluster}", application_group="", application="eso-{env}-{cluster}")
+    cluster = Cluster("emea", "ember")
+    assert layout.application_group_of(cluster) == "apps/ember"
+    assert layout.application_of(cluster) == "eso-emea-ember"
+
+
+def test_a_bundle_cannot_be_listed_in_an_overlay_that_is_not_there() -> None:
+    with pytest.raises(ValidationError, match="bundle_listed_in is operator_overlay, and there is none"):
+        Layout(operator_overlay=None, bundle_listed_in="operator_overlay")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
-from runbook import manifests
+from runbook import enable_cluster, manifests
 from runbook.checks import Check
 from runbook.gitops import (
     Builds,
@@ -15,9 +16,8 @@ from runbook.gitops import (
     Rebuilt,
     StoreSettings,
     application_names,
+    build_named,
     judge,
-    present_in,
-    wanted_edits,
 )
 from runbook.layout import Layout
 from runbook.request import EnableRequest
@@ -31,7 +31,7 @@ REQUEST = EnableRequest(env="emea", cluster="ember", namespaces=("payments", "we
 
 OVERLAY = LAYOUT.cluster_overlay_of(REQUEST.target)
 
-OPERATOR = LAYOUT.operator_overlay_of(REQUEST.target)
+OPERATOR = LAYOUT.reviewer_folder_of(REQUEST.target)
 
 APPLICATIONS = LAYOUT.applications_of(REQUEST.target)
 
@@ -57,22 +57,23 @@ def in_list(text: str) -> str:
 class Outcome:
     """The change in a repository with some files otherwise, and what its builds say."""
 
-    def __init__(self, changes: dict[str, str | None]) -> None:
+    def __init__(self, changes: Mapping[str, str | None], layout: Layout = LAYOUT) -> None:
         files = {**FILES, **changes}
         tree = FileTree({path: text for path, text in files.items() if text is not None})
-        folders = (OVERLAY, OPERATOR, APPLICATIONS)
+        target = REQUEST.target
+        overlay, operator = layout.cluster_overlay_of(target), layout.operator_overlay_of(target)
+        folders = (overlay, operator, layout.applications_of(target))
         with Kustomize() as builder:
-            *before, bundle = builder.build(tree, *folders, LAYOUT.operator_bundle)
-            present = present_in(tree, before[0], bundle, builder.build)
-            self.edits = {edit.path: edit for edit in wanted_edits(tree, REQUEST, LAYOUT, STORE, present)}
+            *before, bundle = build_named(builder.build, tree, *folders, layout.operator_bundle)
+            edits = enable_cluster.edits(tree, REQUEST, layout, STORE, builder.build)
+            self.edits = {edit.path: edit for edit in edits}
             after = EditedTree(tree, self.edits.values())
-            *built, app_of_apps = builder.build(after, *folders, LAYOUT.app_of_apps)
-            again = present_in(after, built[0], bundle, builder.build)
-        self.second = wanted_edits(after, REQUEST, LAYOUT, STORE, again)
-        self.overlay, operator, applications = map(Rebuilt, before, built)
-        self.builds = Builds(self.overlay, operator, applications, bundle)
-        self.rows = judge(self.builds, REQUEST, LAYOUT, STORE)
-        self.names = application_names(self.builds, app_of_apps, REQUEST, LAYOUT)
+            *built, app_of_apps = build_named(builder.build, after, *folders, layout.app_of_apps_of(target))
+            self.second = enable_cluster.edits(after, REQUEST, layout, STORE, builder.build)
+        self.overlay, of_operator, applications = map(Rebuilt, before, built)
+        self.builds = Builds(self.overlay, of_operator, applications, bundle)
+        self.rows = judge(self.builds, REQUEST, layout, STORE)
+        self.names = application_names(self.builds, app_of_apps, REQUEST, layout)
 
     @property
     def noted(self) -> list[Check]:

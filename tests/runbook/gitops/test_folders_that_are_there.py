@@ -13,9 +13,11 @@ import yaml
 
 from runbook.errors import Conflict
 from runbook.gitops import FileTree, StoreSettings, check_repository, wanted_edits
+from runbook.gitops.builds import Builds, Rebuilt
 from runbook.gitops.built import Built
-from runbook.gitops.judgement import Builds, Rebuilt, judge
+from runbook.gitops.judgement import judge
 from runbook.layout import Layout
+from runbook.names import Cluster
 from tests.runbook.gitops.conftest import Changed, Request, keys_of, kustomize
 
 OVERLAY = "cluster-scope/overlays/prod/emea/ember"
@@ -312,7 +314,7 @@ def test_groups_accounts_and_secrets_are_recognised_in_other_words(
     secret = yaml.safe_load(changed({}).read(f"{flint}/eso-vault-auth-token.yaml") or "")
     account = {"kind": "ServiceAccount", "metadata": {"name": "eso-vault-auth"}}
     group = {"kind": "Group", "metadata": {"name": "vault-admins-emea"}}
-    home = Layout().cluster_overlay_of(Layout().vault_home)
+    home = Layout().cluster_overlay_of(Cluster("moc", "smaug"))
     tree = changed(
         {
             f"{OPERATOR}/kustomization.yaml": "resources: [a.yaml, b.yaml]\n",

@@ -96,3 +96,26 @@ def test_the_fingerprint_changes_with_what_is_left_to_do_and_with_nothing_else()
     assert one == other
     moved = FileEdit(OVERLAY, BEFORE, "resources:\n- ../common\n- ../more\n- ../../bundles/eso\n")
     assert len({one, fingerprint([moved, *EDITS[1:]], {}), fingerprint(EDITS, {STORE: "is not there"})}) == 3
+
+
+LIST = """\
+kind: ApplicationSet
+spec:
+  generators:
+    - list:
+        elements:
+          - cluster: flint
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        (LIST + "          - cluster: ember\n          - cluster: quartz\n", {}),
+        (LIST + "          - {cluster: quartz}\n          - {cluster: ember}\n", {}),
+        (LIST + "          - cluster: quartz\n", {"set.yaml": "lacks the proposed element of its list"}),
+    ],
+)
+def test_an_element_of_a_list_is_met_beside_those_that_others_added(there: str, says: dict[str, str]) -> None:
+    meaning = meaning_of([FileEdit("set.yaml", LIST, LIST + "          - cluster: ember\n")])
+    assert unmet(FileTree({"set.yaml": there}), meaning) == says
