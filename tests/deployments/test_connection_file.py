@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from deployments.connection_file import ConnectionFileError, NamedConnection, read_connections
+from runbook.layout import Layout
 from sandbox.certificates import CertificateAuthority
 
 CA = CertificateAuthority("test").pem
@@ -147,6 +148,12 @@ def test_everything_wrong_is_said_at_once(directory: Path) -> None:
             {"layout": {"cluster_overlay": "overlays/prod"}},
             "gitops.layout.cluster_overlay: 'overlays/prod' must contain {cluster}",
         ),
+        ("gitops", {"layout": {"operator_overlay": ""}}, "gitops.layout.operator_overlay: '' must be a path"),
+        (
+            "gitops",
+            {"layout": {"operator_overlay": None, "bundle_listed_in": "operator_overlay"}},
+            "gitops.layout: bundle_listed_in is operator_overlay, and there is none",
+        ),
         ("gitops", {"layout": {"group": "groups"}}, "gitops.layout.group: Extra inputs are not permitted"),
     ],
 )
@@ -205,6 +212,15 @@ def test_a_file_that_is_not_there_is_reported(tmp_path: Path) -> None:
         read_connections(tmp_path / "absent.yaml", {})
 
 
+def test_a_layout_says_null_of_what_there_is_not(directory: Path) -> None:
+    document = complete()
+    document["gitops"] |= {"layout": {"operator_overlay": None, "applications": None}}
+    (gitops,) = (
+        one.block for one in read(directory, document).values() if isinstance(one.block, GitOpsRepository)
+    )
+    assert (gitops.layout.operator_overlay, gitops.layout.applications) == (None, None)
+
+
 EXAMPLE = Path(__file__).parents[2] / "deployments" / "connections.example.yaml"
 
 
@@ -219,3 +235,9 @@ def test_the_example_documents_every_field(
 ) -> None:
     words = {line.lstrip(" #").split(":")[0] for line in EXAMPLE.read_text().splitlines()}
     assert set(block.model_fields) - words == set()
+
+
+def test_the_example_shows_every_field_of_the_layout_with_its_default() -> None:
+    after = EXAMPLE.read_text().partition("  # layout:\n")[2].partition("\n\n")[0]
+    shown = yaml.safe_load("\n".join(line.removeprefix("  # ") for line in after.splitlines()))
+    assert shown == Layout().model_dump()
