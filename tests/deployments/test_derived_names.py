@@ -12,10 +12,13 @@ import yaml
 from bench.world import REPOSITORY
 from deployments.commands import CommandError
 from deployments.connect import chosen
+from deployments.derived_names.git import names_in_git
 from deployments.derived_names.rows import DerivedName, Finding, rows_of
 from deployments.openshift.account import account_manifests
 from runbook import names as derived
 from runbook.errors import Unreachable
+from runbook.layout import Layout
+from runbook.request import EnableRequest
 from sandbox.cluster_account import ClusterAccount
 from tests.github_checkout import Checkout
 from tests.kubernetes_objects import ESO, TOKEN_SECRET, Cluster
@@ -340,3 +343,14 @@ def test_a_system_that_does_not_answer_is_asked_once() -> None:
     assert [(row.name, row.state, row.remark) for row in rows] == [
         (one, "not checked", "https://vault.example.com: timed out") for one in ("a", "b")
     ]
+
+
+def test_what_a_repository_does_not_have_has_no_row() -> None:
+    request = EnableRequest(env="emea", cluster="ember", namespaces=("web",))
+    layout = Layout(operator_bundle=None, operator_overlay=None, application_set="sets/{env}.yaml")
+    assert {one.what: one.name for one in names_in_git(request, layout)} == {
+        "overlay of the cluster": "cluster-scope/overlays/prod/emea/ember",
+        "ApplicationSet": "sets/emea.yaml",
+        "folder of the stores": "cluster-scope/overlays/prod/emea/ember/secret-mgmt",
+        "branch of the change": "enable-vault/emea/ember",
+    }
