@@ -12,7 +12,6 @@ from pydantic import SecretStr
 
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from deployments.connection_file import ConnectionFileError, NamedConnection, read_connections
-from runbook.layout import Layout
 from sandbox.certificates import CertificateAuthority
 
 CA = CertificateAuthority("test").pem
@@ -227,17 +226,3 @@ EXAMPLE = Path(__file__).parents[2] / "deployments" / "connections.example.yaml"
 def test_the_example_is_valid_once_its_files_are_there(directory: Path) -> None:
     connections = read(directory, EXAMPLE.read_text())
     assert len(connections) == 3
-
-
-@pytest.mark.parametrize("block", [VaultConnection, GitOpsRepository, ClusterConnection])
-def test_the_example_documents_every_field(
-    block: type[VaultConnection | GitOpsRepository | ClusterConnection],
-) -> None:
-    words = {line.lstrip(" #").split(":")[0] for line in EXAMPLE.read_text().splitlines()}
-    assert set(block.model_fields) - words == set()
-
-
-def test_the_example_shows_every_field_of_the_layout_with_its_default() -> None:
-    after = EXAMPLE.read_text().partition("  # layout:\n")[2].partition("\n\n")[0]
-    shown = yaml.safe_load("\n".join(line.removeprefix("  # ") for line in after.splitlines()))
-    assert shown == Layout().model_dump()

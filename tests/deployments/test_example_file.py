@@ -55,4 +55,4 @@ def test_the_conventions_in_the_example_are_the_defaults() -> None:
 
 
 def test_the_layout_in_the_example_is_the_default() -> None:
-    assert Layout.model_validate(shown("layout")) == Layout()
+    assert shown("layout") == Layout().model_dump()
