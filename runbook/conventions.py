@@ -292,6 +292,7 @@ class Conventions(_Described):
             ("policies.environment", self.policies.environment or ""),
             ("policies.cluster", self.policies.cluster),
             ("policies.administrators", self.policies.administrators),
+            ("policies.also", ", ".join(self.policies.also)),
             ("policies.environment_rules", self.policies.environment_rules or ""),
             ("policies.cluster_rules", self.policies.cluster_rules or ""),
             ("policies.administrators_rules", self.policies.administrators_rules or ""),
@@ -305,6 +306,8 @@ class Conventions(_Described):
             for field, template in self._templates():
                 if ENV in template:
                     yield f"{field} is {template!r}, and without environments there is no {{env}}"
+            if self.administrators and self.administrators.aliases:
+                yield "administrators.aliases is for single environments, and there are none: give an alias"
         for field, template, needed in self._needed(apart):
             if lacking := sorted(needed - placeholders(template)):
                 whose = "clusters" if CLUSTER in lacking else "environments"
