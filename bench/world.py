@@ -17,15 +17,30 @@ from uuid import uuid4
 import requests
 from prefect.blocks.core import Block
 
-from connections import ClusterConnection, GitOpsRepository, VaultConnection
-from sandbox.fixture_repository import make_repository
+from connections import ClusterConnection, GitOpsRepository, RunbookConventions, VaultConnection
+from runbook.conventions import Conventions
+from runbook.names import connection_name
+from sandbox.fixture_repository import FOLDER, make_repository
 from sandbox.github_api import GitHubApi
 from sandbox.gitops_agent.agent import GitOpsAgent
-from sandbox.gitops_agent.options import Options
+from sandbox.gitops_agent.options import Folders, Options
 from sandbox.kubernetes_api import KubernetesApi
 from sandbox.vault_server import VaultServer
 
 REPOSITORY = "sandbox/gitops"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the cluster is: what its manifests' folder is called, and the folder's own folders."""
+
+    manifests: Path = FOLDER
+    folders: Folders = field(default_factory=Folders)
+    environment: str = "emea"
+    cluster: str = "ember"
+
+
+HOME = Place()
 
 
 @dataclass
@@ -37,53 +52,56 @@ class World:
     github: GitHubApi
     agent: GitOpsAgent
     cluster: str = "ember"
+    environment: str = "emea"
     suffix: str = field(default_factory=lambda: uuid4().hex[:8])
 
     @classmethod
     @contextmanager
-    def at(cls, directory: Path, vault: VaultServer) -> Iterator[Self]:
+    def at(cls, directory: Path, vault: VaultServer, place: Place = HOME) -> Iterator[Self]:
         """Start everything but Vault, of which there is one."""
+        seed = make_repository(directory / "seed", place.manifests)
         with (
-            GitHubApi(directory / "github", {REPOSITORY: make_repository(directory / "seed")}) as github,
-            cls.cluster_at(directory, vault, github) as world,
+            GitHubApi(directory / "github", {REPOSITORY: seed}) as github,
+            cls.cluster_at(directory, vault, github, place) as world,
         ):
             yield world
 
     @classmethod
     @contextmanager
     def cluster_at(
-        cls, directory: Path, vault: VaultServer, github: GitHubApi, cluster: str = "ember"
+        cls, directory: Path, vault: VaultServer, github: GitHubApi, place: Place = HOME
     ) -> Iterator[Self]:
-        """Start a cluster of emea and its GitOps agent, for a repository that has its folders."""
-        with KubernetesApi(directory / "kubernetes", cluster_name=cluster) as kubernetes:
+        """Start a cluster and its GitOps agent, for a repository that has its folders."""
+        with KubernetesApi(directory / "kubernetes", cluster_name=place.cluster) as kubernetes:
             token = directory / "token"
             token.write_text(github.token_of("read-only"))
             options = Options(
                 repository=github.clone_url(REPOSITORY),
                 branch="main",
                 kubeconfig=Path(kubernetes.admin_kubeconfig),
-                environment="emea",
-                cluster=cluster,
+                environment=place.environment,
+                cluster=place.cluster,
                 state_dir=directory / "agent",
                 token_file=token,
                 operator_delay=0,
+                folders=place.folders,
             )
             with GitOpsAgent(options, lambda line: None) as agent:
-                yield cls(vault, kubernetes, github, agent, cluster)
+                yield cls(vault, kubernetes, github, agent, place.cluster, place.environment)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters of a run for the cluster."""
         return {
             "cluster": self.cluster,
-            "env": "emea",
+            **({"env": self.environment} if self.environment else {}),
             "namespaces": ["payments", "web"],
             "approve": False,
             "sync_timeout": "1s",
             "store_timeout": "1s",
             "vault": f"vault-{self.suffix}",
             "gitops": f"gitops-{self.suffix}",
-            "cluster_connection": f"{self.cluster}-{self.suffix}",
+            "cluster_connection": f"{connection_name(self.cluster)}-{self.suffix}",
         }
 
     def connect(self, **changes: Any) -> None:
@@ -120,7 +138,13 @@ class World:
         """Save the connection of the cluster."""
         kubeconfig = Path(self.kubernetes.admin_kubeconfig).read_text()
         cluster = ClusterConnection.model_validate(_changed("cluster", changes, kubeconfig=kubeconfig))
-        _save(cluster, f"{self.cluster}-{self.suffix}")
+        _save(cluster, f"{connection_name(self.cluster)}-{self.suffix}")
+
+    def describe(self, conventions: Conventions) -> str:
+        """Save what the organisation calls things; returns the name that a run gives for it."""
+        name = f"conventions-{self.suffix}"
+        _save(RunbookConventions(**dict(conventions)), name)
+        return name
 
     def sync(self) -> None:
         """Let the GitOps agent bring the base branch to the cluster, until nothing is left to do."""

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.world import REPOSITORY
+from bench.world import REPOSITORY, Place
 from sandbox.fixture_repository import FOLDER, make_repository
 from sandbox.github_api import GitHubApi
 from sandbox.vault_server import VaultServer
@@ -35,7 +35,7 @@ def fleet_at(directory: Path, vault: VaultServer, clusters: Sequence[str]) -> It
             GitHubApi(directory / "github", {REPOSITORY: make_repository(directory / "seed", folder)})
         )
         worlds = [
-            stack.enter_context(World.cluster_at(directory / cluster, vault, github, cluster))
+            stack.enter_context(World.cluster_at(directory / cluster, vault, github, Place(cluster=cluster)))
             for cluster in clusters
         ]
         for world in worlds:

@@ -38,9 +38,10 @@ def provider(server: str, ca_pem: str, service_account: str, /, **changes: Any) 
 class Operator:
     """The operator of one cluster, whose objects an administrator makes."""
 
-    def __init__(self, cluster: Cluster, vault: Mapping[str, Any]) -> None:
+    def __init__(self, cluster: Cluster, vault: Mapping[str, Any], store: str = STORE) -> None:
         self._cluster = cluster
         self.vault = vault
+        self._store = store
 
     def install(self, *, replicas: int | None = 1) -> None:
         """The kinds, and a Deployment of which so many replicas are ready; None for no Deployment."""
@@ -84,7 +85,9 @@ class Operator:
         """A SecretStore with the condition ``Ready`` (status, reason, message), or looked at by nobody."""
         kind = {"apiVersion": "external-secrets.io/v1", "kind": "SecretStore"}
         spec = {"provider": {"vault": self.vault}}
-        self._cluster.send("POST", _stores(namespace), {**kind, "metadata": {"name": STORE}, "spec": spec})
+        self._cluster.send(
+            "POST", _stores(namespace), {**kind, "metadata": {"name": self._store}, "spec": spec}
+        )
         if condition:
             self.judge(namespace, condition)
 
@@ -93,7 +96,7 @@ class Operator:
         status, reason, message = condition
         ready = {"type": "Ready", "status": status, "reason": reason, "message": message}
         ready |= {"lastTransitionTime": since} if since else {}
-        self._say(f"{_stores(namespace)}/{STORE}", {"conditions": [ready]})
+        self._say(f"{_stores(namespace)}/{self._store}", {"conditions": [ready]})
 
     def bring_secret(self, namespace: str, name: str, store: str, condition: tuple[str, str, str]) -> None:
         """An ExternalSecret of a SecretStore, and what the operator thinks of it."""
@@ -107,7 +110,7 @@ class Operator:
 
     def tell(self, namespace: str, *events: tuple[str, str, str]) -> None:
         """Events of our SecretStore (type, reason, message), a minute apart, the newest last."""
-        self.tell_of(namespace, "SecretStore", STORE, *events)
+        self.tell_of(namespace, "SecretStore", self._store, *events)
 
     def tell_of(self, namespace: str, kind: str, name: str, *events: tuple[str, str, str]) -> None:
         """The same of another object."""

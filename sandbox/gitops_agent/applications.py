@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sandbox.gitops_agent.kustomize import Kustomize
 from sandbox.gitops_agent.manifests import Manifest, RenderError
-from sandbox.gitops_agent.options import APP_OF_APPS, APPLICATIONS, CLUSTER_OVERLAY, Options
+from sandbox.gitops_agent.options import Options
 
 
 class ChainError(Exception):
@@ -42,10 +42,10 @@ def applications_of(kustomize: Kustomize, options: Options) -> tuple[Application
     Raises:
         ChainError: the app-of-apps has no Application for the cluster, or one of the two cannot be built.
     """
-    folder = options.path(APPLICATIONS)
-    parents = _in(kustomize, APP_OF_APPS)
+    folder = options.path(options.folders.applications)
+    parents = _in(kustomize, options.folders.app_of_apps)
     if not any(parent.path.strip("/") == folder for parent in parents):
-        msg = f"no Application in {APP_OF_APPS} deploys {folder}"
+        msg = f"no Application in {options.folders.app_of_apps} deploys {folder}"
         raise ChainError(msg)
     return tuple(sorted(_in(kustomize, folder), key=lambda application: application.name))
 
@@ -58,7 +58,7 @@ def of_cluster_management(
     A cluster's Applications also hold its users' workloads, dozens of them and from other repositories. What
     an onboarding adds is of the same repository and the same project as the cluster's own resources.
     """
-    overlay = options.path(CLUSTER_OVERLAY)
+    overlay = options.path(options.folders.cluster_overlay)
     own = next((one for one in applications if one.path == overlay), None)
     if own is None:
         return applications, ()

@@ -17,13 +17,7 @@ from sandbox.gitops_agent.applications import Application
 from sandbox.gitops_agent.cluster import GONE_SECONDS, Cluster, ClusterError
 from sandbox.gitops_agent.kustomize import Kustomize, Rendered
 from sandbox.gitops_agent.manifests import Identity, Manifest, RenderError
-from sandbox.gitops_agent.options import (
-    CLUSTER_OVERLAY,
-    OPERATOR_BUNDLE,
-    OPERATOR_OVERLAY,
-    SECRET_MANAGEMENT,
-    Options,
-)
+from sandbox.gitops_agent.options import Options
 from sandbox.processes import write_ready
 
 
@@ -31,12 +25,13 @@ def selection(
     kustomize: Kustomize, options: Options, application: Application, rendered: Rendered
 ) -> tuple[Manifest, ...]:
     """The objects of an Application that belong to an onboarding; none for the other Applications."""
-    if application.path == options.path(OPERATOR_OVERLAY):
+    folders = options.folders
+    if application.path == options.path(folders.operator_overlay):
         return rendered.manifests
-    if application.path != options.path(CLUSTER_OVERLAY):
+    if application.path != options.path(folders.cluster_overlay):
         return ()
     wanted: set[Identity] = set()
-    for folder in (OPERATOR_BUNDLE, SECRET_MANAGEMENT):
+    for folder in (folders.operator_bundle, folders.secret_management):
         try:
             wanted |= {Identity.of(one) for one in kustomize.build(options.path(folder)).manifests}
         except RenderError:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-# Folders of the repository.
-APP_OF_APPS = "argocd/overlays/moc-infra/applications/app-of-apps"
-APPLICATIONS = "argocd/overlays/moc-infra/applications/envs/{env}/{cluster}"
-CLUSTER_OVERLAY = "cluster-scope/overlays/prod/{env}/{cluster}"
-OPERATOR_OVERLAY = "external-secrets/overlays/{env}/{cluster}"
-OPERATOR_BUNDLE = "cluster-scope/bundles/external-secrets-operator"
-SECRET_MANAGEMENT = f"{CLUSTER_OVERLAY}/secret-mgmt"
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Folders of the repository; those of the sandbox's, where nothing else is said."""
+
+    app_of_apps: str = "argocd/overlays/moc-infra/applications/app-of-apps"
+    applications: str = "argocd/overlays/moc-infra/applications/envs/{env}/{cluster}"
+    cluster_overlay: str = "cluster-scope/overlays/prod/{env}/{cluster}"
+    operator_overlay: str = "external-secrets/overlays/{env}/{cluster}"
+    operator_bundle: str = "cluster-scope/bundles/external-secrets-operator"
+    secret_management: str = "cluster-scope/overlays/prod/{env}/{cluster}/secret-mgmt"  # noqa: S105 - a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Options:
         only_onboarding: for a cluster that is not a stand-in: apply only the objects that an onboarding
             brings, as far as the server knows their kinds, and remember them for `clean_up`.
         operator_delay: seconds from a Subscription to the operator's CRDs.
+        folders: where things are in the repository.
     """
 
     repository: str
@@ -40,7 +45,8 @@ class Options:
     token_file: Path | None = None
     only_onboarding: bool = False
     operator_delay: float = 0.5
+    folders: Folders = Folders()
 
     def path(self, folder: str) -> str:
-        """One of the folders above, with environment and cluster filled in."""
+        """One of the folders, with environment and cluster filled in."""
         return folder.format(env=self.environment, cluster=self.cluster)
