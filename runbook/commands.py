@@ -38,9 +38,13 @@ def policy_command(request: ClusterRequest, *allow: str, namespace: str | None =
 def the_policy(request: ClusterRequest, *allow: str, namespace: str | None = None) -> str:
     """The policy of the pipeline's token in words, with the command; arguments as of `policy_command`."""
     command = policy_command(request, *allow, namespace=namespace)
-    every = f"for all clusters of a file: --connections FILE instead of {request.target}"
-    writing = "; without --read-only for runs that also write" if request.plan_only else ""
-    return f"the policy that `{command}` prints ({every}{writing})"
+    if "--connections" in command:
+        aside = ["FILE is that of your connections"]
+    else:
+        aside = [f"for all clusters of a file: --connections FILE instead of {request.target}"]
+    if request.plan_only:
+        aside.append("without --read-only for runs that also write")
+    return f"the policy that `{command}` prints ({'; '.join(aside)})"
 
 
 def granting(request: ClusterRequest, namespace: str | None) -> str:

@@ -23,8 +23,8 @@ _NAMED = 8
 """Objects, or differences, in one row."""
 _LEAD_ELSEWHERE = (
     "Correct it in {} or its bases: a run does not rewrite a SecretStore. If it is "
-    "right, correct address_for_clusters and ca_cert_for_clusters of the VaultConnection, or the parameter "
-    "service_account."
+    "right, correct address_for_clusters and ca_cert_for_clusters of the VaultConnection, the parameter "
+    "service_account, or the conventions."
 )
 
 
