@@ -250,7 +250,7 @@ class Causes(Kind):
     POLICY_NOT_HANDED_OUT = _session(
         "{role}",
         "hands out {instead}, not {policy}",
-        "If {policy} is right: `vault write {role} token_policies={policy}`; "
+        "If {policy} is right: `vault write {role} token_policies={ours}`; "
         "else choose the policy_scope that fits.",
     )
     POLICY_MISSING = _session(
@@ -283,8 +283,8 @@ class Causes(Kind):
     )
     STORE_DIFFERS = _store(
         "{differences} (it says: {seen})",
-        "Correct it in the cluster's secret-mgmt folder of the GitOps repository and sync; or, if it is "
-        "right, correct address_for_clusters and ca_cert_for_clusters of the VaultConnection.",
+        "Correct it in the cluster's overlay of the GitOps repository and sync; or, if it is right, correct "
+        "address_for_clusters and ca_cert_for_clusters of the VaultConnection, or the conventions.",
     )
     STORE_MISSING = _store(
         "is not there, or not in a version that the cluster serves", remedies.COMES_WITH_THE_CHANGE

@@ -152,4 +152,5 @@ def ask_policies(findings: Findings, asked: Asked, answers: VaultAnswers) -> Non
 def not_handed_out(asked: Asked, policy: str, instead: Sequence[str]) -> Cause:
     """The role gives its sessions other policies, or none."""
     carried = listed(instead, "no policy")
-    return Causes.POLICY_NOT_HANDED_OUT.of(role=asked.role, policy=policy, instead=carried)
+    ours = ",".join(asked.request.role_policies)
+    return Causes.POLICY_NOT_HANDED_OUT.of(role=asked.role, policy=policy, instead=carried, ours=ours)
