@@ -66,5 +66,8 @@ def test_a_block_that_somebody_broke_in_the_ui_is_refused_with_the_field(
     with pytest.raises(InvalidInput) as caught:
         connection(RunbookConventions, "conventions", name)
     said = str(caught.value)
-    assert f"conventions='{name}': is not a usable RunbookConventions: auth_mount: 'kubernetes/{{evn}}' has" in said
+    assert (
+        f"conventions='{name}': is not a usable RunbookConventions: auth_mount: 'kubernetes/{{evn}}' has"
+        in said
+    )
     assert "save it again with `python -m deployments.connect connections.yaml`" in said

@@ -28,7 +28,9 @@ async def changed_at_the_gate(world: World, names: dict[str, Any]) -> Run:
 async def test_a_policy_that_got_another_name_is_not_written_until_a_run_has_shown_it(world: World) -> None:
     run = await changed_at_the_gate(world, {"policies": {"environment": "{env}-readers"}})
     assert isinstance(run.error, PlanMoved)
-    assert "would be written without approval: policy/emea-readers, which is not in the plan" in str(run.error)
+    assert "would be written without approval: policy/emea-readers, which is not in the plan" in str(
+        run.error
+    )
     assert "A new run makes a new plan" in run.error.remedy
     again = await enable(world, conventions=f"conventions-{world.suffix}")
     assert await again.go() == "Completed", again.error
