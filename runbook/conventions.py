@@ -33,6 +33,15 @@ _LONGEST_RULES = 10_000
 class _Described(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """What differs from the runbook: in messages, the rest would hide it."""
+        fields = type(self).model_fields
+        return [
+            (name, value)
+            for name, value in super().__repr_args__()
+            if name not in fields or value != fields[name].get_default(call_default_factory=True)
+        ]
+
 
 def placeholders(template: str | None) -> frozenset[str]:
     """``{env}`` and ``{cluster}``, as far as they are in it."""

@@ -1,4 +1,4 @@
-"""An organisation's names in the file of connections: what is wrong is said with the field, before it is saved."""
+"""An organisation's names in the file of connections: what is wrong is said with its field, and not saved."""
 
 from __future__ import annotations
 
