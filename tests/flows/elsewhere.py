@@ -156,7 +156,12 @@ def default_names(target: Cluster) -> set[str]:
     ours = Cluster(target.env, target.name)
     filled = {one.replace("{env}", ours.env).replace("{cluster}", ours.name) for one in templates(RUNBOOK)}
     starter = EnableRequest.model_fields["service_account"].default
-    return filled - {str(ours), ours.env} | {starter}
+    folders = {
+        default.replace("{env}", ours.env).replace("{cluster}", ours.name)
+        for field, default in Layout().model_dump().items()
+        if isinstance(default, str) and default != LAYOUT[field]
+    }
+    return (filled | folders) - {str(ours), ours.env} | {starter}
 
 
 def printed(command: Callable[[list[str]], int], *arguments: str) -> str:

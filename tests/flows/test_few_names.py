@@ -14,12 +14,13 @@ import deployments.vault.policy
 from bench.traffic import Traffic
 from bench.world import Place
 from deployments.connection_file import read_conventions
+from flows.diagnose_cluster import diagnose_cluster
 from sandbox.gitops_agent.options import Folders
 from sandbox.prefect_server import PrefectServer
 from sandbox.vault_seed import VaultAdmin
 from sandbox.vault_server import VaultServer
 from tests.flows.elsewhere import described, manifests, printed
-from tests.run import at_the_gate, enable, land
+from tests.run import Run, at_the_gate, enable, land
 from tests.tables import rows_of
 from tests.world import World
 
@@ -111,6 +112,17 @@ async def test_a_cluster_of_no_environment_is_enabled_and_nobody_is_given_rights
         assert written.strip() == RULES.strip().replace("{mount}", "k8s_secrets").replace("{path}", OCP)
 
         await stays_when_it_says_as_much(world, team, conventions)
+        asked = {
+            name: world.parameters[name] for name in ("cluster", "namespaces", "vault", "cluster_connection")
+        }
+        diagnosis = await Run.create(diagnose_cluster, {**asked, "conventions": conventions})
+        assert await diagnosis.go() == "Completed", diagnosis.error
+        assert (await diagnosis.read()).name == f"diagnose {OCP}"
+        assert "policy_scope=cluster" in str((await diagnosis.artifacts())["diagnosis-ocp-example-org"])
+
+        mistaken = await enable(world, conventions=conventions, env="emea")
+        assert await mistaken.go() == "Failed"
+        assert "env='emea': is given, and the conventions know no environments" in str(mistaken.error)
 
 
 async def stays_when_it_says_as_much(world: World, team: VaultAdmin, conventions: str) -> None:

@@ -210,6 +210,7 @@ def test_one_more_namespace_and_the_diagnosis_know_the_names(run_elsewhere: Else
 def test_none_of_the_runbooks_names_is_anywhere(run_elsewhere: Elsewhere) -> None:
     names = default_names(run_elsewhere.target)
     assert {"k8s_secrets", "ember-k8s", "emea-ops", "emea-kv-rw", "oidc", "opf-vault-store"} < names
+    assert {"external-secrets/base", "cluster-scope/overlays/prod/emea/ember", "secret-mgmt"} < names
     # `--oidc-accessor` is an option of a command.
     whole = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in sorted(names)))
     places = {**run_elsewhere.published, "vault": json.dumps(run_elsewhere.vault)}

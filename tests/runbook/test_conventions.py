@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from connections.fields import problems_of
 from runbook.conventions import RUNBOOK, Conventions
 from runbook.errors import InvalidInput
-from runbook.names import Cluster, connection_name
+from runbook.names import Cluster
+from runbook.request import EnableRequest
 
 RULES = 'path "{mount}/data/{path}/*" {\n  capabilities = ["read"]\n}\n'
 ONE_CLUSTER = "must contain {cluster}: else several clusters share it"
@@ -256,7 +257,9 @@ def test_a_cluster_is_called_like_its_host_where_that_is_a_name_everywhere() -> 
     assert target.secrets_path == "clusters/emea/ocp.example.org/"
     assert target.more_policies == ("common-ocp.example.org",)
     assert target.branch == "enable-vault/emea/ocp.example.org"
-    assert (target.key, connection_name(target.name)) == ("emea-ocp-example-org", "ocp-example-org")
+    assert target.key == "emea-ocp-example-org"
+    request = EnableRequest(cluster=target.name, env="emea", namespaces=("web",), conventions=OTHERS)
+    assert request.cluster_connection == "ocp-example-org", "Prefect allows no dots"
 
 
 @pytest.mark.parametrize(
