@@ -11,5 +11,5 @@ from tasks.writing import carry_out
 
 @write_once("enable auth method")
 def enable_auth_method(request: EnableRequest, approved: ApprovedPlan) -> Outcome:
-    """Enable the Kubernetes auth method at ``<cluster>-k8s``."""
+    """Enable the cluster's Kubernetes auth method."""
     return carry_out(request, approved, request.objects_of(Mount))

@@ -207,7 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
         default=[],
         metavar="ENV=ID",
         help="let runs write the alias of this environment, for this group alone: "
-        "vault read -field=id identity/group/name/vault-admins-ENV (its name is the conventions')",
+        "vault read -field=id identity/group/name/vault-admins-ENV (its name is the conventions'); =ID where "
+        "there are no environments",
     )
     parser.add_argument(
         "--policy-scope",

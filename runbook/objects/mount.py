@@ -11,7 +11,7 @@ from runbook.objects.vault_object import Seen, VaultObject, VaultRule
 
 @dataclass(frozen=True, slots=True)
 class Mount(VaultObject):
-    """The auth method of type kubernetes at ``<cluster>-k8s``."""
+    """The cluster's auth method, of type kubernetes."""
 
     cluster: Cluster
 

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+import deployments.vault.policy
 from deployments.connection_file import ConnectionFileError, read_connections, read_conventions
 from sandbox.environment import CHECKOUT, clean_environment
+from tests.flows.elsewhere import described, printed
+from tests.runbook.test_conventions import WITHOUT_ENVIRONMENTS
 
 
 def problems(directory: Path, names: dict[str, Any]) -> list[str]:
@@ -75,3 +78,14 @@ def test_a_dry_run_says_it_and_saves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 1
     said = "conventions.role: '{evn}-ops' has {evn}; allowed here: {env}, {cluster}"
     assert done.stderr == f"{file}: nothing was done\n  {said}\n"
+
+
+def test_the_group_of_no_environment_is_named_without_one(tmp_path: Path) -> None:
+    names = WITHOUT_ENVIRONMENTS | {"administrators": {"mount": "okta", "group": "vault-writers"}}
+    file = described(tmp_path, names, "ocp.example.org")
+    group = "3f0e5c1a-8f7b-4b0e-9d55-6a4c7d1f2b9e"
+    words = ("--connections", str(file), "--oidc-accessor", "auth_okta_1a2b", "--group", f"={group}")
+    policy = printed(deployments.vault.policy.main, *words)
+    assert f'"canonical_id" = ["{group}"]' in policy
+    assert "vault-writers" in policy
+    assert "vault write identity/group-alias" not in policy, "runs write the alias"
