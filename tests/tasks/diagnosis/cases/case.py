@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from runbook.conventions import RUNBOOK
 from runbook.diagnosis.cause import Cause, Kind
 from runbook.diagnosis.claims import claims_of
 from tests.tasks.diagnosis.scene import Scene
@@ -36,8 +37,10 @@ class Case:
 
     def expected(self, found: Cause, scene: Scene) -> Cause:
         """The cause that is to be found."""
-        values = {"now": found.line[-19:], "api": scene.api.url, **scene.values}
-        return self.cause.of(**{name: text.format(**values) for name, text in self.fields.items()})
+        operator = RUNBOOK.operator
+        values = {"now": found.line[-19:], "api": scene.api.url, "operator": operator, **scene.values}
+        fields = {name: text.format(**values) for name, text in self.fields.items()}
+        return self.cause.of(operator=operator, **fields)
 
 
 def case(

@@ -24,6 +24,7 @@ IN_THE_SESSION = [
             change_role(token_policies=["emea-kv-r"]),
             role=ROLE,
             policy="emea-kv-r",
+            ours="emea-kv-r",
             instead=instead,
         )
         for policies, instead in ((["billing"], "billing"), ([], "no policy"))
