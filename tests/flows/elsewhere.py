@@ -66,9 +66,13 @@ _RENAMED = {
     "cluster-scope": "platform",
     "overlays/prod": "overlays/live",
     "external-secrets/": "operator/",
+    "external-secrets.yaml": "operator.yaml",
+    "`external-secrets`": "`operator`",
+    "name: external-secrets\n": "name: operator\n",
     "argocd/overlays/moc-infra/applications": "deploy/overlays/hub/apps",
     "app-of-apps": "roots",
     "cluster-management": "platform-team",
+    "cluster-resources": "platform-objects",
     "secret-mgmt": "vault",
 }
 
