@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_origin
 
 import yaml
+from pydantic import BaseModel
 
 from bench.world import Place
-from runbook.conventions import RUNBOOK, Conventions, PolicyScope, ReviewerCa, RuleSet
+from runbook.conventions import RUNBOOK, Conventions
 from runbook.layout import Layout
 from runbook.names import Cluster
 from runbook.request import EnableRequest
@@ -147,12 +148,16 @@ def texts(value: object) -> Iterator[str]:
         yield value
 
 
-_CHOICES = {*get_args(PolicyScope), *get_args(RuleSet), *get_args(ReviewerCa)}
-
-
-def templates(conventions: Conventions) -> set[str]:
-    """All names of a description, with their placeholders."""
-    return set(texts(conventions.model_dump())) - _CHOICES
+def templates(described: BaseModel) -> set[str]:
+    """All names of a description, with their placeholders; what is chosen from a list is no name."""
+    found: set[str] = set()
+    for field, info in type(described).model_fields.items():
+        value = getattr(described, field)
+        if isinstance(value, BaseModel):
+            found |= templates(value)
+        elif get_origin(info.annotation) is not Literal:
+            found |= set(texts(value))
+    return found
 
 
 def default_names(target: Cluster) -> set[str]:
