@@ -58,10 +58,10 @@ class GateRecord(BaseModel):
     def _is_meaning(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         # Anybody may edit a label; one that nobody can compare with would stop the look at all runs.
         for path, wanted in value.items():
-            builds = wanted.get("builds")
-            is_list = isinstance(builds, list) and all(isinstance(each, str) for each in builds)
+            names = next((wanted[key] for key in ("builds", "elements", "opens") if key in wanted), None)
+            is_list = isinstance(names, list) and all(isinstance(each, str) for each in names)
             if not (isinstance(wanted.get("sha256"), str) or is_list):
-                msg = f"{path}: neither the hash of a file nor what a kustomization builds upon"
+                msg = f"{path}: neither the hash of a file nor what it is to build upon or to list"
                 raise ValueError(msg)
         return value
 

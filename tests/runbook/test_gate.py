@@ -80,13 +80,23 @@ def test_a_record_survives_being_a_label_and_what_newer_code_adds() -> None:
     assert GateRecord.of_labels({LABEL: text[:-1] + ', "added_later": 1}'}) == record(shared=True)
 
 
-@pytest.mark.parametrize("wanted", [{"sha256": "0" * 16}, {"builds": ["a/b"], "namespace": "web"}])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"sha256": "0" * 16},
+        {"opens": ["web"]},
+        {"elements": ["0" * 16]},
+        {"builds": ["a/b"], "namespace": "web"},
+    ],
+)
 def test_a_record_keeps_the_meaning_of_the_change(wanted: dict[str, Any]) -> None:
     kept = record(wanted={"a/kustomization.yaml": wanted})
     assert GateRecord.of_labels({LABEL: kept.model_dump_json()}) == kept
 
 
-@pytest.mark.parametrize("wanted", [{}, {"builds": None}, {"builds": [7]}, {"builds": "a/b"}, {"sha256": 7}])
+@pytest.mark.parametrize(
+    "wanted", [{}, {"builds": None}, {"builds": [7]}, {"builds": "a/b"}, {"sha256": 7}, {"opens": [7]}]
+)
 def test_a_record_whose_meaning_nobody_can_compare_with_is_none(wanted: dict[str, Any]) -> None:
     edited = record(wanted={"a/kustomization.yaml": wanted}).model_dump_json()
     assert GateRecord.of_labels({LABEL: edited}) is None
