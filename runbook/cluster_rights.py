@@ -51,13 +51,16 @@ class ClusterRight:
         return " ".join(filter(None, (self.verb, f"{self.resource}{group}{subresource}", self.name, where)))
 
 
+EVENTS_OF_CLUSTER = "default"
+"""The namespace in which Events of objects are that are in none."""
+
 REVIEW_TOKENS = ClusterRight("create", "tokenreviews", "authentication.k8s.io")
 """What Vault does with the reviewer's token; the pipeline itself may not."""
 
 
 def cluster_rights(request: ClusterRequest) -> tuple[ClusterRight, ...]:
     """What a run asks of the cluster; last what it can do without, with what it cannot tell then."""
-    operator = request.conventions.operator
+    operator, store = request.conventions.operator, request.conventions.store
     account, eso, config = request.service_account, "external-secrets.io", "config.openshift.io"
     if request.reviewer_token == "secret":  # noqa: S105 - a mode, not a token
         reviewer = ClusterRight("get", "secrets", "", operator.namespace, operator.reviewer_token)
@@ -71,7 +74,7 @@ def cluster_rights(request: ClusterRequest) -> tuple[ClusterRight, ...]:
         ClusterRight("get", "serviceaccounts", "", operator.namespace, operator.reviewer),
         reviewer,
         ClusterRight("create", "subjectaccessreviews", "authorization.k8s.io"),
-        ClusterRight("get", "customresourcedefinitions", "apiextensions.k8s.io", "", f"secretstores.{eso}"),
+        ClusterRight("get", "customresourcedefinitions", "apiextensions.k8s.io", "", store.crd),
     ]
     without_router = "the router's certificate is not checked"
     without_events = "the reason why a SecretStore is not Ready is not shown"
@@ -84,14 +87,19 @@ def cluster_rights(request: ClusterRequest) -> tuple[ClusterRight, ...]:
         # Lists cannot be limited to names; the operator may be in any namespace.
         ClusterRight("list", "deployments", "apps", without=without_operator),
     ]
-    for namespace in request.namespaces:
-        needed += [
-            ClusterRight("get", "serviceaccounts", "", namespace, account),
-            ClusterRight("create", "serviceaccounts", "", namespace, account, "token"),
-            ClusterRight("get", "secretstores", eso, namespace, request.conventions.store.name),
-        ]
-        further += [
-            ClusterRight("list", "events", "", namespace, without=without_events),
-            ClusterRight("list", "externalsecrets", eso, namespace, without=without_secrets),
-        ]
+    accounts, stores = request.account_namespaces, request.store_namespaces
+    for namespace in dict.fromkeys((*stores, *accounts, *request.namespaces)):
+        if namespace in accounts:
+            needed += [
+                ClusterRight("get", "serviceaccounts", "", namespace, account),
+                ClusterRight("create", "serviceaccounts", "", namespace, account, "token"),
+            ]
+        if namespace in stores:
+            events = namespace or EVENTS_OF_CLUSTER
+            needed.append(ClusterRight("get", store.plural, eso, namespace, store.name))
+            further.append(ClusterRight("list", "events", "", events, without=without_events))
+        if namespace in request.namespaces:
+            further.append(ClusterRight("list", "externalsecrets", eso, namespace, without=without_secrets))
+            if namespace not in stores:
+                further.append(ClusterRight("list", "events", "", namespace, without=without_events))
     return (*needed, *further)

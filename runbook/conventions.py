@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from runbook.policy_rules import rules_of
+from runbook.store import Store, check_label
 
 PolicyScope = Literal["env", "cluster"]
 RuleSet = Literal["runbook", "kv-v2"]
@@ -214,32 +215,6 @@ class Operator(_Described):
     @classmethod
     def _is_a_label(cls, value: str) -> str:
         return check_label(value)
-
-
-class Store(_Described):
-    """What workloads read Vault through."""
-
-    name: str = "opf-vault-store"
-
-    @field_validator("name")
-    @classmethod
-    def _is_a_label(cls, value: str) -> str:
-        return check_label(value)
-
-
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-
-
-def check_label(value: str) -> str:
-    """Return an RFC 1123 label.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not _LABEL.fullmatch(value):
-        msg = f"{value!r} must be lower-case letters, digits and inner hyphens, at most 63 characters"
-        raise ValueError(msg)
-    return value
 
 
 class Conventions(_Described):

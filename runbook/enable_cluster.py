@@ -14,6 +14,7 @@ from runbook.gitops import (
     build_named,
     present_in,
     wanted_edits,
+    with_patches,
 )
 from runbook.layout import Layout
 from runbook.pull_request import Purpose
@@ -32,7 +33,9 @@ def edits(
     lists = layout.operator_overlay_of(target) if layout.bundle_listed_in == "operator_overlay" else None
     built, bundle, operator = build_named(build, tree, overlay, layout.operator_bundle, lists)
     present = present_in(tree, built, bundle, build, operator)
-    return wanted_edits(tree, request, layout, settings, present)
+    found = wanted_edits(tree, request, layout, settings, present)
+    patched = with_patches(present, tree, found, request, layout, build)
+    return found if patched == present else wanted_edits(tree, request, layout, settings, patched)
 
 
 def purpose(request: ClusterRequest, files: Mapping[str, str]) -> Purpose:

@@ -11,7 +11,15 @@ from pydantic import model_validator
 from runbook.changes import Change
 from runbook.errors import PrerequisiteMissing
 from runbook.foreign_text import code
-from runbook.gitops import BuildFolders, FileEdit, Present, StoreSettings, Tree, namespace_edits
+from runbook.gitops import (
+    BuildFolders,
+    FileEdit,
+    Present,
+    StoreSettings,
+    Tree,
+    namespace_edits,
+    with_patches,
+)
 from runbook.layout import Layout
 from runbook.names import Cluster
 from runbook.objects import Role, VaultObject
@@ -79,7 +87,7 @@ class NamespaceRequest(ClusterRequest):
 
     @property
     def objects(self) -> tuple[VaultObject, ...]:
-        role = BoundNamespace(self.target, self.service_account, self.namespaces, self.role_policies)
+        role = BoundNamespace(self.target, self.service_account, self.account_namespaces, self.role_policies)
         return (replace(role, adopted=role.name in self.adopt),)
 
 
@@ -88,10 +96,16 @@ def edits(
 ) -> tuple[FileEdit, ...]:
     """The namespace's folder and its line, as far as ``tree`` lacks them."""
     (overlay,) = build(tree, layout.cluster_overlay_of(request.target))
+
+    def found(present: Present) -> tuple[FileEdit, ...]:
+        return namespace_edits(
+            tree, request.target, layout, request.namespaces, request.service_account, settings, present
+        )
+
     present = Present.in_overlay(overlay)
-    return namespace_edits(
-        tree, request.target, layout, request.namespaces, request.service_account, settings, present
-    )
+    edits = found(present)
+    patched = with_patches(present, tree, edits, request, layout, build)
+    return edits if patched == present else found(patched)
 
 
 def purpose(request: NamespaceRequest, _files: Mapping[str, str]) -> Purpose:
@@ -103,13 +117,26 @@ def words_for(request: ClusterRequest, namespaces: Sequence[str]) -> Purpose:
     """The words of a change that gives namespaces of an enabled cluster what they need, and no more."""
     several, names = len(namespaces) > 1, ", ".join(namespaces)
     kind, their = ("namespaces", "their") if several else ("namespace", "its")
+    store = request.target.store
+    what = (
+        f"Gives the {kind} {', '.join(map(code, namespaces))} of `{request.target}` {their} "
+        "`SecretStore` and the ServiceAccount with which that logs in to Vault."
+    )
+    commit = f"Give {names} the SecretStore through which workloads read their secrets from Vault."
+    if store.is_cluster_wide:
+        what = (
+            f"Opens the ClusterSecretStore `{store.name}` of `{request.target}` to the {kind} "
+            f"{', '.join(map(code, namespaces))}."
+        )
+        commit = (
+            f"Open to {names} the ClusterSecretStore through which workloads read their secrets from Vault."
+        )
     return Purpose(
         title=f"Enable External Secrets to the {kind} {names} of {request.target}",
-        what=f"Gives the {kind} {', '.join(map(code, namespaces))} of `{request.target}` {their} "
-        "`SecretStore` and the ServiceAccount with which that logs in to Vault.",
+        what=what,
         why=f"Workloads of the {kind} get their secrets through `ExternalSecret` objects, as those of the "
         "cluster's other namespaces do.",
-        commit=f"Give {names} the SecretStore through which workloads read their secrets from Vault.",
+        commit=commit,
     )
 
 
@@ -121,8 +148,13 @@ def with_scope(purpose: Purpose, request: ClusterRequest) -> Purpose:
     else:
         path = target.environment_path
         whose = f"all clusters of `{target.env}`" if target.env else "all clusters"
+    who = (
+        "`ExternalSecret` objects of these namespaces"
+        if target.store.is_cluster_wide
+        else ("workloads with that ServiceAccount")
+    )
     reads = (
-        f"With `policy_scope={request.policy_scope}`, workloads with that ServiceAccount can read the "
+        f"With `policy_scope={request.policy_scope}`, {who} can read the "
         f"secrets of {whose}: everything below `{target.secrets_mount}/{path}`."
     )
     return replace(purpose, what=f"{purpose.what} {reads}", former=purpose)

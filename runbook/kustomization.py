@@ -117,7 +117,7 @@ def _extend(
         return _fill_empty(text, root, key, value, entry)
     if any(not isinstance(item, yaml.ScalarNode) for item in value.value):
         raise _cannot_edit(path, "has `resources` that are not paths")
-    return _insert(text, value, entry)
+    return insert_item(text, value, entry)
 
 
 def _place(known: list[str], entry: str) -> tuple[int, bool]:
@@ -143,8 +143,14 @@ def _written(entry: str, neighbour: yaml.ScalarNode) -> str:
     return f"{neighbour.style}{entry}{neighbour.style}" if neighbour.style in ("'", '"') else scalar(entry)
 
 
-def _insert(text: str, sequence: yaml.SequenceNode, entry: str) -> str:
-    """``entry`` beside the item where it belongs: on a line of its own, unless several share one."""
+def insert_item(text: str, sequence: yaml.SequenceNode, entry: str) -> str:
+    """``entry`` beside the item where it belongs: on a line of its own, unless several share one.
+
+    Args:
+        text: one YAML document.
+        sequence: a list in it that is not empty, of scalars alone.
+        entry: the new item.
+    """
     items: list[yaml.ScalarNode] = sequence.value
     place, behind = _place([normalised(item.value) for item in items], normalised(entry))
     lines, neighbour, in_brackets = lines_of(text), items[place], sequence.flow_style

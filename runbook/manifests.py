@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,16 @@ from runbook.documents import mapping_of
 from runbook.errors import PrerequisiteMissing
 from runbook.kustomization import scalar
 from runbook.names import AUTH_DELEGATOR, Cluster
+from runbook.store import CaProvider
 
 SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - a type of Secret
 SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 SKIP_DRY_RUN = "SkipDryRunOnMissingResource=true"
 """ArgoCD's dry run fails on a kind whose CRD the same sync will bring, unless the object says this."""
+
+
+_LOGIN = "/spec/provider/vault/auth/kubernetes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,30 +122,60 @@ def _lines_of_policy(text: str, *, active: bool) -> tuple[str, ...]:
     return tuple(line[indent:].rstrip() for line in (first, *rest) if line.strip())
 
 
-def kustomization(resources: Iterable[str], namespace: str | None = None) -> str:
-    """A new kustomization file."""
+def kustomization(resources: Iterable[str], namespace: str | None = None, key: str = "resources") -> str:
+    """A new kustomization file; ``key`` is ``components`` where it builds upon these."""
     return _text(
         "apiVersion: kustomize.config.k8s.io/v1beta1",
         "kind: Kustomization",
         namespace and f"namespace: {scalar(namespace)}",
-        "resources:",
+        f"{key}:",
         *(f"  - {scalar(resource)}" for resource in resources),
     )
 
 
-def secret_store(cluster: Cluster, service_account: str, api_version: str, settings: StoreSettings) -> str:
-    """The SecretStore through which a namespace of ``cluster`` reads Vault.
+def login_patch(cluster: Cluster, login: Mapping[str, str]) -> str:
+    """The part of a kustomization that gives the fields of ``login`` to the SecretStore of a component."""
+    operations = (
+        ("      - op: add", f"        path: {_LOGIN}/{name}", f"        value: {scalar(value)}")
+        for name, value in login.items()
+    )
+    return _text(
+        "patches:",
+        "  - patch: |-",
+        *itertools.chain.from_iterable(operations),
+        "    target:",
+        f"      kind: {cluster.store.kind}",
+        f"      name: {cluster.store.name}",
+    )
 
-    ``api_version`` is ``v1`` or ``v1beta1``.
+
+def secret_store(
+    cluster: Cluster,
+    service_account: str,
+    api_version: str,
+    settings: StoreSettings,
+    namespaces: Iterable[str] = (),
+) -> str:
+    """The store through which workloads of ``cluster`` read Vault.
+
+    Args:
+        cluster: says its kind and name.
+        service_account: as which it logs in.
+        api_version: ``v1`` or ``v1beta1``.
+        settings: what is not in the repository.
+        namespaces: to which a ClusterSecretStore is opened.
     """
-    bundle = base64.b64encode((settings.ca_pem or "").encode()).decode()
+    ca, owner = cluster.store.ca_provider, cluster.store_namespace
+    bundle = "" if ca else base64.b64encode((settings.ca_pem or "").encode()).decode()
     return _text(
         f"apiVersion: external-secrets.io/{api_version}",
-        "kind: SecretStore",
+        f"kind: {cluster.store.kind}",
         "metadata:",
         None if settings.served_versions else f"  annotations:\n    {SYNC_OPTIONS}: {SKIP_DRY_RUN}",
         f"  name: {cluster.store.name}",
         "spec:",
+        *(("  conditions:", "    - namespaces:") if owner else ()),
+        *(f"        - {scalar(namespace)}" for namespace in sorted(namespaces) if owner),
         "  provider:",
         "    vault:",
         "      auth:",
@@ -150,12 +184,23 @@ def secret_store(cluster: Cluster, service_account: str, api_version: str, setti
         f"          role: {scalar(cluster.role)}",
         "          serviceAccountRef:",
         f"            name: {scalar(service_account)}",
+        owner and f"            namespace: {scalar(owner)}",
         bundle and f"      caBundle: {bundle}",
+        *(_ca_provider(ca) if ca else ()),
         settings.namespace and f"      namespace: {scalar(settings.namespace)}",
         f"      path: {scalar(cluster.secrets_mount)}",
         f"      server: {scalar(settings.server)}",
         "      version: v2",
     )
+
+
+def _ca_provider(ca: CaProvider) -> Iterator[str]:
+    yield "      caProvider:"
+    yield f"        key: {scalar(ca.key)}"
+    yield f"        name: {scalar(ca.name)}"
+    if ca.namespace:
+        yield f"        namespace: {scalar(ca.namespace)}"
+    yield f"        type: {ca.kind}"
 
 
 def service_account(name: str, namespace: str | None = None) -> str:

@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runbook.conventions import CLUSTER, ENV, RUNBOOK, Conventions, Operator, Store, filled
+from runbook.conventions import CLUSTER, ENV, RUNBOOK, Conventions, Operator, filled
 from runbook.errors import InvalidInput
+from runbook.store import Store
 
 _LABEL = r"[0-9a-z]+(-+[0-9a-z]+)*"
 NAME_PATTERN = rf"^{_LABEL}$"
@@ -24,8 +25,6 @@ CLUSTER_PATTERN = rf"^{_LABEL}(\.{_LABEL})*$"
 
 CLUSTER_BRANCHES = "enable-vault/"
 """Folder of the branches on which clusters are proposed. Git keeps no branch below another one's name."""
-
-SECRET_STORE_CRD = "secretstores.external-secrets.io"  # noqa: S105 - the name of a kind
 
 SHORTEST_TOKEN = 600
 """Seconds; the API server issues none that lives shorter."""
@@ -228,6 +227,11 @@ class Cluster:
     def store(self) -> Store:
         """What workloads read Vault through."""
         return self.conventions.store
+
+    @property
+    def store_namespace(self) -> str:
+        """Namespace of the ServiceAccount of a ClusterSecretStore; empty where each namespace has its own."""
+        return (self.store.namespace or self.operator.namespace) if self.store.is_cluster_wide else ""
 
     @property
     def branch(self) -> str:

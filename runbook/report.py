@@ -100,7 +100,7 @@ def report(
         "spec:",
         "  refreshInterval: 1h",
         "  secretStoreRef:",
-        "    kind: SecretStore",
+        f"    kind: {target.store.kind}",
         f"    name: {target.store.name}",
         "  target:",
         "    name: example",

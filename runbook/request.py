@@ -71,6 +71,22 @@ class ClusterRequest(BaseModel):
         return self.role_policy, *self.target.more_policies
 
     @property
+    def account_namespaces(self) -> tuple[str, ...]:
+        """Namespaces of the starter ServiceAccounts, which the role binds and whose login is proved."""
+        return (self.target.store_namespace,) if self.target.store_namespace else self.namespaces
+
+    @property
+    def needed_namespaces(self) -> tuple[str, ...]:
+        """Namespaces that somebody has to have made or declared; the operator's comes with our change."""
+        others = (one for one in self.account_namespaces if one != self.conventions.operator.namespace)
+        return tuple(dict.fromkeys((*self.namespaces, *others)))
+
+    @property
+    def store_namespaces(self) -> tuple[str, ...]:
+        """Namespaces of the stores; an empty one stands for a ClusterSecretStore."""
+        return ("",) if self.target.store.is_cluster_wide else self.namespaces
+
+    @property
     @abstractmethod
     def objects(self) -> tuple[VaultObject, ...]:
         """The objects of Vault that the run deals with, in the order in which its steps write them."""
@@ -216,7 +232,7 @@ class EnableRequest(ClusterRequest):
         target = self.target
         alias = Alias(target, move=self.move_alias)
         ttl = seconds("token_ttl", self.token_ttl)
-        role = Role(target, self.service_account, self.namespaces, self.role_policies, ttl)
+        role = Role(target, self.service_account, self.account_namespaces, self.role_policies, ttl)
         people = (Group(target), replace(alias, adopted=alias.name in self.adopt))
         return (
             *self.policies,

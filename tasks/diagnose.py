@@ -59,11 +59,11 @@ def examine(asked: Asked, record: ReviewerRecord | None = None, mode: str = "") 
         record: what we kept of the reviewer's token.
         mode: how the modes of the request are known, where they are not simply given.
     """
-    findings, namespaces = Findings(), asked.request.namespaces
+    findings, accounts = Findings(), asked.request.account_namespaces
     if mode:
         findings.say("In which mode was the cluster enabled?", mode, "Prefect")
     vault = ask_vault(findings, asked)
-    starters = [ask_starter(findings, asked, vault, namespace) for namespace in namespaces]
+    starters = [ask_starter(findings, asked, vault, namespace) for namespace in accounts]
     way = vault.config is not None and ask_the_way(findings, asked, vault.config)
     with_token = next((starter for starter in starters if starter.token), None)
     reviewer = ask_reviewer(findings, asked, with_token.claims if with_token else None)
@@ -76,7 +76,7 @@ def examine(asked: Asked, record: ReviewerRecord | None = None, mode: str = "") 
             try_login(findings, asked, starter)
         for starter, tried in zip(starters, findings.tried, strict=True):
             explain_the_rest(findings, asked, starter, tried, reviewer, record)
-    for namespace in namespaces:
+    for namespace in asked.request.store_namespaces:
         ask_store(findings, asked, namespace)
     return findings.conclude(asked.applications)
 

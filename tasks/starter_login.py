@@ -118,7 +118,7 @@ def login_fails_by_the_config(
     Vault looks at the role first: a namespace that it does not bind says nothing of config and JWT, so the
     next one is tried. Sessions are ended at once.
     """
-    for namespace in request.namespaces:
+    for namespace in request.account_namespaces:
         login = log_in_as_starter(vault, request, api, starter_token(openshift, request, namespace))
         if isinstance(login, Login):
             end_session(vault.as_session(login))

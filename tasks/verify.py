@@ -116,8 +116,8 @@ def await_stores(
 
     Args:
         openshift: the cluster.
-        meant: the SecretStore that a run brings.
-        namespaces: whose.
+        meant: the store that a run brings.
+        namespaces: whose; an empty one is that of a ClusterSecretStore.
         timeout: seconds for all: it is the operator that is waited for, and it looks at all of them.
         say: takes what is waited for, whenever that changes.
         applications: the names to say in remedies.
@@ -130,32 +130,32 @@ def await_stores(
     Raises:
         VerificationFailed: one is not as it should be in time; the message has the operator's Event.
     """
-    left, said, store = list(namespaces), dict[str, str](), meant.name
+    left, said = list(namespaces), dict[str, str]()
     deadline = time.monotonic() + timeout
     while left:
-        is_last, operator = time.monotonic() >= deadline, OperatorSeen(openshift, store, versions)
+        is_last, operator = time.monotonic() >= deadline, OperatorSeen(openshift, meant, versions)
         for namespace in tuple(left):
             look = look_at_store(openshift, operator, namespace, meant)
             if look.ready or look.never or look.meant_otherwise or is_last:
                 left.remove(namespace)
-                yield _proof_of_store(look, f"{namespace}/{store}", timeout, applications)
+                yield _proof_of_store(look, meant.called(namespace), timeout, applications)
             elif look.words != said.get(namespace):
                 said[namespace] = look.words
-                say(f"waiting until SecretStore {namespace}/{store} is Ready: {plain(look.words)}")
+                say(f"waiting until {meant.called(namespace)} is Ready: {plain(look.words)}")
         if left:
             time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
 
 
 def _proof_of_store(look: Look, store: str, timeout: float, applications: ApplicationNames) -> Proof:
     if look.ready:
-        return Proof(f"SecretStore {store} is Ready", True, look.words, READY)
+        return Proof(f"{store} is Ready", True, look.words, READY)
     waited = "" if look.never or look.meant_otherwise else f"; waited {timeout:.0f} s"
     if look.cause is not None and not look.meant_otherwise:
         answer = f"{plain(look.words)}{waited}"
         remedy = applications.put_into(look.cause.remedy)
         raise VerificationFailed(look.cause.system, look.cause.subject, answer, remedy)
-    doubt = f"SecretStore {store} points elsewhere" if look.meant_otherwise else NOT_SEEN
-    return Proof(f"SecretStore {store} is Ready", None, f"not proved: {plain(look.words)}{waited}", doubt)
+    doubt = f"{store} points elsewhere" if look.meant_otherwise else NOT_SEEN
+    return Proof(f"{store} is Ready", None, f"not proved: {plain(look.words)}{waited}", doubt)
 
 
 @look("verify the login")
@@ -186,14 +186,20 @@ def verify_login(
 
     with asked(request, applications) as systems:
         try:
-            for namespace in request.namespaces:
+            for namespace in request.account_namespaces:
                 keep(*prove_login(systems.vault, systems.openshift, request, systems.api, namespace))
         except (VerificationFailed, PrerequisiteMissing) as error:
             # If the diagnosis finds nothing wrong, somebody has mended it meanwhile: what was seen stands.
             raise failure(look_into(systems)) or error from error
         timeout = seconds("store_timeout", request.store_timeout)
         for proof in await_stores(
-            systems.openshift, systems.store, request.namespaces, timeout, logger.info, applications, synced
+            systems.openshift,
+            systems.store,
+            request.store_namespaces,
+            timeout,
+            logger.info,
+            applications,
+            synced,
         ):
             keep(proof)
     target = request.target

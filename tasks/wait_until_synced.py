@@ -20,8 +20,9 @@ from runbook.application_names import ApplicationNames
 from runbook.cluster_rights import REVIEW_TOKENS
 from runbook.durations import seconds
 from runbook.errors import AccessDenied, NotYetSynced
-from runbook.names import AUTH_DELEGATOR, SECRET_STORE_CRD
+from runbook.names import AUTH_DELEGATOR
 from runbook.request import ClusterRequest
+from runbook.store_conditions import closed_to
 from systems.openshift import OpenShift
 from tasks import connect
 
@@ -56,14 +57,17 @@ def wanted(
     account = _account(openshift, operator.namespace, operator.reviewer)
     reached = account is not None
     yield Wanted(f"namespace {operator.namespace}", app_of_apps, reached)
-    crd = f"CRD {SECRET_STORE_CRD} (the operator brings it; its install plan may wait for approval)"
+    store = request.conventions.store
+    crd = f"CRD {store.crd} (the operator brings it; its install plan may wait for approval)"
     yield Wanted(crd, resources, reached and bool(versions))
-    for namespace in request.namespaces:
+    for namespace in request.account_namespaces:
         starter = _account(openshift, namespace, request.service_account) if reached else None
         if starter is None:
             yield Wanted(f"namespace {namespace}", resources, False)
         else:
             yield Wanted(f"ServiceAccount {namespace}/{request.service_account}", resources, starter)
+    if store.is_cluster_wide:
+        yield from _opened(openshift, request, resources, versions if reached else ())
     reviewer = operator.account
     # Answered by name: the binding may be there before the ServiceAccount is.
     bound = reached and (
@@ -75,6 +79,21 @@ def wanted(
         secret = openshift.token_secret(operator.namespace, operator.reviewer_token) if account else None
         there = secret is not None and secret.token is not None
         yield Wanted(f"token in {operator.secret}", external, there)
+
+
+def _opened(
+    openshift: OpenShift, request: ClusterRequest, application: str, versions: tuple[str, ...]
+) -> Iterator[Wanted]:
+    """The run's namespaces, and the ClusterSecretStore that their workloads may use.
+
+    Nothing of its own comes into a namespace by which a sync could be seen.
+    """
+    name, namespaces = request.conventions.store.name, request.namespaces
+    for namespace in namespaces:
+        yield Wanted(f"namespace {namespace}", application, openshift.namespace_exists(namespace))
+    state = openshift.secret_store("", name, versions[0]) if versions else None
+    what = f"ClusterSecretStore {name} that is open to {', '.join(namespaces)}"
+    yield Wanted(what, application, state is not None and not closed_to(state.spec, namespaces))
 
 
 def _account(openshift: OpenShift, namespace: str, name: str) -> bool | None:
@@ -129,7 +148,7 @@ def _wait(
     deadline = time.monotonic() + seconds("sync_timeout", request.sync_timeout)
     said: tuple[int, int, str] | None = None
     while True:
-        versions = versions or openshift.served_versions(SECRET_STORE_CRD)
+        versions = versions or openshift.served_versions(request.conventions.store.crd)
         everything = list(wanted(openshift, request, applications, versions))
         lacking = [one for one in everything if not one.there]
         first = next(iter(lacking), None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from deployments.derived_names.rows import DerivedName, Finding
-from runbook.names import SECRET_STORE_CRD
 from runbook.request import EnableRequest
 from runbook.vault_store import VaultStore
 from systems.openshift import OpenShift
@@ -19,9 +18,9 @@ def names_on_cluster(request: EnableRequest, meant: VaultStore) -> list[DerivedN
 
     Args:
         request: the run's parameters; where it has no namespace, those of its objects are only named.
-        meant: how its SecretStore reaches Vault.
+        meant: how its store reaches Vault.
     """
-    target, crd = request.target, SECRET_STORE_CRD
+    target, kind, crd = request.target, request.target.store.kind, request.target.store.crd
     operator, account = target.operator.namespace, target.operator.reviewer
     secret, store, starter = target.operator.reviewer_token, target.store.name, request.service_account
     token = partial(_token, operator, account, secret)
@@ -31,15 +30,15 @@ def names_on_cluster(request: EnableRequest, meant: VaultStore) -> list[DerivedN
             "reviewer's ServiceAccount", f"{operator}/{account}", partial(_account, operator, account)
         ),
         DerivedName("reviewer's token Secret", f"{operator}/{secret}", token),
-        DerivedName("kind SecretStore", crd, partial(_kind, crd)),
+        DerivedName(f"kind {kind}", crd, partial(_kind, crd)),
     ]
-    for one in request.namespaces or (_EACH,):
-        known = one in request.namespaces
-        ours = partial(_store, one, store, crd, meant), partial(_account, one, starter)
-        look_at_store, look_at_starter = ours if known else (_of_each, _of_each)
+    each = [(_EACH, _EACH)]
+    for one, owner in list(zip(request.store_namespaces, request.account_namespaces, strict=True)) or each:
+        ours = partial(_store, one, store, crd, meant), partial(_account, owner, starter)
+        look_at_store, look_at_starter = (_of_each, _of_each) if one == _EACH else ours
         names += [
-            DerivedName("SecretStore", f"{one}/{store}", look_at_store),
-            DerivedName("starter ServiceAccount", f"{one}/{starter}", look_at_starter),
+            DerivedName(kind, f"{one}/{store}" if one else store, look_at_store),
+            DerivedName("starter ServiceAccount", f"{owner}/{starter}", look_at_starter),
         ]
     return names
 

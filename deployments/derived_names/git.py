@@ -8,7 +8,7 @@ from functools import partial
 
 from connections import GitOpsRepository
 from deployments.derived_names.rows import BEFORE, DerivedName, Finding
-from runbook.gitops import StoreSettings, Tree, check_way
+from runbook.gitops import Present, StoreSettings, Tree, check_way
 from runbook.gitops.checks import app_of_apps
 from runbook.gitops.draft import Draft
 from runbook.gitops.edits import add_operator_overlay
@@ -52,7 +52,11 @@ def names_in_git(request: EnableRequest, layout: Layout) -> list[DerivedName[Git
         add_application(draft, target, layout)
 
     def add_stores(draft: Draft) -> None:
-        SecretManagement(draft, target, layout, request.service_account, _ANY_STORE).complete_base()
+        folders = SecretManagement(draft, target, layout, request.service_account, _ANY_STORE)
+        if not target.store.is_cluster_wide:
+            folders.complete_base()
+        elif there := kustomization_of(draft, overlay):
+            folders.add_cluster_store(there, request.namespaces, Present())
 
     def built(path: str) -> Callable[[GitLook], Finding]:
         return partial(_built, path)

@@ -13,7 +13,7 @@ from runbook.names import AUTH_DELEGATOR
 _vault = partial(Entry, "Vault")
 _cluster = partial(Entry, "OpenShift")
 _session = partial(_vault, blocks="session")
-_store = partial(_cluster, "SecretStore {store}", blocks="store")
+_store = partial(_cluster, "{kind} {store}", blocks="store")
 _host = partial(_cluster, "{host}")
 _token_to_write = partial(_cluster, "reviewer's token ({source})", remedy=remedies.NEW_SECRET)
 

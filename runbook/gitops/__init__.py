@@ -4,10 +4,12 @@ from runbook.gitops.builds import Builds, Rebuilt
 from runbook.gitops.built import BuildFolders, Built, Present, build_named, present_in
 from runbook.gitops.built_applications import application_names
 from runbook.gitops.checks import check_repository, declared_namespaces, interesting_folders
+from runbook.gitops.component import with_patches
 from runbook.gitops.edits import namespace_edits, wanted_edits
-from runbook.gitops.judgement import built_namespaces, judge, store_namespaces
+from runbook.gitops.judgement import built_namespaces, judge
 from runbook.gitops.landing import Meaning, fingerprint, meaning_of, unmet
 from runbook.gitops.sources import sources_of
+from runbook.gitops.stores import store_namespaces
 from runbook.gitops.tree import EditedTree, FileEdit, FileTree, Tree, check_way
 from runbook.manifests import StoreSettings
 
@@ -39,4 +41,5 @@ __all__ = [
     "store_namespaces",
     "unmet",
     "wanted_edits",
+    "with_patches",
 ]

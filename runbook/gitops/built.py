@@ -11,10 +11,11 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runbook.documents import field, readable
 from runbook.gitops.tree import Manifest, Tree, build_of, kustomization_of, name_of
+from runbook.request import ClusterRequest
 
 
 class Key(NamedTuple):
@@ -93,7 +94,8 @@ def _parsed(text: str) -> list[Manifest]:
     return [item for item in readable(text) if isinstance(item, dict)]
 
 
-_KINDS = ("ServiceAccount", "SecretStore")
+_GROUP = "external-secrets.io"
+_KINDS = ("ServiceAccount", "SecretStore", "ClusterSecretStore")
 
 BuildFolders = Callable[..., list[Built]]
 """``build(tree, *folders)``."""
@@ -115,15 +117,19 @@ class Present:
     Attributes:
         overlay: objects of the cluster's overlay, of the kinds that we bring.
         bundle: objects of each member of the operator's bundle, by its path, where the overlay has some.
+        cluster_stores: specs of the overlay's ClusterSecretStores by name, as they are built.
+        patched: by namespace, the fields by which the store of a component is told where it logs in.
     """
 
     overlay: frozenset[Key] = frozenset()
     bundle: Mapping[str, frozenset[Key]] = dataclasses.field(default_factory=dict)
+    cluster_stores: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    patched: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def in_overlay(cls, overlay: Built) -> Present:
         """What a run for more namespaces needs to know: that brings none of the operator's objects."""
-        return cls(frozenset(overlay.keys(*_KINDS)))
+        return cls(frozenset(overlay.keys(*_KINDS)), cluster_stores=_cluster_stores(overlay))
 
     def of_base(self, namespace: str, service_account: str, store: str) -> frozenset[str]:
         """Kinds of the objects that ``namespace`` has already of the two that a base brings."""
@@ -131,12 +137,25 @@ class Present:
         return frozenset(key.kind for key in keys if key in self.overlay)
 
 
+def _cluster_stores(overlay: Built) -> dict[str, Any]:
+    return {name_of(one) or "": one.get("spec") for one in overlay.objects("ClusterSecretStore")}
+
+
 def keys_of_base(namespace: str, service_account: str, store: str) -> tuple[Key, Key]:
     """The starter's ServiceAccount and the SecretStore of a namespace."""
     return (
         Key("", "ServiceAccount", namespace, service_account),
-        Key("external-secrets.io", "SecretStore", namespace, store),
+        Key(_GROUP, "SecretStore", namespace, store),
     )
+
+
+def keys_of_request(request: ClusterRequest) -> list[Key]:
+    """The starters' ServiceAccounts and the stores of a run, by namespace."""
+    account, store = request.service_account, request.conventions.store
+    if store.is_cluster_wide:
+        owner = request.target.store_namespace
+        return [Key("", "ServiceAccount", owner, account), Key(_GROUP, store.kind, "", store.name)]
+    return [key for one in request.namespaces for key in keys_of_base(one, account, store.name)]
 
 
 def present_in(
@@ -160,5 +179,6 @@ def present_in(
         or there.isdisjoint(brought)
         or bundle.folder in build_of(tree, overlay.folder, operator.folder).folders
     ):
-        return Present(there)
-    return Present(there, {part.folder: frozenset(part.keys()) for part in build(tree, *listed.members)})
+        return Present(there, cluster_stores=_cluster_stores(overlay))
+    parts = {part.folder: frozenset(part.keys()) for part in build(tree, *listed.members)}
+    return Present(there, parts, _cluster_stores(overlay))

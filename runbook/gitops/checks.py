@@ -84,9 +84,9 @@ def _of_set(tree: Tree, cluster: Cluster, layout: Layout, path: str) -> Check:
 
 
 def declared_namespaces(tree: Tree, request: ClusterRequest, layout: Layout) -> frozenset[str]:
-    """Which of the requested namespaces the cluster's overlay declares, as far as the tree holds it."""
+    """Which of the namespaces that a run needs the overlay declares, as far as the tree holds it."""
     build = build_of(tree, layout.cluster_overlay_of(request.target))
-    return frozenset(request.namespaces).intersection(build.named("Namespace"))
+    return frozenset(request.needed_namespaces).intersection(build.named("Namespace"))
 
 
 def interesting_folders(layout: Layout) -> tuple[str, ...]:

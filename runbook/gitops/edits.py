@@ -61,10 +61,13 @@ def wanted_edits(
     folders = SecretManagement(
         draft, cluster, layout, request.service_account, store, request.secret_store_api
     )
+    if cluster.store.is_cluster_wide:
+        folders.add_cluster_store(overlay, request.namespaces, present)
+        return draft.edits()
     elsewhere = folders.elsewhere(request.namespaces, present)
     if not all(elsewhere.values()):
         folders.complete_base()
-    folders.add(overlay, elsewhere)
+    folders.add(overlay, elsewhere, present)
     return draft.edits()
 
 
@@ -98,9 +101,14 @@ def namespace_edits(
     """
     draft = Draft(tree)
     overlay = required(draft, layout.cluster_overlay_of(target), "overlay of the cluster")
+    present = present or Present()
     folders = SecretManagement(draft, target, layout, service_account, store)
-    elsewhere = folders.elsewhere(tuple(namespaces), present or Present())
-    folders.add(overlay, elsewhere)
+    if target.store.is_cluster_wide:
+        folders.cluster_store(overlay, present).require()
+        folders.add_cluster_store(overlay, tuple(namespaces), present)
+        return draft.edits()
+    elsewhere = folders.elsewhere(tuple(namespaces), present)
+    folders.add(overlay, elsewhere, present)
     edits = draft.edits()
     if edits:
         folders.require_base()

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 
 from runbook import manifests
 from runbook.checks import Check
 from runbook.documents import mapping_of
 from runbook.gitops.builds import CHANGED, Builds, Rebuilt, Verdict, otherwise
-from runbook.gitops.built import Built, key_of, keys_of_base
+from runbook.gitops.built import Built, key_of, keys_of_request
 from runbook.gitops.built_applications import judge_application
 from runbook.gitops.review_rights import may_review, of_operator, roles_of_reviewer
-from runbook.gitops.tree import Manifest, name_of
+from runbook.gitops.stores import judge_stores, opened_stores
+from runbook.gitops.tree import name_of
 from runbook.layout import Layout
 from runbook.manifests import StoreSettings
 from runbook.names import AUTH_DELEGATOR, Cluster
 from runbook.request import ClusterRequest
-from runbook.vault_store import VaultStore
 
 _NAMED = 8
 """Objects, or differences, in one row."""
-_LEAD_ELSEWHERE = (
-    "Correct it in {} or its bases: a run does not rewrite a SecretStore. If it is "
-    "right, correct address_for_clusters and ca_cert_for_clusters of the VaultConnection, the parameter "
-    "service_account, or the conventions."
-)
 
 
 def judge(
@@ -35,22 +30,21 @@ def judge(
     target = request.target
     overlay, bundle, with_bundle = builds.overlay.after, builds.bundle, _with_bundle(builds, layout)
     objects = _unbuilt(with_bundle.after, bundle) or _objects(with_bundle, bundle, request)
-    stores = _unbuilt(overlay) or _stores(overlay, request, settings)
+    stores = _unbuilt(overlay) or judge_stores(overlay, request, settings)
     elsewhere = _elsewhere(layout, target)
     application = (
         elsewhere or _unbuilt(builds.applications.after) or judge_application(builds, request, layout)
     )
-    operator = _buildable(builds.operator)
+    applications = elsewhere or _buildable(builds.applications, request)
+    operator = _buildable(builds.operator, request)
     if layout.operator_overlay is None:
         operator = "not checked", "the layout names none: its objects come with the cluster's overlay", ""
     return (
-        Check(f"kustomize builds the overlay of {target}", *_buildable(builds.overlay)),
+        Check(f"kustomize builds the overlay of {target}", *_buildable(builds.overlay, request)),
         Check(f"kustomize builds the operator's overlay of {target}", *operator),
-        Check(
-            f"kustomize builds the Applications of {target}", *elsewhere or _buildable(builds.applications)
-        ),
+        Check(f"kustomize builds the Applications of {target}", *applications),
         Check(f"Our objects in the overlay of {target}", *objects),
-        Check(f"SecretStores {target.store.name} point to our Vault", *stores),
+        Check(f"{target.store.kind}s {target.store.name} point to our Vault", *stores),
         Check(f"Reviewer {target.operator.reviewer} is built", *_reviewer(builds, request, layout)),
         Check(f"One Application deploys {layout.reviewer_folder_of(target)}", *application),
     )
@@ -81,22 +75,12 @@ def _unbuilt(*needed: Built) -> Verdict | None:
 
 
 def built_namespaces(overlay: Built, request: ClusterRequest) -> frozenset[str]:
-    """Which of the requested namespaces an overlay declares once it is built."""
+    """Which of the namespaces that a run needs an overlay declares once it is built."""
     names = {name_of(item) for item in overlay.objects("Namespace")}
-    return frozenset(namespace for namespace in request.namespaces if namespace in names)
+    return frozenset(namespace for namespace in request.needed_namespaces if namespace in names)
 
 
-def store_namespaces(overlay: Built, request: ClusterRequest) -> frozenset[str]:
-    """The namespaces for which an overlay builds a SecretStore of our name."""
-    return frozenset(key_of(item).namespace for item in _our_stores(overlay, request))
-
-
-def _our_stores(overlay: Built, request: ClusterRequest) -> list[Manifest]:
-    store = request.conventions.store
-    return [item for item in overlay.objects("SecretStore") if name_of(item) == store.name]
-
-
-def _buildable(folder: Rebuilt) -> Verdict:
+def _buildable(folder: Rebuilt, request: ClusterRequest) -> Verdict:
     before, after = folder.before, folder.after
     without = f"; built without {'; '.join(after.left_out)}" if after.left_out else ""
     if before.limited or after.limited:
@@ -115,12 +99,14 @@ def _buildable(folder: Rebuilt) -> Verdict:
             return "not checked", found, ""
         remedy = "Correct it, unless ArgoCD's kustomize builds it: else ArgoCD never syncs our change."
         return "warning", found, remedy
-    if lost := before.without(after):
+    opened = list(opened_stores(before, after, request))
+    if lost := [item for item in before.without(after) if key_of(item) not in opened]:
         found = f"our change would alter or remove {_named(map(key_of, lost))} in {after.folder}"
         return "failed", found, "Find what in the kustomizations ties it to our objects, and remove that."
-    new = after.without(before)
-    adds = f"our change adds {_named(map(key_of, new))}" if new else "our change adds nothing"
-    return "ok", f"{len(after.documents)} objects; {adds}{without}", ""
+    new = [key for key in map(key_of, after.without(before)) if key not in opened]
+    adds = f"our change adds {_named(new)}" if new else "our change adds nothing"
+    opens = f", and opens {_named(opened)} to {_named(request.namespaces)}" if opened else ""
+    return "ok", f"{len(after.documents)} objects; {adds}{opens}{without}", ""
 
 
 def _named(things: Iterable[object], separator: str = ", ") -> str:
@@ -132,10 +118,7 @@ def _named(things: Iterable[object], separator: str = ", ") -> str:
 def _objects(folder: Rebuilt, bundle: Built, request: ClusterRequest) -> Verdict:
     """The operator's objects, and in each namespace the starter's ServiceAccount and the SecretStore."""
     after = folder.after
-    account = request.service_account
-    store = request.conventions.store.name
-    of_bases = (key for namespace in request.namespaces for key in keys_of_base(namespace, account, store))
-    ours = list(dict.fromkeys([*sorted(bundle.keys()), *of_bases]))
+    ours = list(dict.fromkeys([*sorted(bundle.keys()), *keys_of_request(request)]))
     built = list(after.objects(*(key.kind for key in ours)))
     there = Counter(map(key_of, built))
     if lacking := [key for key in ours if key not in there]:
@@ -163,28 +146,7 @@ def _objects(folder: Rebuilt, bundle: Built, request: ClusterRequest) -> Verdict
     ]
     if differences:
         return "warning", _named(differences, "; "), CHANGED
-    return "ok", f"in {', '.join(request.namespaces)}", ""
-
-
-def _stores(overlay: Built, request: ClusterRequest, settings: StoreSettings) -> Verdict:
-    """Where the SecretStores of our name lead that the namespaces get, whoever brings them."""
-    meant = VaultStore.meant(request, settings.server, settings.ca_pem, settings.namespace)
-    stores = _our_stores(overlay, request)
-    served = settings.served_versions
-    versions = [(key_of(store), str(store.get("apiVersion")).rpartition("/")[2]) for store in stores]
-    unserved = [f"{key} in {version}" for key, version in versions if version not in served]
-    if served and unserved:
-        found = f"the cluster serves SecretStores as {', '.join(served)} only, not {'; '.join(unserved)}"
-        return "failed", found, "Write it in a served version: ArgoCD cannot apply another one."
-    differences: defaultdict[str, list[str]] = defaultdict(list)
-    for store in stores:
-        if (namespace := key_of(store).namespace) in request.namespaces:
-            for difference in VaultStore.of_spec(store.get("spec")).differences(meant, with_ca=True):
-                differences[difference].append(namespace)
-    if not differences:
-        return "ok", f"{settings.server}, role {meant.role} at {meant.mount_path}", ""
-    found = "; ".join(f"{', '.join(namespaces)}: {what}" for what, namespaces in differences.items())
-    return "failed", found, _LEAD_ELSEWHERE.format(overlay.folder)
+    return "ok", f"in {', '.join(request.account_namespaces)}", ""
 
 
 def _reviewer(builds: Builds, request: ClusterRequest, layout: Layout) -> Verdict:

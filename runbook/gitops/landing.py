@@ -4,7 +4,8 @@ The edits that are missing say what a run would still do; they do not say whethe
 was proposed: a folder that somebody filled otherwise needs no edit either. So the meaning of what was
 proposed is kept: of a kustomization the paths that it is to build upon, and of a new one all its other
 settings, because a prefix or a patch changes what is built; of an ApplicationSet the elements of its lists,
-to which others add their clusters meanwhile; of any other file its documents.
+to which others add their clusters meanwhile; of the conditions of a ClusterSecretStore the namespaces that it
+is opened to, for the same reason; of any other file its documents.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from runbook.documents import documents_of, mapping_of
 from runbook.gitops.generators import generators_in
 from runbook.gitops.tree import FileEdit, Kustomization, Tree, build_of, manifests_in
 from runbook.kustomization import FILE_NAMES
+from runbook.store_conditions import named_in, newly_named
 
 Meaning = Mapping[str, Mapping[str, Any]]
 """By path: ``{"builds": [paths]}`` of a kustomization, of a new one also ``"namespace"`` and ``"settings"``
-(hashes by key); of an ApplicationSet ``{"elements": [hashes]}``; of any other file ``{"sha256": …}``."""
+(hashes by key); of an ApplicationSet ``{"elements": [hashes]}``; of a store that is opened
+``{"opens": [names]}``; of any other file ``{"sha256": …}``."""
 
 _NO_SETTINGS = {"apiVersion", "kind", "namespace", "resources"}
 """Keys of a kustomization that are compared otherwise, or have one meaning only."""
@@ -38,7 +41,10 @@ def meaning_of(edits: Iterable[FileEdit]) -> dict[str, dict[str, Any]]:
 def _of_edit(edit: FileEdit) -> dict[str, Any]:
     if posixpath.basename(edit.path) not in FILE_NAMES:
         elements = _elements(edit.after) - _elements(edit.before or "")
-        return {"elements": sorted(elements)} if elements else {"sha256": _hash(edit.after)}
+        if elements:
+            return {"elements": sorted(elements)}
+        opens = newly_named(mapping_of(edit.before or ""), mapping_of(edit.after))
+        return {"opens": opens} if opens else {"sha256": _hash(edit.after)}
     before = Kustomization(edit.path, edit.before or "").members
     after = Kustomization(edit.path, edit.after)
     meaning: dict[str, Any] = {"builds": [path for path in after.members if path not in before]}
@@ -57,10 +63,8 @@ def _unmet(tree: Tree, path: str, wanted: Mapping[str, Any]) -> str:
     text = tree.read(path)
     if text is None:
         return "is not there"
-    if "elements" in wanted:
-        return "" if _elements(text) >= set(wanted["elements"]) else "lacks the proposed element of its list"
-    if "sha256" in wanted:
-        return "" if _hash(text) == wanted["sha256"] else "differs from what was proposed"
+    if "builds" not in wanted:
+        return _unmet_of_file(text, wanted)
     there = Kustomization(path, text)
     if "namespace" in wanted and there.namespace != wanted["namespace"]:
         return f"is for the namespace {there.namespace}, not {wanted['namespace']}"
@@ -73,6 +77,16 @@ def _unmet(tree: Tree, path: str, wanted: Mapping[str, Any]) -> str:
     build = build_of(tree, there.folder)
     lacking = [each for each in wanted["builds"] if each not in build.folders and each not in build.files]
     return f"does not include {', '.join(lacking)}" if lacking else ""
+
+
+def _unmet_of_file(text: str, wanted: Mapping[str, Any]) -> str:
+    """The same of a file that is no kustomization."""
+    if "elements" in wanted:
+        return "" if _elements(text) >= set(wanted["elements"]) else "lacks the proposed element of its list"
+    if "opens" in wanted:
+        closed = set(wanted["opens"]).difference(named_in(mapping_of(text).get("spec")))
+        return f"does not name {', '.join(sorted(closed))} in its conditions" if closed else ""
+    return "" if _hash(text) == wanted["sha256"] else "differs from what was proposed"
 
 
 def fingerprint(edits: Sequence[FileEdit], lacking: Mapping[str, str]) -> str:

@@ -1,16 +1,21 @@
 """The folders with the SecretStore and the starter ServiceAccount: a base, and one folder a namespace.
 
+Instead of the base it may be a component of the repository; instead of both, one ClusterSecretStore.
+
 A folder is judged by what it builds. An object that a folder of other people builds already is used, and not
 added: kustomize refuses an object that it meets twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import posixpath
+from collections.abc import Iterable, Mapping, Set
 
 from runbook import manifests
+from runbook.documents import mapping_of
 from runbook.errors import Conflict, InvalidInput, PrerequisiteMissing
 from runbook.gitops.built import Present
+from runbook.gitops.cluster_store import ClusterStore
 from runbook.gitops.draft import Draft
 from runbook.gitops.tree import Kustomization, Tree, build_of, kustomization_of, manifests_in, yaml_files
 from runbook.layout import Layout
@@ -90,7 +95,8 @@ class SecretManagement:
         self._draft, self._target, self._layout, self._store = draft, target, layout, store
         self._requested = requested
         self._folder = layout.secret_management_of(target)
-        self._base = f"{self._folder}/{BASE}"
+        self._own_base = f"{self._folder}/{BASE}"
+        self._base = target.store.component or self._own_base
         self._names = {"SecretStore": target.store.name, "ServiceAccount": service_account}
 
     def elsewhere(self, namespaces: Iterable[str], present: Present) -> dict[str, frozenset[str]]:
@@ -103,7 +109,7 @@ class SecretManagement:
             raise InvalidInput(
                 "input",
                 f"namespaces={BASE!r}",
-                f"has the name of the folder {self._base}",
+                f"has the name of the folder {self._own_base}",
                 "Leave this namespace out, and add its SecretStore by hand.",
             )
         account = self._names["ServiceAccount"]
@@ -113,14 +119,40 @@ class SecretManagement:
             for namespace in namespaces
         }
 
-    def add(self, overlay: Kustomization, elsewhere: Mapping[str, frozenset[str]]) -> None:
+    def cluster_store(self, overlay: Kustomization, present: Present) -> ClusterStore:
+        """The ClusterSecretStore of the cluster's ``overlay``."""
+        return ClusterStore(self._draft, self._target, overlay, self._folder, present)
+
+    def add_cluster_store(
+        self, overlay: Kustomization, namespaces: tuple[str, ...], present: Present
+    ) -> None:
+        """Have the cluster's ``overlay`` build the ClusterSecretStore, open to the namespaces.
+
+        Raises:
+            Conflict: see `ClusterStore.add`.
+        """
+        account = self._names["ServiceAccount"]
+        self.cluster_store(overlay, present).add(
+            lambda: self._store_text(namespaces),
+            account,
+            manifests.service_account(account, self._target.store_namespace),
+            namespaces,
+        )
+
+    def add(self, overlay: Kustomization, elsewhere: Mapping[str, frozenset[str]], present: Present) -> None:
         """Have the cluster's ``overlay`` build both objects in every namespace of ``elsewhere``.
+
+        Args:
+            overlay: of the cluster.
+            elsewhere: see `elsewhere`.
+            present: says whose store of a component is told where it logs in.
 
         Raises:
             Conflict: a file or a folder of other people is in the way.
+            PrerequisiteMissing: the component is not there.
         """
         for namespace, kinds in elsewhere.items():
-            self._complete_namespace(namespace, kinds)
+            self._complete_namespace(namespace, kinds, present.patched.get(namespace, {}))
         paths = [f"{self._folder}/{namespace}" for namespace in sorted(elsewhere)]
         above = build_of(self._draft, overlay.folder).folders
         missing = [path for path in paths if path not in above and kustomization_of(self._draft, path)]
@@ -135,7 +167,9 @@ class SecretManagement:
         Raises:
             PrerequisiteMissing: it builds no SecretStore.
         """
-        if "SecretStore" not in self._built(self._base):
+        if self._target.store.component:
+            self._require_component()
+        elif "SecretStore" not in self._built(self._base):
             raise PrerequisiteMissing(
                 "Git",
                 self._base,
@@ -143,8 +177,28 @@ class SecretManagement:
                 "Run enable-cluster with this namespace: it brings both.",
             )
 
+    def _require_component(self) -> None:
+        """
+        Raises:
+            PrerequisiteMissing: the component builds no SecretStore of our name.
+        """
+        if "SecretStore" not in self._built(self._base):
+            raise PrerequisiteMissing(
+                "Git",
+                self._base,
+                f"is no component or base that builds the SecretStore {self._target.store.name}",
+                "Correct store.component or store.name of the conventions, or add it first.",
+            )
+
     def complete_base(self) -> None:
-        """Add what the base does not build, unless a folder that builds upon it has that already."""
+        """Add what the base does not build, unless a folder that builds upon it has that already.
+
+        Raises:
+            PrerequisiteMissing: it is a component of other people, and does not build the SecretStore.
+        """
+        if self._target.store.component:
+            self._require_component()
+            return
         built = self._built(self._base)
         if "SecretStore" in built:
             return  # It says as whom it logs in: which accounts it needs is not ours to say.
@@ -154,15 +208,18 @@ class SecretManagement:
         taken = {kind for folder in users for kind in self._built(folder)}
         self._put(self._base, set(self._names) - built - taken)
 
-    def _complete_namespace(self, namespace: str, elsewhere: frozenset[str]) -> None:
+    def _complete_namespace(
+        self, namespace: str, elsewhere: frozenset[str], login: Mapping[str, str]
+    ) -> None:
         """Add to the namespace's folder what it does not build: the base, or the objects that it lacks.
 
         Args:
             namespace: its folder is named after it.
             elsewhere: kinds of the objects that another folder builds for it.
+            login: the fields by which a component's store is told where it logs in.
 
         Raises:
-            Conflict: the folder is there for another namespace.
+            Conflict: the folder is there for another namespace, or cannot take the component.
         """
         folder = f"{self._folder}/{namespace}"
         base, built = self._built(self._base), self._built(folder) | elsewhere
@@ -177,11 +234,35 @@ class SecretManagement:
                 f"is for the namespace {there.namespace}, not {namespace}",
                 f"Set `namespace: {namespace}` in it: its objects belong in that namespace.",
             )
+        if self._target.store.component:
+            self._put_component(folder, namespace, built, login)
         # The base as a whole, or what is lacking alone: both would be one object too many.
-        if base.isdisjoint(built) and base:
+        elif base.isdisjoint(built) and base:
             self._put(folder, lacking - base, self._base, namespace=namespace)
         else:
             self._put(folder, lacking, namespace=namespace)
+
+    def _put_component(self, folder: str, namespace: str, built: Set[str], login: Mapping[str, str]) -> None:
+        """A new folder that builds upon the component.
+
+        Raises:
+            Conflict: the folder is there, or others build one of the component's objects.
+        """
+        entry = posixpath.relpath(self._base, folder)
+        base = kustomization_of(self._draft, self._base)
+        kind = mapping_of(base.text).get("kind") if base else None
+        key = "components" if kind == "Component" else "resources"
+        if built or kustomization_of(self._draft, folder):
+            there = f", and builds {', '.join(sorted(built))} otherwise" if built else ""
+            raise Conflict(
+                "Git",
+                folder,
+                f"does not build upon {self._base}{there}",
+                f"Add `{key}: [{entry}]` to its kustomization, and leave out what that brings; then retry.",
+            )
+        text = manifests.kustomization([entry], namespace, key)
+        patch = manifests.login_patch(self._target, login) if login else ""
+        self._draft.put(f"{folder}/kustomization.yaml", text + patch)
 
     def _built(self, folder: str) -> set[str]:
         """Kinds of the two objects that a folder builds, as its files say."""
@@ -198,8 +279,11 @@ class SecretManagement:
         self._draft.build_upon(folder, *members, namespace=namespace)
 
     def _text(self, kind: str) -> str:
-        account, store = self._names["ServiceAccount"], self._store
         if kind == "ServiceAccount":
-            return manifests.service_account(account)
+            return manifests.service_account(self._names["ServiceAccount"])
+        return self._store_text()
+
+    def _store_text(self, namespaces: Iterable[str] = ()) -> str:
+        account, store = self._names["ServiceAccount"], self._store
         version = store_api_version(self._draft, self._target, self._layout, store, self._requested)
-        return manifests.secret_store(self._target, account, version, store)
+        return manifests.secret_store(self._target, account, version, store, namespaces)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -37,12 +39,13 @@ class TokenReview:
 
 @dataclass(frozen=True, slots=True)
 class SecretStoreState:
-    """State of a SecretStore. ``ready`` is None as long as no operator has looked at it.
+    """State of a SecretStore or ClusterSecretStore. ``ready`` is None until an operator has looked at it.
 
     ``since`` is when the verdict came about, and ``last_change`` the newest sign of anything that reconciles
     it, or of its making; both UTC, None if not known. ``events`` are its Events where they were asked for,
     oldest first, as ``"<type> <reason>: <message>"``; the operator writes the cause of a failure there, while
-    its condition says only ``InvalidProviderConfig``.
+    its condition says only ``InvalidProviderConfig``. ``spec`` is its own, with the conditions of a
+    ClusterSecretStore.
     """
 
     ready: bool | None
@@ -52,6 +55,7 @@ class SecretStoreState:
     last_change: datetime | None
     vault: VaultStore
     events: tuple[str, ...] = ()
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

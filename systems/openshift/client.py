@@ -183,16 +183,21 @@ class OpenShift:
         return tuple(str(version.get("name")) for version in versions if version.get("served"))
 
     def secret_store(self, namespace: str, name: str, version: str) -> SecretStoreState | None:
-        """State of a SecretStore; None if it, or its kind in that version, is not there."""
+        """State of a SecretStore; of a ClusterSecretStore for an empty namespace.
+
+        None if it, or its kind in that version, is not there.
+        """
         return stores.secret_store(self._api, namespace, name, version)
 
     def with_events(self, state: SecretStoreState, namespace: str, name: str) -> SecretStoreState:
-        """The state of that SecretStore, with what its Events tell."""
+        """The state of that store, with what its Events tell; arguments as of `secret_store`."""
         return stores.with_events(self._api, state, namespace, name)
 
-    def unsynced_secrets(self, namespace: str, store: str, version: str) -> tuple[ExternalSecretState, ...]:
-        """The ExternalSecrets of a SecretStore that are not Ready, with their Events."""
-        return stores.unsynced(self._api, namespace, store, version)
+    def unsynced_secrets(
+        self, namespace: str, store: str, version: str, store_kind: str = "SecretStore"
+    ) -> tuple[ExternalSecretState, ...]:
+        """The ExternalSecrets of a namespace that use a store and are not Ready, with their Events."""
+        return stores.unsynced(self._api, namespace, store, version, store_kind)
 
     def operator_running(self) -> bool | None:
         """Whether a Deployment that the operator's chart labels has a ready replica; None if we may not look.

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from runbook.cluster_rights import EVENTS_OF_CLUSTER
 from runbook.documents import mappings_of
 from runbook.vault_store import VaultStore
 from systems.openshift.answers import ExternalSecretState, SecretStoreState
@@ -20,14 +21,21 @@ from systems.openshift.transport import Api, Query, if_allowed
 
 _GROUP = "external-secrets.io"
 _IN_NAMESPACE = f"/apis/{_GROUP}/{{version}}/namespaces/{{namespace}}"
+_IN_CLUSTER = f"/apis/{_GROUP}/{{version}}"
 
 
 def secret_store(api: Api, namespace: str, name: str, version: str) -> SecretStoreState | None:
-    """State of a SecretStore; None if it, or its kind in that version, is not there."""
+    """State of a SecretStore; of a ClusterSecretStore for an empty namespace.
+
+    None if it, or its kind in that version, is not there.
+    """
+    place = {"version": version, "name": name} | ({"namespace": namespace} if namespace else {})
     found = api.find(
-        f"secretstores.{_GROUP} {namespace}/{name}",
-        f"{_IN_NAMESPACE}/secretstores/{{name}}",
-        {"version": version, "namespace": namespace, "name": name},
+        f"secretstores.{_GROUP} {namespace}/{name}" if namespace else f"clustersecretstores.{_GROUP} {name}",
+        f"{_IN_NAMESPACE}/secretstores/{{name}}"
+        if namespace
+        else f"{_IN_CLUSTER}/clustersecretstores/{{name}}",
+        place,
         kind_may_be_missing=True,
     )
     if found is None:
@@ -46,18 +54,22 @@ def secret_store(api: Api, namespace: str, name: str, version: str) -> SecretSto
         since=time(ready, "lastTransitionTime"),
         last_change=_newest(moments),
         vault=VaultStore.of_spec(mapping(found, "spec")),
+        spec=mapping(found, "spec"),
     )
 
 
 def with_events(api: Api, state: SecretStoreState, namespace: str, name: str) -> SecretStoreState:
-    """The state of a SecretStore, with what its Events tell."""
-    events = _events(api, namespace, "SecretStore", name)
+    """The state of a store, with what its Events tell; ``namespace`` as of `secret_store`."""
+    kind = "SecretStore" if namespace else "ClusterSecretStore"
+    events = _events(api, namespace or EVENTS_OF_CLUSTER, kind, name)
     last_change = _newest([state.last_change, *(moment for moment, _ in events)])
     return replace(state, events=_texts(events), last_change=last_change)
 
 
-def unsynced(api: Api, namespace: str, store: str, version: str) -> tuple[ExternalSecretState, ...]:
-    """The ExternalSecrets of a SecretStore that are not Ready, with their Events."""
+def unsynced(
+    api: Api, namespace: str, store: str, version: str, store_kind: str
+) -> tuple[ExternalSecretState, ...]:
+    """The ExternalSecrets of a namespace that use a store and are not Ready, with their Events."""
     found = api.find(
         f"externalsecrets.{_GROUP} in {namespace}",
         f"{_IN_NAMESPACE}/externalsecrets",
@@ -69,7 +81,7 @@ def unsynced(api: Api, namespace: str, store: str, version: str) -> tuple[Extern
         ready, name = condition(one, "Ready"), text(one, "metadata", "name")
         reference = mapping(one, "spec", "secretStoreRef")
         kind = text(reference, "kind") or "SecretStore"
-        if (kind, text(reference, "name")) == ("SecretStore", store) and not _verdict(ready):
+        if (kind, text(reference, "name")) == (store_kind, store) and not _verdict(ready):
             events = _texts(_events(api, namespace, "ExternalSecret", name))
             states.append(ExternalSecretState(name, text(ready, "reason"), text(ready, "message"), events))
     return tuple(states)

@@ -9,7 +9,6 @@ from functools import cached_property
 from runbook.diagnosis.cause import Cause
 from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.examination import Findings, NotKnown, Verdict
-from runbook.names import SECRET_STORE_CRD
 from runbook.vault_store import VaultStore
 from systems.openshift import ExternalSecretState, OpenShift, SecretStoreState
 from tasks.diagnosis.asking import Asked
@@ -45,24 +44,24 @@ class OperatorSeen:
 
     Args:
         openshift: the cluster.
-        name: of the SecretStores to look at.
+        meant: the stores to look at.
         before: the versions of the SecretStore that were seen a moment ago, if any.
     """
 
-    def __init__(self, openshift: OpenShift, name: str, before: tuple[str, ...] = ()) -> None:
-        self._openshift, self._name, self._before = openshift, name, before
+    def __init__(self, openshift: OpenShift, meant: VaultStore, before: tuple[str, ...] = ()) -> None:
+        self._openshift, self._meant, self._before = openshift, meant, before
 
     @cached_property
     def versions(self) -> tuple[str, ...]:
-        """Of the SecretStore; empty while its kind is not served."""
-        return self._openshift.served_versions(SECRET_STORE_CRD)
+        """Of the store; empty while its kind is not served."""
+        return self._openshift.served_versions(self._meant.crd)
 
     def store(self, namespace: str) -> SecretStoreState | None:
-        """The SecretStore of a namespace in a version of before, or else of now; None if it is not there."""
+        """The store of a namespace in a version of before, or else of now; None if it is not there."""
         return self._store(namespace, self._before) or self._store(namespace, self.versions)
 
     def _store(self, namespace: str, versions: tuple[str, ...]) -> SecretStoreState | None:
-        return self._openshift.secret_store(namespace, self._name, versions[0]) if versions else None
+        return self._openshift.secret_store(namespace, self._meant.name, versions[0]) if versions else None
 
     @cached_property
     def running(self) -> bool | None:
@@ -77,20 +76,20 @@ def look_at_store(
     meant: VaultStore,
     now: datetime | None = None,
 ) -> Look:
-    """Judge the SecretStore of a namespace by what the operator wrote on it, and when.
+    """Judge the store of a namespace by what the operator wrote on it, and when.
 
     Whether an operator runs is told by what it does: it may lack the chart's label, or run elsewhere.
     """
     state, now = operator.store(namespace), now or datetime.now(UTC)
-    store = f"{namespace}/{meant.name}"
+    store = f"{namespace}/{meant.name}" if namespace else meant.name
     if state is None:
         if not operator.versions and operator.running is not True:
-            return Look(f"no ESO on this cluster: it does not serve {SECRET_STORE_CRD}", never=True)
-        return _fault(Causes.STORE_MISSING.of(store=store))
+            return Look(f"no ESO on this cluster: it does not serve {meant.crd}", never=True)
+        return _fault(Causes.STORE_MISSING.of(kind=meant.kind, store=store))
     differences = state.vault.differences(meant, with_ca=not state.ready)
     if differences:
         differs = "; ".join(differences)
-        cause = Causes.STORE_DIFFERS.of(store=store, differences=differs, seen=_seen(state))
+        cause = Causes.STORE_DIFFERS.of(kind=meant.kind, store=store, differences=differs, seen=_seen(state))
         return replace(_fault(cause), meant_otherwise=state.ready is not False)
     awaited = state.ready is None and operator.running is not True
     idle = _idle(state, operator, now)
@@ -101,11 +100,14 @@ def look_at_store(
     if state.ready:
         since = f", since {state.since:%Y-%m-%d %H:%M} UTC" if state.since else ""
         seen = f"{state.message or state.reason or 'Ready'}{since}"
+        seen = f"{seen}{state.vault.not_checked}"
         return Look(f"{seen}, but {idle}") if idle else Look(seen, ready=True)
     if awaited:
         return Look(idle or "no operator has reconciled it yet")
     seen = "; ".join(filter(None, (_seen(state), idle)))
-    return _fault(Causes.STORE_NOT_READY.of(store=store, seen=seen, event=_last_event(state)))
+    return _fault(
+        Causes.STORE_NOT_READY.of(kind=meant.kind, store=store, seen=seen, event=_last_event(state))
+    )
 
 
 def _fault(cause: Cause) -> Look:
@@ -131,15 +133,20 @@ def _seen(state: SecretStoreState | ExternalSecretState) -> str:
 
 
 def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
-    """Whether the SecretStore of a namespace works, and which ExternalSecrets of it are not synced."""
-    openshift, name = asked.openshift, asked.store.name
-    operator = OperatorSeen(openshift, name)
+    """Whether a store works, and which ExternalSecrets that use it are not synced.
+
+    Args:
+        findings: takes what is seen.
+        asked: the systems, and the store that is meant.
+        namespace: whose store; empty for a ClusterSecretStore.
+    """
+    openshift, operator = asked.openshift, OperatorSeen(asked.openshift, asked.store)
 
     def is_ready(look: Look) -> Verdict:
         return look.cause or (f"yes: {look.words}" if look.ready else NotKnown(look.words))
 
     look = findings.ask(
-        f"Is SecretStore {namespace}/{name} Ready?",
+        f"Is {asked.store.called(namespace)} Ready?",
         "OpenShift",
         lambda: look_at_store(openshift, operator, namespace, asked.store),
         is_ready,
@@ -148,11 +155,19 @@ def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
     )[0]
     if look is None or look.never:
         return
-    question = f"Are the ExternalSecrets of {namespace}/{name} synced?"
+    for one in (namespace,) if namespace else asked.request.namespaces:
+        _ask_secrets(findings, asked, operator, one)
+
+
+def _ask_secrets(findings: Findings, asked: Asked, operator: OperatorSeen, namespace: str) -> None:
+    openshift, store = asked.openshift, asked.store
+    question = f"Are the ExternalSecrets of {namespace}/{store.name} synced?"
 
     def unsynced() -> tuple[ExternalSecretState, ...]:
         versions = operator.versions
-        return openshift.unsynced_secrets(namespace, name, versions[0]) if versions else ()
+        if not versions:
+            return ()
+        return openshift.unsynced_secrets(namespace, store.name, versions[0], store.kind)
 
     found, _ = findings.ask(
         question, "OpenShift", unsynced, lambda left: None if left else "yes", matters=False

@@ -83,7 +83,7 @@ def _role(findings: Findings, asked: Asked) -> Mapping[str, Any] | None:
         return None
     if unlisted := bound_unlisted(role):
         request = asked.request
-        command = bind_listed(asked.role, role, request.service_account, request.namespaces)
+        command = bind_listed(asked.role, role, request.service_account, request.account_namespaces)
         cause = Causes.ROLE_BINDS_ANYBODY.of(role=asked.role, unlisted=listed(unlisted), command=command)
         findings.say("Does the role bind names and namespaces?", cause)
     allowed = listed(map(str, role.get("token_bound_cidrs") or ()))

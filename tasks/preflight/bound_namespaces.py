@@ -17,7 +17,7 @@ def bound_namespaces(seen: Seen, request: ClusterRequest, stores: frozenset[str]
     Args:
         seen: what is there in Vault.
         request: the run's parameters.
-        stores: namespaces with our SecretStore in Git; None where they are not known.
+        stores: see `store_namespaces`, of the overlay in Git; None where they are not known.
     """
     target = request.target
     if stores is None:
@@ -29,8 +29,9 @@ def bound_namespaces(seen: Seen, request: ClusterRequest, stores: frozenset[str]
     if role is None:
         return "there is no role yet"
     bound = list(role.get(BOUND) or ())
-    in_git = sorted(one for one in stores.difference(request.namespaces) if not is_bound(one, bound))
-    in_vault = sorted(one for one in {*bound}.difference(stores, request.namespaces) if "*" not in one)
+    named = request.account_namespaces
+    in_git = sorted(one for one in stores.difference(named) if not is_bound(one, bound))
+    in_vault = sorted(one for one in {*bound}.difference(stores, named) if "*" not in one)
     if not in_git and not in_vault:
         return ", ".join(sorted(bound))
     found, remedies = [], []

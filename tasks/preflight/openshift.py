@@ -21,7 +21,6 @@ from runbook.errors import (
     PrerequisiteMissing,
 )
 from runbook.hosts import ApiServer
-from runbook.names import SECRET_STORE_CRD
 from runbook.request import ClusterRequest
 from systems.openshift import Infrastructure, OpenShift
 from systems.tls import check_certificate
@@ -107,7 +106,7 @@ def ask_cluster(
     table.check(ROUTER, lambda: _router(client))
     expected = connection.infrastructure_name or request.cluster
     table.check(identity(request), lambda: _infrastructure(client, request, expected, connection.env))
-    served = table.get(STORES, lambda: client.served_versions(SECRET_STORE_CRD))
+    served = table.get(STORES, lambda: client.served_versions(request.conventions.store.crd))
     if served is not None:
         answers.served_versions = served
         table.ok(STORES, ", ".join(served) or "none yet; the pull request brings the operator")
@@ -123,7 +122,7 @@ def ask_namespaces(answers: ClusterAnswers, request: ClusterRequest, declared: f
         declared: those that the overlay declares; None where it could not be read.
     """
     table, client = answers.table, answers.client
-    for namespace in request.namespaces:
+    for namespace in request.needed_namespaces:
         prerequisite = namespace_row(namespace)
         if namespace in (declared or ()):
             table.ok(prerequisite, "in the cluster's overlay")

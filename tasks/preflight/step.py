@@ -88,7 +88,7 @@ def _of_the_name(request: ClusterRequest) -> frozenset[str]:
             identity(request),
             f"ArgoCD Applications of {request.target}",
             *(one.row for one in request.objects),
-            *map(namespace_row, request.namespaces),
+            *map(namespace_row, request.needed_namespaces),
         }
     )
 
