@@ -92,17 +92,22 @@ class Operator:
             self.judge(namespace, condition)
 
     def judge(self, namespace: str, condition: tuple[str, str, str], since: str = "") -> None:
-        """What the operator thinks of a SecretStore now, or thought at a moment."""
+        """What the operator thinks of a SecretStore now, or thought at a moment.
+
+        Of a ClusterSecretStore for an empty namespace.
+        """
         status, reason, message = condition
         ready = {"type": "Ready", "status": status, "reason": reason, "message": message}
         ready |= {"lastTransitionTime": since} if since else {}
         self._say(f"{_stores(namespace)}/{self._store}", {"conditions": [ready]})
 
-    def bring_secret(self, namespace: str, name: str, store: str, condition: tuple[str, str, str]) -> None:
-        """An ExternalSecret of a SecretStore, and what the operator thinks of it."""
+    def bring_secret(
+        self, namespace: str, name: str, store: str, condition: tuple[str, str, str], store_kind: str = ""
+    ) -> None:
+        """An ExternalSecret of a store, by default a SecretStore, and what the operator thinks of it."""
         kind = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret"}
         path = _stores(namespace).replace("secretstores", "externalsecrets")
-        spec = {"secretStoreRef": {"name": store}}
+        spec = {"secretStoreRef": {"name": store, **({"kind": store_kind} if store_kind else {})}}
         self._cluster.send("POST", path, {**kind, "metadata": {"name": name}, "spec": spec})
         status, reason, message = condition
         ready = {"type": "Ready", "status": status, "reason": reason, "message": message}
@@ -142,4 +147,6 @@ class Operator:
 
 
 def _stores(namespace: str) -> str:
+    if not namespace:
+        return "/apis/external-secrets.io/v1/clustersecretstores"
     return f"/apis/external-secrets.io/v1/namespaces/{namespace}/secretstores"

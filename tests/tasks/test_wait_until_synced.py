@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from runbook.application_names import ApplicationNames
+from runbook.conventions import RUNBOOK
 from runbook.errors import AccessDenied
-from runbook.names import SECRET_STORE_CRD
 from runbook.request import EnableRequest
 from sandbox.gitops_agent.cluster import Cluster
 from sandbox.gitops_agent.manifests import Identity
@@ -50,7 +50,7 @@ class Site:
         self._argocd.delete(Identity.of(one))
 
     def lacks(self, request: EnableRequest) -> list[Wanted]:
-        versions = self._openshift.served_versions(SECRET_STORE_CRD)
+        versions = self._openshift.served_versions(RUNBOOK.store.crd)
         every = wanted(self._openshift, request, APPLICATIONS, versions)
         return [one for one in every if not one.there]
 

@@ -51,7 +51,7 @@ def awaited(scene: Scene, timeout: float, **more: Any) -> Proof:
 
 def look_at(scene: Scene, now: datetime) -> Look:
     return look_at_store(
-        scene.openshift, OperatorSeen(scene.openshift, scene.store.name), "payments", scene.store, now
+        scene.openshift, OperatorSeen(scene.openshift, scene.store), "payments", scene.store, now
     )
 
 

@@ -110,11 +110,13 @@ ON_THE_CLUSTER = [
         Causes.STORE_MISSING,
         lambda scene: scene.operator().bring_store("web"),
         lambda scene: Operator(scene.cluster, scene.provider()).bring_store("payments"),
+        kind="SecretStore",
         store=f"payments/{STORE}",
     ),
     case(
         Causes.STORE_DIFFERS,
         store_with_another_path,
+        kind="SecretStore",
         store=f"payments/{STORE}",
         differences="path is secret, not k8s_secrets",
         seen="Valid: store validated",
@@ -122,6 +124,7 @@ ON_THE_CLUSTER = [
     case(
         Causes.STORE_NOT_READY,
         store_not_ready,
+        kind="SecretStore",
         store=f"payments/{STORE}",
         seen="InvalidProviderConfig: unable to create client",
         event=" (Event: Warning InvalidProviderConfig: Vault is sealed)",
