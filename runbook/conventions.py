@@ -10,80 +10,32 @@ saved: what would give two clusters or two environments one name, or cannot be a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from runbook.policy_rules import rules_of
-from runbook.store import Store, check_label
+from runbook.store import Store
+from runbook.templates import (
+    CLUSTER,
+    ENV,
+    Described,
+    check_label,
+    check_lower_case,
+    check_template,
+    placeholders,
+    unknown_placeholders,
+)
 
 PolicyScope = Literal["env", "cluster"]
 RuleSet = Literal["runbook", "kv-v2"]
 ReviewerCa = Literal["connection", "vault"]
 
-ENV, CLUSTER = "{env}", "{cluster}"
-
-_PLACEHOLDER = re.compile(r"\{(\w*)\}")
-_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
-_LOWER = "lower-case letters, digits, hyphens, underscores and dots"
 _LONGEST_RULES = 10_000
 
 
-class _Described(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def __repr_args__(self) -> list[tuple[str | None, Any]]:
-        """What differs from the runbook: in messages, the rest would hide it."""
-        fields = type(self).model_fields
-        return [
-            (name, value)
-            for name, value in super().__repr_args__()
-            if name not in fields or value != fields[name].get_default(call_default_factory=True)
-        ]
-
-
-def placeholders(template: str | None) -> frozenset[str]:
-    """``{env}`` and ``{cluster}``, as far as they are in it."""
-    return frozenset(one for one in (ENV, CLUSTER) if one in (template or ""))
-
-
-def filled(template: str, env: str, cluster: str) -> str:
-    """The template with its names."""
-    return template.replace(ENV, env).replace(CLUSTER, cluster)
-
-
-def _template(value: str, allowed: tuple[str, ...] = (ENV, CLUSTER)) -> str:
-    """A template of one name, or of a path.
-
-    Raises:
-        ValueError: it has other placeholders, or could not be a path in Vault: there ``*`` and ``+`` are
-            wildcards in policies.
-    """
-    unknown = sorted({f"{{{name}}}" for name in _PLACEHOLDER.findall(value)}.difference(allowed))
-    if unknown:
-        msg = f"{value!r} has {', '.join(unknown)}; allowed here: {', '.join(allowed) or 'no placeholder'}"
-        raise ValueError(msg)
-    example = filled(value, "e", "c")
-    if not example or not all(map(_PART.fullmatch, example.split("/"))):
-        msg = (
-            f"{value!r} must be a name, or names separated by a slash: letters, digits and inner hyphens, "
-            "underscores and dots, no slash at either end, and nothing that is a wildcard in a policy"
-        )
-        raise ValueError(msg)
-    return value
-
-
-def _lower_case_name(value: str) -> str:
-    _template(value)
-    if "/" in value or value != value.lower():
-        msg = f"{value!r} must be one name of {_LOWER}: Vault lower-cases it"
-        raise ValueError(msg)
-    return value
-
-
-class Policies(_Described):
+class Policies(Described):
     """The policies of a cluster, and what they grant."""
 
     environment: str | None = Field(
@@ -110,7 +62,7 @@ class Policies(_Described):
     @classmethod
     def _are_names(cls, value: Any) -> Any:
         for name in (value,) if isinstance(value, str) else value or ():
-            _lower_case_name(name)
+            check_lower_case(name)
         return value
 
     @field_validator("environment_rules", "cluster_rules", "administrators_rules")
@@ -120,7 +72,7 @@ class Policies(_Described):
         if value is None:
             return None
         allowed = (ENV, CLUSTER, "{mount}", "{path}")
-        unknown = sorted({f"{{{name}}}" for name in _PLACEHOLDER.findall(value)}.difference(allowed))
+        unknown = unknown_placeholders(value, allowed)
         if unknown:
             msg = f"has {', '.join(unknown)}; allowed here: {', '.join(allowed)}"
             raise ValueError(msg)
@@ -142,7 +94,7 @@ class Policies(_Described):
         return self
 
 
-class Administrators(_Described):
+class Administrators(Described):
     """The people who write an environment's secrets, as the identity provider knows them."""
 
     mount: str = Field(default="oidc", description="The auth mount through which people log in.")
@@ -158,12 +110,12 @@ class Administrators(_Described):
     @field_validator("mount")
     @classmethod
     def _is_a_mount(cls, value: str) -> str:
-        return _template(value, ())
+        return check_template(value, ())
 
     @field_validator("group")
     @classmethod
     def _is_a_name(cls, value: str) -> str:
-        return _lower_case_name(value)
+        return check_lower_case(value)
 
     @field_validator("alias")
     @classmethod
@@ -182,7 +134,7 @@ class Administrators(_Described):
 
 def _alias(value: str, allowed: tuple[str, ...]) -> str:
     """Any text of the identity provider's, on one line."""
-    unknown = sorted({f"{{{name}}}" for name in _PLACEHOLDER.findall(value)}.difference(allowed))
+    unknown = unknown_placeholders(value, allowed)
     if unknown or not value.strip() or value != value.strip() or not value.isprintable():
         said = (
             f"has {', '.join(unknown)}, which is not allowed here" if unknown else "must be one line of text"
@@ -192,7 +144,7 @@ def _alias(value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-class Operator(_Described):
+class Operator(Described):
     """The External Secrets Operator, and as whom Vault asks the cluster about a token."""
 
     namespace: str = "external-secrets-operator"
@@ -217,7 +169,7 @@ class Operator(_Described):
         return check_label(value)
 
 
-class Conventions(_Described):
+class Conventions(Described):
     """Everything that a run calls by a name of its organisation's. No secret is in it."""
 
     environments: bool = Field(
@@ -252,12 +204,12 @@ class Conventions(_Described):
     @classmethod
     def _is_a_path(cls, value: str | None, info: ValidationInfo) -> str | None:
         allowed = () if info.field_name == "secrets_mount" else (ENV, CLUSTER)
-        return value if value is None else _template(value, allowed)
+        return value if value is None else check_template(value, allowed)
 
     @field_validator("role")
     @classmethod
     def _is_a_name(cls, value: str) -> str:
-        return _lower_case_name(value)
+        return check_lower_case(value)
 
     @model_validator(mode="after")
     def _tells_clusters_apart(self) -> Self:

@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runbook.conventions import CLUSTER, ENV, RUNBOOK, Conventions, Operator, filled
+from runbook.conventions import RUNBOOK, Conventions, Operator
 from runbook.errors import InvalidInput
 from runbook.store import Store
+from runbook.templates import CLUSTER, ENV, filled
 
 _LABEL = r"[0-9a-z]+(-+[0-9a-z]+)*"
 NAME_PATTERN = rf"^{_LABEL}$"

@@ -5,22 +5,11 @@ from __future__ import annotations
 import re
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from runbook.templates import Described, check_label
 
 _PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-
-
-def check_label(value: str) -> str:
-    """Return an RFC 1123 label.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not _LABEL.fullmatch(value):
-        msg = f"{value!r} must be lower-case letters, digits and inner hyphens, at most 63 characters"
-        raise ValueError(msg)
-    return value
 
 
 def crd_of(kind: str) -> str:
@@ -28,11 +17,7 @@ def crd_of(kind: str) -> str:
     return f"{kind.lower()}s.external-secrets.io"
 
 
-class _Described(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CaProvider(_Described):
+class CaProvider(Described):
     """An object on the cluster that holds the certificates of Vault."""
 
     kind: Literal["Secret", "ConfigMap"]
@@ -65,7 +50,7 @@ class CaProvider(_Described):
         return f"{self.kind} {where}{self.name}, key {self.key}"
 
 
-class Store(_Described):
+class Store(Described):
     """What workloads read Vault through: the operator's own names are in `kind` and `ca_provider`."""
 
     kind: Literal["SecretStore", "ClusterSecretStore"] = Field(

@@ -17,10 +17,11 @@ from prefect.client.schemas.objects import Artifact as Kept
 from prefect.runtime import flow_run
 
 from change.artifacts import DATA, artifact_key, content, keep, published
-from runbook.conventions import RUNBOOK, filled
+from runbook.conventions import RUNBOOK
 from runbook.diagnosis.record import ReviewerRecord
 from runbook.hosts import same_api_server
 from runbook.request import ClusterRequest
+from runbook.templates import filled
 
 _RECENT = 20
 """Reports to look through: those for other Vaults stand under the same key."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from difflib import unified_diff
 
 from runbook.changes import Change, Difference, foreign
-from runbook.conventions import filled
 from runbook.names import Cluster
 from runbook.objects.vault_object import NOT_NEEDED, WRITE, Seen, VaultObject, VaultRule, nothing_to_adopt
 from runbook.policy_rules import lacking, rules_of
+from runbook.templates import filled
 
 _LINES_SHOWN = 12
 """Lines of a difference that fit into a message."""
