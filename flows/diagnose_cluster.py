@@ -20,7 +20,7 @@ async def diagnose_cluster(
     *,
     namespaces: form.Namespaces,
     policy_scope: form.Scope = "",
-    service_account: form.ServiceAccount = "vault-secret-fetcher",
+    service_account: form.ServiceAccount = "",
     reviewer_token: form.Reviewer = "secret",
     vault: form.Vault = "vault",
     cluster_connection: form.ClusterConnection = "",
@@ -36,7 +36,7 @@ async def diagnose_cluster(
         env: Name of the folder above the cluster's; empty where there are none.
         namespaces: Namespaces whose starter ServiceAccount logs in.
         policy_scope: The value with which the cluster was enabled; used if no run of it is on record.
-        service_account: The starter ServiceAccount.
+        service_account: The starter ServiceAccount; empty: that of the conventions.
         reviewer_token: The value with which the cluster was enabled; used if no run of it is on record.
         vault: Name of the VaultConnection.
         cluster_connection: Name of the ClusterConnection; the cluster's own name if empty.

@@ -46,7 +46,7 @@ async def enable_cluster(
     plan_only: form.PlanOnly = False,
     approve: form.Approve = False,
     policy_scope: form.Scope = "",
-    service_account: form.ServiceAccount = "vault-secret-fetcher",
+    service_account: form.ServiceAccount = "",
     token_ttl: form.TokenTtl = "1h",
     reviewer_token: form.Reviewer = "secret",
     reviewer_token_lifetime: form.ReviewerLifetime = "8760h",
@@ -76,6 +76,7 @@ async def enable_cluster(
         policy_scope: 'env': the role may read the secrets of all clusters of the environment, as in the
             runbook. 'cluster': those of this cluster only. Empty: as the conventions have it.
         service_account: The starter ServiceAccount, which may fetch secrets; created in each namespace.
+            Empty: that of the conventions.
         token_ttl: TTL of the operator's Vault token, for example '90m'; at most 87600h.
         reviewer_token: Source of the token with which Vault calls TokenReview. 'secret': a token Secret that
             the pull request adds. 'token-request': the cluster's TokenRequest, with the lifetime below.

@@ -33,7 +33,7 @@ async def enable_namespace(
     plan_only: form.PlanOnly = False,
     approve: form.Approve = False,
     policy_scope: form.Scope = "",
-    service_account: form.ServiceAccount = "vault-secret-fetcher",
+    service_account: form.ServiceAccount = "",
     reviewer_token: form.Reviewer = "secret",
     adopt: form.Adopt = (),
     merge_timeout: form.MergeTimeout = "",
@@ -56,7 +56,7 @@ async def enable_namespace(
         plan_only: Publish the plan and end; write nothing.
         approve: Where no pull request is needed, wait until a person approves the plan in the run's form.
         policy_scope: The value with which the cluster was enabled.
-        service_account: The value with which the cluster was enabled.
+        service_account: The value with which the cluster was enabled; empty: that of the conventions.
         reviewer_token: The value with which the cluster was enabled.
         adopt: The role, if it is somebody else's, to adopt it as it stands.
         merge_timeout: How long to wait for the merge, for example '336h', at most 87600h; for ever if empty.

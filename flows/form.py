@@ -45,7 +45,7 @@ PlanOnly = Annotated[bool, _shown("Plan only")]
 Approve = Annotated[bool, _shown("Ask before Vault is changed")]
 
 Scope = Annotated[Literal["", "env", "cluster"], _shown("Rights: whose secrets the cluster reads")]
-ServiceAccount = Annotated[str, _shown("Rights: starter ServiceAccount", _NAME)]
+ServiceAccount = Annotated[str, _shown("Rights: starter ServiceAccount", _NAME_OR_EMPTY)]
 TokenTtl = Annotated[str, _shown("Rights: TTL of the Vault token", _DURATION)]
 Reviewer = Annotated[ReviewerToken, _shown("Reviewer's token: source")]
 ReviewerLifetime = Annotated[str, _shown("Reviewer's token: lifetime", _DURATION)]

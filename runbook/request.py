@@ -31,7 +31,7 @@ class ClusterRequest(BaseModel):
     cluster: str
     env: str = ""
     namespaces: tuple[str, ...]
-    service_account: str = "vault-secret-fetcher"
+    service_account: str = RUNBOOK.store.service_account
     policy_scope: PolicyScope = "env"
     reviewer_token: ReviewerToken = "secret"
     secret_store_api: SecretStoreApi = "auto"
@@ -104,6 +104,7 @@ class ClusterRequest(BaseModel):
             **values,
             "conventions": conventions,
             "policy_scope": values.get("policy_scope") or conventions.policy_scope,
+            "service_account": values.get("service_account") or conventions.store.service_account,
             "cluster_connection": connection,
             "adopt": tuple(values.get("adopt") or ()),
             "merge_timeout": values.get("merge_timeout") or None,

@@ -59,6 +59,10 @@ class Store(Described):
         "which its conditions open to the namespaces of runs, and which logs in as one ServiceAccount.",
     )
     name: str = "opf-vault-store"
+    service_account: str = Field(
+        default="vault-secret-fetcher",
+        description="The starter ServiceAccount as which it logs in, of runs that do not name one.",
+    )
     namespace: str | None = Field(
         default=None,
         description="Of the ServiceAccount of a ClusterSecretStore; by default the operator's namespace.",
@@ -89,7 +93,7 @@ class Store(Described):
         """The kind as a resource."""
         return f"{self.kind.lower()}s"
 
-    @field_validator("name", "namespace")
+    @field_validator("name", "namespace", "service_account")
     @classmethod
     def _is_a_label(cls, value: str | None) -> str | None:
         return value if value is None else check_label(value)

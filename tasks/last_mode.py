@@ -22,8 +22,6 @@ from tasks.runbooks import ENABLE_CLUSTER, read
 _RECENT = 50
 """Completed runs and records to look through: some only planned, or were for another Vault."""
 
-_ACCOUNT = EnableRequest.model_fields["service_account"].default
-
 
 def as_enabled(request: EnableRequest) -> tuple[EnableRequest, str]:
     """The request in the modes of the last run, and how they are known; as given where no run is found.
@@ -39,7 +37,7 @@ def as_enabled(request: EnableRequest) -> tuple[EnableRequest, str]:
         if then.plan_only or (then.vault, then.target) != (request.vault, request.target):
             continue
         modes: dict[str, str] = {"policy_scope": then.policy_scope, "reviewer_token": then.reviewer_token}
-        if request.service_account == _ACCOUNT:
+        if _has_usual_account(request):
             modes["service_account"] = then.service_account
         found = request.model_copy(update=modes)
         differ = "" if found == request else f"; the parameters say {_modes(request)}"
@@ -72,6 +70,10 @@ def _started(run: FlowRun) -> datetime:
     return run.start_time or datetime.min.replace(tzinfo=UTC)
 
 
+def _has_usual_account(request: EnableRequest) -> bool:
+    return request.service_account == request.conventions.store.service_account
+
+
 def _modes(request: EnableRequest) -> str:
-    account = "" if request.service_account == _ACCOUNT else f", service_account={request.service_account}"
+    account = "" if _has_usual_account(request) else f", service_account={request.service_account}"
     return f"policy_scope={request.policy_scope}, reviewer_token={request.reviewer_token}{account}"

@@ -42,7 +42,7 @@ _HEAD = """\
 
 def account_manifests(
     namespaces: Sequence[str],
-    service_account: str = "vault-secret-fetcher",
+    service_account: str = "",
     reviewer_tokens: Sequence[ReviewerToken] = ("secret",),
     conventions: Conventions = RUNBOOK,
     *,
@@ -52,7 +52,7 @@ def account_manifests(
 
     Args:
         namespaces: those that runs may name.
-        service_account: the starter ServiceAccount in them.
+        service_account: the starter ServiceAccount in them; empty for that of the conventions.
         reviewer_tokens: the values of ``reviewer_token`` that runs may have.
         conventions: the names of the organisation.
         read_only: for runs that only plan: without tokens, which the account could become somebody else with.
@@ -135,7 +135,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deployments.openshift.account", description=__doc__)
     parser.add_argument("namespaces", nargs="+", metavar="NAMESPACE", help="as in the parameters of a run")
     parser.add_argument(
-        "--service-account", default="vault-secret-fetcher", help="the starter ServiceAccount"
+        "--service-account",
+        default="",
+        help="the starter ServiceAccount, where runs name another than the conventions'",
     )
     parser.add_argument(
         "--reviewer-token",

@@ -84,7 +84,12 @@ def test_the_cluster_connection_is_named_like_the_cluster_unless_told_otherwise(
     assert named.cluster_connection == "ember-admin"
 
 
-ELSEWHERE = {("merge_timeout", ""), ("policy_scope", ""), ("conventions", "conventions")}
+ELSEWHERE = {
+    ("merge_timeout", ""),
+    ("policy_scope", ""),
+    ("service_account", ""),
+    ("conventions", "conventions"),
+}
 """Parameters that are empty, or a name, in the form: what they stand for is filled in."""
 
 
