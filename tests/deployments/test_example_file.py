@@ -56,3 +56,17 @@ def test_the_conventions_in_the_example_are_the_defaults() -> None:
 
 def test_the_layout_in_the_example_is_the_default() -> None:
     assert shown("layout") == Layout().model_dump()
+
+
+def organisations() -> Iterator[dict[str, dict[str, object]]]:
+    """The files of connections in the documentation, as far as they are written out there."""
+    page = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
+    yield from map(yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+
+
+def test_the_organisations_in_the_documentation_are_described_as_it_is_read() -> None:
+    described = list(organisations())
+    assert len(described) > 1
+    for file in described:
+        assert Layout.model_validate(file["gitops"]["layout"]) != Layout()
+        Conventions.model_validate(file.get("conventions", {}))
