@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bench.traffic import Traffic
+from runbook.conventions import Conventions
 from runbook.errors import Conflict
 from runbook.names import Cluster
 from sandbox.certificates import CertificateAuthority
@@ -83,6 +84,19 @@ async def test_a_mount_of_which_no_record_says_that_it_is_ours_is_taken_over_by_
     plan = str((await run.artifacts())[PLAN])
     assert f"taken over with cluster_moved: it leads to {ELSEWHERE['kubernetes_host']}" in plan
     assert host(world) == world.kubernetes.url
+
+
+@pytest.mark.long
+async def test_the_record_of_one_mount_makes_no_other_one_ours(world: World) -> None:
+    await enabled(world)
+    world.connect(vault__token=world.vault.root_token, vault__pinned_policy=False)
+    world.as_vault_admin("POST", "sys/auth/k8s/ember", {"type": "kubernetes"})
+    world.as_vault_admin("POST", "auth/k8s/ember/config", ELSEWHERE)
+    described = Conventions.model_validate({"auth_mount": "k8s/{cluster}"})
+    run = await enable(world, conventions=world.describe(described))
+    assert await run.go() == "Failed"
+    assert "auth/k8s/ember/config: is foreign: points to the API server" in str(run.error)
+    assert "no record says that we configured it for emea/ember" in str(run.error)
 
 
 @pytest.mark.long
