@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandbox.gitops_agent.application_sets import expanded
 from sandbox.gitops_agent.kustomize import Kustomize
 from sandbox.gitops_agent.manifests import Manifest, RenderError
 from sandbox.gitops_agent.options import Options
@@ -27,6 +28,7 @@ class Application:
         repository: URL of the repository.
         project: the AppProject, which says who manages it.
         namespace: of namespaced objects that name none.
+        cluster: what ArgoCD calls the cluster that it deploys to.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Application:
     namespace: str
     repository: str = ""
     project: str = ""
+    cluster: str = ""
 
 
 def applications_of(kustomize: Kustomize, options: Options) -> tuple[Application, ...]:
@@ -42,12 +45,21 @@ def applications_of(kustomize: Kustomize, options: Options) -> tuple[Application
     Raises:
         ChainError: the app-of-apps has no Application for the cluster, or one of the two cannot be built.
     """
-    folder = options.path(options.folders.applications)
-    parents = _in(kustomize, options.folders.app_of_apps)
-    if not any(parent.path.strip("/") == folder for parent in parents):
-        msg = f"no Application in {options.folders.app_of_apps} deploys {folder}"
-        raise ChainError(msg)
-    return tuple(sorted(_in(kustomize, folder), key=lambda application: application.name))
+    folders = options.folders
+    if folders.application_sets:
+        made = _in(kustomize, folders.application_sets)
+        found = [one for one in made if one.cluster == options.cluster]
+    elif not folders.applications:
+        overlays = filter(None, map(options.path, (folders.cluster_overlay, folders.operator_overlay)))
+        found = [Application(folder, folder, "default") for folder in overlays]
+    else:
+        folder = options.path(folders.applications)
+        parents = _in(kustomize, folders.app_of_apps)
+        if not any(parent.path.strip("/") == folder for parent in parents):
+            msg = f"no Application in {folders.app_of_apps} deploys {folder}"
+            raise ChainError(msg)
+        found = _in(kustomize, folder)
+    return tuple(sorted(found, key=lambda application: application.name))
 
 
 def of_cluster_management(
@@ -70,19 +82,22 @@ def of_cluster_management(
 
 def _in(kustomize: Kustomize, folder: str) -> list[Application]:
     try:
-        rendered = kustomize.build(folder)
+        found = kustomize.build(folder).manifests
+        sets = [one for one in found if one["kind"] == "ApplicationSet"]
+        made = [item for one in sets for item in expanded(kustomize.root, one)]
     except RenderError as error:
         raise ChainError(str(error)) from error
-    return [_application(one) for one in rendered.manifests if one["kind"] == "Application"]
+    return [_application(one) for one in (*found, *made) if one["kind"] == "Application"]
 
 
 def _application(manifest: Manifest) -> Application:
     spec = manifest.get("spec") or {}
-    source = spec.get("source") or {}
+    source, destination = spec.get("source") or {}, spec.get("destination") or {}
     return Application(
         name=manifest["metadata"]["name"],
         path=str(source.get("path") or "").strip("/"),
         repository=str(source.get("repoURL") or ""),
         project=str(spec.get("project") or ""),
-        namespace=str((spec.get("destination") or {}).get("namespace") or ""),
+        namespace=str(destination.get("namespace") or ""),
+        cluster=str(destination.get("name") or ""),
     )

@@ -42,7 +42,7 @@ class Kustomize:
     """
 
     def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
-        self._root = root.resolve()
+        self.root = root.resolve()
         self._environment = dict(environment)
 
     def build(self, folder: str) -> Rendered:
@@ -52,11 +52,11 @@ class Kustomize:
             RenderError: it cannot be built.
         """
         try:
-            return Rendered(self._kubectl(self._root, folder))
+            return Rendered(self._kubectl(self.root, folder))
         except RenderError:
             with tempfile.TemporaryDirectory(prefix="kustomize-") as directory:
                 copy = Path(directory, "tree").resolve()
-                shutil.copytree(self._root, copy, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+                shutil.copytree(self.root, copy, symlinks=True, ignore=shutil.ignore_patterns(".git"))
                 left_out = tuple(_drop_plugins(copy, copy / folder, set()))
                 if not left_out:
                     raise

@@ -8,7 +8,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Folders of the repository; those of the sandbox's, where nothing else is said."""
+    """Folders of the repository; those of the sandbox's, where nothing else is said.
+
+    ``application_sets`` makes the Applications in place of the first two, where it is not empty. Where
+    ``applications`` is empty, these are in another repository, and deploy the two overlays.
+    """
 
     app_of_apps: str = "argocd/overlays/moc-infra/applications/app-of-apps"
     applications: str = "argocd/overlays/moc-infra/applications/envs/{env}/{cluster}"
@@ -16,6 +20,7 @@ class Folders:
     operator_overlay: str = "external-secrets/overlays/{env}/{cluster}"
     operator_bundle: str = "cluster-scope/bundles/external-secrets-operator"
     secret_management: str = "cluster-scope/overlays/prod/{env}/{cluster}/secret-mgmt"  # noqa: S105 - a path
+    application_sets: str = ""
 
 
 @dataclass(frozen=True, slots=True)
