@@ -11,6 +11,8 @@ from dataclasses import dataclass
 APP_OF_APPS = "the Application that deploys this cluster's Applications"
 RESOURCES = "the Application that deploys this cluster's overlay"
 OPERATOR = "the Application that deploys external-secrets to this cluster"
+INSTALLING = "the Application that brings the operator to this cluster"
+BY_OTHERS = "what others install the operator with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +25,17 @@ class ApplicationNames:
     """Deploys the cluster's overlay."""
     operator: str = OPERATOR
     """Deploys the operator's overlay."""
+    installing: str = INSTALLING
+    """Brings the operator."""
+    namespace: str = INSTALLING
+    """Brings the operator's namespace, and the reviewer's binding."""
 
     def put_into(self, text: str) -> str:
         """A text that speaks of these Applications in our words, with their names instead."""
-        return text.replace(RESOURCES, self.resources).replace(OPERATOR, self.operator)
+        names = {RESOURCES: self.resources, OPERATOR: self.operator, INSTALLING: self.namespace}
+        for words, name in names.items():
+            text = text.replace(words, name)
+        return text
 
 
 IN_WORDS = ApplicationNames()

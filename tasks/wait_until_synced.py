@@ -2,8 +2,9 @@
 
 Merge is not deployment: most Applications of the real repository have auto-sync switched off, so somebody
 has to press Sync. The message names the next Application to sync, in the order in which they depend on
-each other: the app-of-apps makes the Applications, the cluster's resources bring operator, CRDs and the
-reviewer's binding, the one of external-secrets brings the reviewer's ServiceAccount and token.
+each other: the app-of-apps makes the Applications, the one with the operator's bundle (that of the cluster's
+resources, in the runbook's layout) brings namespace, CRDs and the reviewer's binding, the one of
+external-secrets the reviewer's ServiceAccount and token.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def wanted(
         versions: of the SecretStore that the cluster serves.
     """
     resources = applications.resources
-    app_of_apps = f"{applications.app_of_apps}, then {resources}"
+    app_of_apps = f"{applications.app_of_apps}, then {applications.namespace}"
     external = f"{applications.operator} ({applications.app_of_apps} makes it)"
     operator = request.conventions.operator
     account = _account(openshift, operator.namespace, operator.reviewer)
@@ -59,7 +60,7 @@ def wanted(
     yield Wanted(f"namespace {operator.namespace}", app_of_apps, reached)
     store = request.conventions.store
     crd = f"CRD {store.crd} (the operator brings it; its install plan may wait for approval)"
-    yield Wanted(crd, resources, reached and bool(versions))
+    yield Wanted(crd, applications.installing, reached and bool(versions))
     for namespace in request.account_namespaces:
         starter = _account(openshift, namespace, request.service_account) if reached else None
         if starter is None:
@@ -73,7 +74,7 @@ def wanted(
     bound = reached and (
         openshift.service_account_can(operator.namespace, operator.reviewer, REVIEW_TOKENS) is not False
     )
-    yield Wanted(f"ClusterRoleBinding of {reviewer} to {AUTH_DELEGATOR}", resources, bound)
+    yield Wanted(f"ClusterRoleBinding of {reviewer} to {AUTH_DELEGATOR}", applications.namespace, bound)
     yield Wanted(f"ServiceAccount {reviewer}", external, bool(account))
     if request.reviewer_token == "secret":  # noqa: S105 - a mode, not a token
         secret = openshift.token_secret(operator.namespace, operator.reviewer_token) if account else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from runbook.application_names import RESOURCES
+from runbook.application_names import INSTALLING, RESOURCES
 from runbook.diagnosis import remedies
 from runbook.diagnosis.cause import Entry, Kind
 from runbook.diagnosis.remedies import REVIEWER, SECRET
@@ -175,7 +175,7 @@ class Causes(Kind):
     REVIEWER_MAY_NOT_REVIEW = _cluster(
         f"ServiceAccount {REVIEWER}",
         f"may not create tokenreviews: it is not bound to {AUTH_DELEGATOR}",
-        f"In ArgoCD, sync {RESOURCES}; it brings the ClusterRoleBinding.",
+        f"In ArgoCD, sync {INSTALLING}; it brings the ClusterRoleBinding.",
     )
     REVIEWER_SECRET_MISSING = _cluster(
         SECRET, "is not there; a token of it in Vault is no longer valid", remedies.OPERATOR_THEN_ENABLE

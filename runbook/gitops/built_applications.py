@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runbook.application_names import APP_OF_APPS, ApplicationNames
+from runbook.application_names import APP_OF_APPS, BY_OTHERS, ApplicationNames
 from runbook.documents import field
 from runbook.gitops.applications import deploy_folder
 from runbook.gitops.builds import CHANGED, Builds, Verdict, otherwise
@@ -26,10 +26,20 @@ def application_names(
 
     folder, made_by = layout.applications_of(target), layout.application_set_of(target)
     above = f"the Application that brings the ApplicationSet of {made_by}" if made_by else APP_OF_APPS
+    installing = (
+        name(applications, layout.installing_folder_of(target)) if layout.operator_bundle else BY_OTHERS
+    )
+    with_namespace = (
+        name(applications, built.folder)
+        for built in (builds.overlay.after, builds.operator.after)
+        if target.operator.namespace in map(name_of, built.objects("Namespace"))
+    )
     return ApplicationNames(
         name(app_of_apps, folder) if folder else above,
         name(applications, layout.cluster_overlay_of(target)),
         name(applications, layout.reviewer_folder_of(target)),
+        installing,
+        next(with_namespace, installing),
     )
 
 

@@ -24,7 +24,9 @@ from tests.kubernetes_objects import DELEGATION, ESO, TOKEN_SECRET
 from tests.rights import cluster_account
 from tests.tasks.conftest import request as make
 
-APPLICATIONS = ApplicationNames("apps-of-ember", "cluster-resources-osc", "external-secrets-osc")
+APPLICATIONS = ApplicationNames(
+    "apps-of-ember", "resources-osc", "external-secrets-osc", "bundle-osc", "namespace-osc"
+)
 RESOURCES = APPLICATIONS.resources
 EXTERNAL = "external-secrets-osc (apps-of-ember makes it)"
 
@@ -79,13 +81,19 @@ def next_to_sync(found: list[Wanted]) -> tuple[str, str]:
 
 def test_the_next_application_is_named_in_order_at_each_stage(site: Site) -> None:
     request = make(namespaces=("payments",))
-    everything_first = f"apps-of-ember, then {RESOURCES}"
+    everything_first = "apps-of-ember, then namespace-osc"
     assert next_to_sync(site.lacks(request)) == (f"namespace {ESO}", everything_first)
 
     site.bring(manifest("Namespace", ESO))
     found = site.lacks(request)
     assert found[0].what.startswith("CRD secretstores.external-secrets.io")
-    assert [one.application for one in found] == [RESOURCES, RESOURCES, RESOURCES, EXTERNAL, EXTERNAL]
+    assert [one.application for one in found] == [
+        "bundle-osc",
+        RESOURCES,
+        "namespace-osc",
+        EXTERNAL,
+        EXTERNAL,
+    ]
 
     site.bring(*definitions(("v1",)))
     found = site.lacks_once(request, lambda found: not found[0].what.startswith("CRD"))
@@ -96,7 +104,7 @@ def test_the_next_application_is_named_in_order_at_each_stage(site: Site) -> Non
 
     site.bring(manifest("ServiceAccount", "vault-secret-fetcher", "payments"))
     delegation = f"ClusterRoleBinding of {ESO}/eso-vault-auth to system:auth-delegator"
-    assert next_to_sync(site.lacks(request)) == (delegation, RESOURCES)
+    assert next_to_sync(site.lacks(request)) == (delegation, "namespace-osc")
 
     site.bring(DELEGATION)
     token = Wanted(f"token in Secret {ESO}/eso-vault-auth-token", EXTERNAL, there=False)
@@ -114,7 +122,7 @@ def test_the_next_application_is_named_in_order_at_each_stage(site: Site) -> Non
 
     # A reviewer that may not review: everything is there, and every login would be refused.
     site.take(DELEGATION)
-    assert site.lacks(request) == [Wanted(delegation, RESOURCES, there=False)]
+    assert site.lacks(request) == [Wanted(delegation, "namespace-osc", there=False)]
 
 
 def test_each_namespace_without_its_service_account_is_named(site: Site) -> None:

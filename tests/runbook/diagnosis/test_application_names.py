@@ -6,13 +6,14 @@ import re
 
 import pytest
 
-from runbook.application_names import OPERATOR, RESOURCES, ApplicationNames
+from runbook.application_names import INSTALLING, OPERATOR, RESOURCES, ApplicationNames
 from runbook.diagnosis.cause import Cause, Kind
 from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.examination import Examination
 from tests.runbook.diagnosis.test_docs import example
 
-NAMES = ApplicationNames("apps-of-ember", "resources-osc", "operators-osc")
+NAMES = ApplicationNames("apps-of-ember", "resources-osc", "operators-osc", namespace="bundle-osc")
+WORDS = {RESOURCES: "resources-osc", OPERATOR: "operators-osc", INSTALLING: "bundle-osc"}
 SPEAKS_OF_ONE = [kind for kind in Causes if "Application" in example(kind).remedy]
 
 
@@ -24,9 +25,10 @@ def line(cause: Cause, names: ApplicationNames) -> str:
 def test_an_application_has_the_name_that_is_known(kind: Kind) -> None:
     cause = example(kind)
     in_words = line(cause, ApplicationNames())
-    assert (RESOURCES in in_words) != (OPERATOR in in_words)
+    assert cause.remedy in in_words
+    (words,) = (words for words in WORDS if words in in_words)
     named = line(cause, NAMES)
-    assert named == in_words.replace(RESOURCES, "resources-osc").replace(OPERATOR, "operators-osc")
+    assert named == in_words.replace(words, WORDS[words])
     assert "Application" not in named
 
 

@@ -56,6 +56,21 @@ def test_where_others_install_the_operator_only_the_namespaces_are_added() -> No
     assert outcome.names.operator == outcome.names.resources == f"the Application that deploys {OVERLAY}"
 
 
+def test_who_brings_the_operator_and_its_namespace_is_told_as_the_folders_build_them() -> None:
+    def names(layout: Layout, *, with_namespace: bool) -> tuple[str, str]:
+        namespace = "../../../../base/core/namespaces/external-secrets-operator"
+        found = Outcome({KUSTOMIZATION: with_members(namespace)} if with_namespace else {}, layout).names
+        return found.installing, found.namespace
+
+    overlay = "cluster-resources-ember"
+    assert names(Layout(), with_namespace=False) == (overlay, overlay)
+    theirs, others = Layout(operator_bundle=None), "what others install the operator with"
+    assert names(theirs, with_namespace=False) == (others, others)
+    assert names(theirs, with_namespace=True) == (others, overlay)
+    of_operator = Layout(bundle_listed_in="operator_overlay")
+    assert names(of_operator, with_namespace=False) == 2 * ("external-secrets-ember",)
+
+
 def test_a_reviewer_without_its_token_is_told_with_the_manifest_to_add() -> None:
     outcome = Outcome(of_others(token=""), BY_OTHERS)
     (row,) = (row for row in outcome.rows if row.status == "failed")
