@@ -18,6 +18,7 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from change import connect
 from change.asked import Asked
 from change.gate import record
 from change.gate.suspension import first_suspended, run_in_execution, suspended_until, used_keys
@@ -197,7 +198,8 @@ def _named_by(runbook: Runbook, asked: Asked, proposal: Proposed) -> tuple[str, 
 
 def _is_shown(runbook: Runbook, asked: Asked, plan: Mapping[str, Any], sha256: str, body: str) -> bool:
     """Whether a pull request has the text that the pipeline writes for a plan."""
-    purpose = runbook.purpose(asked, {file["path"]: file["diff"] for file in plan["files"]})
+    layout = connect.gitops_repository(asked).layout
+    purpose = runbook.purpose(asked, {file["path"]: file["diff"] for file in plan["files"]}, layout)
     return any(shows(body, text) for text in texts(purpose, plan, sha256))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from change.asked import Asked
 from connections import GitOpsRepository, VaultConnection
 from runbook.gitops import FileEdit, Tree
+from runbook.layout import Layout
 from runbook.pull_request import Purpose
 
 
@@ -22,14 +23,15 @@ class Runbook(ABC):
         title: name of a flow run, with ``{}`` for whom it is.
         branches: folder of the branches on which its changes are proposed, with a slash at its end.
         read: the checked parameters of a flow run. Raises `EnablementError` or `pydantic.ValidationError`.
-        purpose: what its pull request says of the change, by the checked parameters and each file's diff.
+        purpose: what its pull request says of the change, by the checked parameters, each file's diff and
+            the repository's layout.
     """
 
     flow: str
     title: str
     branches: str
     read: Callable[[Mapping[str, Any]], Asked]
-    purpose: Callable[[Any, Mapping[str, str]], Purpose]
+    purpose: Callable[[Any, Mapping[str, str], Layout], Purpose]
 
     @abstractmethod
     def missing(

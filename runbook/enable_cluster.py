@@ -38,17 +38,19 @@ def edits(
     return found if patched == present else wanted_edits(tree, request, layout, settings, patched)
 
 
-def purpose(request: ClusterRequest, files: Mapping[str, str]) -> Purpose:
+def purpose(request: ClusterRequest, files: Mapping[str, str], layout: Layout) -> Purpose:
     """The words that are this runbook's own, of a change with these diffs. Runs that wait compare them."""
+    installs = layout.operator_bundle is not None
+    what = f"Installs the External Secrets Operator on `{request.target}` and lets the cluster read its"
+    commit = "Install the External Secrets Operator, with the SecretStore and the ServiceAccounts through"
     whole = Purpose(
         title=f"Enable Vault secrets on {request.target}",
-        what=f"Installs the External Secrets Operator on `{request.target}` and lets the cluster read its "
-        "secrets from Vault.",
+        what=f"{what if installs else f'Lets `{request.target}` read its'} secrets from Vault.",
         why="Workloads get their secrets through `ExternalSecret` objects; for that the cluster needs the "
         "operator, a `SecretStore` that points to Vault, and a ServiceAccount with which Vault checks who "
         "asks.",
-        commit="Install the External Secrets Operator, with the SecretStore and the ServiceAccounts through "
-        "which\nthe cluster reads its secrets from Vault.",
+        commit=f"{commit if installs else 'Add the SecretStore and the ServiceAccounts through'} which\n"
+        "the cluster reads its secrets from Vault.",
     )
     namespaces = _only_namespaces(request, files)
     now = words_for(request, namespaces) if namespaces else whole

@@ -108,7 +108,7 @@ def edits(
     return edits if patched == present else found(patched)
 
 
-def purpose(request: NamespaceRequest, _files: Mapping[str, str]) -> Purpose:
+def purpose(request: NamespaceRequest, _files: Mapping[str, str], _layout: Layout) -> Purpose:
     """The words of its pull request."""
     return with_scope(words_for(request, request.namespaces), request)
 

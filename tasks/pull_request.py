@@ -83,7 +83,7 @@ def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked:
             _refuse_to_fight(run, record, runbook, request)
             recorder = Recorder.of_this_run(request)
             text = words(
-                runbook.purpose(request, {edit.path: edit.diff() for edit in edits}),
+                runbook.purpose(request, {edit.path: edit.diff() for edit in edits}, repository.layout),
                 [edit.path for edit in edits],
                 checked.vault_changes,
                 checked.plan_sha256,

@@ -154,7 +154,8 @@ class _Steps:
             found = github.find_pull_request(repository.owner, request.target.branch, repository.base_branch)
             if edits:
                 paths, sha256 = [edit.path for edit in edits], checked.plan_sha256
-                purpose = ENABLE_CLUSTER.purpose(request, {edit.path: edit.diff() for edit in edits})
+                diffs = {edit.path: edit.diff() for edit in edits}
+                purpose = ENABLE_CLUSTER.purpose(request, diffs, repository.layout)
                 text = words(purpose, paths, checked.vault_changes, sha256, None)
                 recorder = self._recorder()
                 proposed = _propose(

@@ -17,6 +17,7 @@ from flows.watch_merges import watch_merges
 from runbook.approval import ApprovedPlan
 from runbook.enable_cluster import purpose
 from runbook.errors import PlanMoved, PrerequisiteMissing
+from runbook.layout import Layout
 from runbook.plan import plan_sha256
 from runbook.pull_request import plan_of, texts
 from runbook.request import EnableRequest
@@ -87,7 +88,7 @@ async def test_the_pull_request_names_the_plan_and_what_somebody_did_of_it_meanw
     world.merge()
     # As an older version wrote it, before this run began to wait.
     plan = json.loads((await run.artifacts())[PLAN])
-    *_, former = texts(purpose(EnableRequest.model_validate(world.parameters), {}), plan, shown)
+    *_, former = texts(purpose(EnableRequest.model_validate(world.parameters), {}, Layout()), plan, shown)
     assert former != pull["body"]
     world.as_reviewer("PATCH", "/pulls/1", json={"body": former})
     world.sync()

@@ -12,6 +12,7 @@ from runbook import enable_namespace
 from runbook.changes import Change
 from runbook.enable_cluster import purpose
 from runbook.enable_namespace import NamespaceRequest
+from runbook.layout import Layout
 from runbook.names import Cluster
 from runbook.objects import Mount
 from runbook.plan import plan_sha256, to_approve
@@ -20,7 +21,7 @@ from runbook.request import EnableRequest
 from tests.tables import table
 
 REQUEST = EnableRequest(cluster="ember", env="emea", namespaces=("payments", "web"))
-PURPOSE = purpose(REQUEST, {})
+PURPOSE = purpose(REQUEST, {}, Layout())
 SHOWN, OTHER = "0123456789abcdef" * 4, "f" * 64
 
 
@@ -159,8 +160,8 @@ OF_WEB = {
 def test_a_change_that_adds_a_namespace_does_not_say_that_it_installs_the_operator(
     files: dict[str, str], installs: bool
 ) -> None:
-    words_now = purpose(REQUEST, files)
-    assert words_now.former == purpose(REQUEST, {}).former
+    words_now = purpose(REQUEST, files, Layout())
+    assert words_now.former == purpose(REQUEST, {}, Layout()).former
     assert ("operator" in f"{words_now.title}{words_now.what}{words_now.why}".lower()) is installs
     expected = "Enable Vault secrets on" if installs else "Enable External Secrets to the namespace web of"
     assert words_now.title == f"{expected} emea/ember"
@@ -170,9 +171,21 @@ def test_a_change_that_adds_a_namespace_does_not_say_that_it_installs_the_operat
     )
 
 
+def test_where_others_install_the_operator_no_text_says_that_we_do() -> None:
+    by_us, by_others = (purpose(REQUEST, {}, Layout(operator_bundle=bundle)) for bundle in ("eso", None))
+    assert "Installs the" in by_us.what
+    assert "Install the" in by_us.commit
+    assert by_others.what.startswith("Lets `emea/ember` read its secrets from Vault. With `policy_scope=env`")
+    assert by_others.commit.startswith(
+        "Add the SecretStore and the ServiceAccounts through which\nthe cluster"
+    )
+    assert by_others.former is not None
+    assert "nstall" not in f"{by_others.title}{by_others.why}{by_others.former.what}"
+
+
 def test_the_text_of_a_namespace_says_what_it_may_read_and_one_without_that_counts() -> None:
     wanted = NamespaceRequest(cluster="ember", env="emea", namespaces=("web",), policy_scope="cluster")
-    now = enable_namespace.purpose(wanted, OF_WEB)
+    now = enable_namespace.purpose(wanted, OF_WEB, Layout())
     assert now.what.endswith(f"{SECRETS_OF} this cluster alone: everything below `k8s_secrets/emea/ember/`.")
     assert now.former is not None
     assert now.former.what == (

@@ -61,7 +61,8 @@ def test_the_pull_request_of_what_an_enabled_cluster_lacks_is_about_its_new_name
     repository: FileTree, edits_of: EditsOf, request_for: Request, further: tuple[str, ...], whom: str
 ) -> None:
     def title(edits: Mapping[str, FileEdit], **parameters: object) -> str:
-        return purpose(request_for(**parameters), {path: edit.diff() for path, edit in edits.items()}).title
+        diffs = {path: edit.diff() for path, edit in edits.items()}
+        return purpose(request_for(**parameters), diffs, Layout()).title
 
     first = edits_of()
     assert title(first) == "Enable Vault secrets on emea/ember"
