@@ -28,6 +28,7 @@ _NAME_RULE = "lower-case letters, digits and inner hyphens"
 _NAME = _text(_NAME_RULE, NAME_PATTERN, maxLength=63)
 _CLUSTER = _text(f"{_NAME_RULE} or dots", CLUSTER_PATTERN, maxLength=63)
 _ENV = _text(f"{_NAME_RULE}; empty without environments", f"^$|{NAME_PATTERN}", maxLength=63)
+_ACCOUNT = _text(f"{_NAME_RULE}; empty as in the conventions", f"^$|{NAME_PATTERN}", maxLength=63)
 _NAME_OR_EMPTY = _text(f"empty, or {_NAME_RULE}", f"^$|{NAME_PATTERN}", maxLength=63)
 _DURATION_RULE = "hours, minutes and seconds, such as 90m or 1h30m"
 _DURATION = _text(_DURATION_RULE, DURATION_PATTERN)
@@ -45,7 +46,7 @@ PlanOnly = Annotated[bool, _shown("Plan only")]
 Approve = Annotated[bool, _shown("Ask before Vault is changed")]
 
 Scope = Annotated[Literal["", "env", "cluster"], _shown("Rights: whose secrets the cluster reads")]
-ServiceAccount = Annotated[str, _shown("Rights: starter ServiceAccount", _NAME_OR_EMPTY)]
+ServiceAccount = Annotated[str, _shown("Rights: starter ServiceAccount", _ACCOUNT)]
 TokenTtl = Annotated[str, _shown("Rights: TTL of the Vault token", _DURATION)]
 Reviewer = Annotated[ReviewerToken, _shown("Reviewer's token: source")]
 ReviewerLifetime = Annotated[str, _shown("Reviewer's token: lifetime", _DURATION)]

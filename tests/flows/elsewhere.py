@@ -15,7 +15,6 @@ from bench.world import Place
 from runbook.conventions import RUNBOOK, Conventions
 from runbook.layout import Layout
 from runbook.names import Cluster
-from runbook.request import EnableRequest
 from sandbox.fixture_repository import FOLDER
 from sandbox.gitops_agent.options import Folders
 from sandbox.vault_seed import OIDC_MOUNT, SECRETS_MOUNT
@@ -48,9 +47,9 @@ NAMES: dict[str, Any] = {
         "reviewer": "token-checker",
         "reviewer_token": "token-checker-jwt",
     },
-    "store": {"name": "central-vault"},
+    "store": {"name": "central-vault", "service_account": "secret-reader"},
 }
-STARTER = "secret-reader"
+STARTER = NAMES["store"]["service_account"]
 
 _RENAMED = {
     "external-secrets-operator": "secrets-system",
@@ -164,13 +163,12 @@ def default_names(target: Cluster) -> set[str]:
     """What the runbook would call things for a cluster; without the names that are the cluster's own."""
     ours = Cluster(target.env, target.name)
     filled = {one.replace("{env}", ours.env).replace("{cluster}", ours.name) for one in templates(RUNBOOK)}
-    starter = EnableRequest.model_fields["service_account"].default
     folders = {
         default.replace("{env}", ours.env).replace("{cluster}", ours.name)
         for field, default in Layout().model_dump().items()
         if isinstance(default, str) and default != LAYOUT[field]
     }
-    return (filled | folders) - {str(ours), ours.env} | {starter}
+    return (filled | folders) - {str(ours), ours.env}
 
 
 def printed(command: Callable[[list[str]], int], *arguments: str) -> str:
