@@ -25,6 +25,7 @@ async def changed_at_the_gate(world: World, names: dict[str, Any]) -> Run:
     return run
 
 
+@pytest.mark.long
 async def test_a_policy_that_got_another_name_is_not_written_until_a_run_has_shown_it(world: World) -> None:
     run = await changed_at_the_gate(world, {"policies": {"environment": "{env}-readers"}})
     assert isinstance(run.error, PlanMoved)

@@ -53,6 +53,7 @@ def push(people: Checkout, path: str, old: str, new: str) -> None:
     people.git("push", "--quiet", "origin", "main")
 
 
+@pytest.mark.long
 async def test_the_list_of_a_set_grows_beside_others_and_a_second_run_changes_nothing(
     prefect_harness: PrefectServer, vault: VaultServer, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ async def test_a_set_that_leaves_the_folder_out_ends_the_run_before_anything_is_
         assert set(world.agent.report.applications) == {"cluster-scope-ember", "external-secrets-ember"}
 
 
+@pytest.mark.long
 async def test_where_others_have_operator_and_applications_rows_and_messages_say_so_in_words(
     prefect_harness: PrefectServer, vault: VaultServer, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from bench.traffic import Traffic
@@ -55,6 +56,7 @@ async def ended(run: Run) -> str:
     return str(next(data for key, data in artifacts.items() if key.startswith("report-")))
 
 
+@pytest.mark.long
 async def test_a_cluster_reads_through_one_cluster_secret_store_and_a_namespace_more_is_opened_to_it(
     world: World,
 ) -> None:
@@ -120,6 +122,7 @@ async def test_a_cluster_reads_through_one_cluster_secret_store_and_a_namespace_
     cluster.close()
 
 
+@pytest.mark.long
 async def test_namespaces_build_upon_a_component_and_are_led_to_the_mount_of_their_cluster(
     world: World, tmp_path: Path
 ) -> None:
