@@ -10,19 +10,24 @@ saved: what would give two clusters or two environments one name, or cannot be a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from runbook.policy_rules import rules_of
+from runbook.administrators import Administrators
+from runbook.derived_names import OWN_POLICIES
+from runbook.policy_rules import fixed_folder, outside, rules_of
 from runbook.store import Store
 from runbook.templates import (
+    AUTH_MOUNTS,
     CLUSTER,
     ENV,
+    SECRETS_MOUNTS,
     Described,
     check_label,
     check_lower_case,
+    check_mount,
     check_template,
     placeholders,
     unknown_placeholders,
@@ -62,7 +67,9 @@ class Policies(Described):
     @classmethod
     def _are_names(cls, value: Any) -> Any:
         for name in (value,) if isinstance(value, str) else value or ():
-            check_lower_case(name)
+            if check_lower_case(name) in OWN_POLICIES:
+                msg = f"{name!r} is a policy of Vault's own: no role needs it, and no run writes it"
+                raise ValueError(msg)
         return value
 
     @field_validator("environment_rules", "cluster_rules", "administrators_rules")
@@ -76,7 +83,9 @@ class Policies(Described):
         if unknown:
             msg = f"has {', '.join(unknown)}; allowed here: {', '.join(allowed)}"
             raise ValueError(msg)
-        if len(value) > _LONGEST_RULES or not rules_of(value):
+        # With an escape or a template of HCL, Vault could read another path than we do.
+        is_plain = not any(part in value for part in ("\\", "${", "%{"))
+        if len(value) > _LONGEST_RULES or not is_plain or not rules_of(value):
             msg = (
                 "must be a policy in HCL of at least one path with capabilities and nothing else: a run "
                 "could not compare it with what is in Vault"
@@ -92,56 +101,6 @@ class Policies(Described):
             msg = f"{', '.join(sorted(twice))} is the name of two policies: give each its own"
             raise ValueError(msg)
         return self
-
-
-class Administrators(Described):
-    """The people who write an environment's secrets, as the identity provider knows them."""
-
-    mount: str = Field(default="oidc", description="The auth mount through which people log in.")
-    group: str = Field(default="vault-admins-{env}", description="Their external identity group in Vault.")
-    alias: str | None = Field(
-        default=None, description="What the identity provider calls the group; by default as `group`."
-    )
-    aliases: Mapping[str, str] = Field(
-        default_factory=dict,
-        description="The same for single environments, where it calls them by ids (Entra ID): {env: id}.",
-    )
-
-    @field_validator("mount")
-    @classmethod
-    def _is_a_mount(cls, value: str) -> str:
-        return check_template(value, ())
-
-    @field_validator("group")
-    @classmethod
-    def _is_a_name(cls, value: str) -> str:
-        return check_lower_case(value)
-
-    @field_validator("alias")
-    @classmethod
-    def _is_an_alias(cls, value: str | None) -> str | None:
-        return value if value is None else _alias(value, (ENV, CLUSTER))
-
-    @field_validator("aliases")
-    @classmethod
-    def _are_aliases(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        names = [_alias(name, ()).lower() for name in value.values()]
-        if len(set(names)) < len(names):
-            msg = "give two environments one alias: an alias belongs to one group"
-            raise ValueError(msg)
-        return value
-
-
-def _alias(value: str, allowed: tuple[str, ...]) -> str:
-    """Any text of the identity provider's, on one line."""
-    unknown = unknown_placeholders(value, allowed)
-    if unknown or not value.strip() or value != value.strip() or not value.isprintable():
-        said = (
-            f"has {', '.join(unknown)}, which is not allowed here" if unknown else "must be one line of text"
-        )
-        msg = f"{value!r} {said}"
-        raise ValueError(msg)
-    return value
 
 
 class Operator(Described):
@@ -200,11 +159,20 @@ class Conventions(Described):
     )
     store: Store = Field(default_factory=Store)
 
-    @field_validator("secrets_mount", "cluster_secrets", "environment_secrets", "auth_mount")
+    @field_validator("secrets_mount")
     @classmethod
-    def _is_a_path(cls, value: str | None, info: ValidationInfo) -> str | None:
-        allowed = () if info.field_name == "secrets_mount" else (ENV, CLUSTER)
-        return value if value is None else check_template(value, allowed)
+    def _is_a_mount(cls, value: str) -> str:
+        return check_mount(value, (), SECRETS_MOUNTS)
+
+    @field_validator("auth_mount")
+    @classmethod
+    def _is_an_auth_mount(cls, value: str) -> str:
+        return check_mount(value, (ENV, CLUSTER), AUTH_MOUNTS)
+
+    @field_validator("cluster_secrets", "environment_secrets")
+    @classmethod
+    def _is_a_path(cls, value: str | None) -> str | None:
+        return value if value is None else check_template(value)
 
     @field_validator("role")
     @classmethod
@@ -217,6 +185,22 @@ class Conventions(Described):
         if problem:
             raise ValueError(problem)
         return self
+
+    def _outside(self) -> Iterator[tuple[str, str]]:
+        """Fields with rules of the organisation's own, and their paths that are not below their folder."""
+        policies, folder = self.policies, self.environment_secrets
+        for field, rules, its_folder in (
+            ("environment_rules", policies.environment_rules, folder),
+            ("cluster_rules", policies.cluster_rules, self.cluster_secrets),
+            ("administrators_rules", policies.administrators_rules, folder),
+        ):
+            for path in outside(rules or "", self.secrets_mount, its_folder or ""):
+                yield field, path
+
+    @property
+    def shared_folders(self) -> tuple[str, ...]:
+        """What rules of the organisation's own give to all clusters: where it begins on the mount."""
+        return tuple(fixed_folder(path, self.secrets_mount) for _, path in self._outside())
 
     def _templates(self) -> Iterator[tuple[str, str]]:
         people = self.administrators
@@ -257,6 +241,20 @@ class Conventions(Described):
             yield (
                 f"cluster_secrets is {self.cluster_secrets!r}, which is not below environment_secrets, "
                 f"{folder!r}: the environment's policies would not reach the cluster's secrets"
+            )
+        for field, path in self._outside():
+            if not fixed_folder(path, self.secrets_mount):
+                yield (
+                    f"policies.{field} grants {path}, which is neither below the policy's own folder, as "
+                    "{mount}/data/{path}/* is, nor below one fixed folder of the mount: name a policy for it "
+                    "in policies.also"
+                )
+        store, operator = self.store, self.operator
+        is_operators = store.is_cluster_wide and store.namespace in (None, operator.namespace)
+        if is_operators and store.service_account == operator.reviewer:
+            yield (
+                f"store.service_account is {store.service_account!r}, as the operator's reviewer is: "
+                "what reads secrets must not be what may ask about any token"
             )
         if self.policy_scope == "env" and self.policies.environment is None:
             yield "policy_scope is 'env', and policies.environment is null: set it to 'cluster'"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runbook.conventions import RUNBOOK, Conventions, Operator
+from runbook.derived_names import clashes
 from runbook.errors import InvalidInput
 from runbook.store import Store
 from runbook.templates import CLUSTER, ENV, filled
@@ -114,6 +115,13 @@ class Cluster:
                 f"env={self.env!r}",
                 "is given, and the conventions know no environments",
                 "Leave it empty, or set `environments: true` in the conventions.",
+            )
+        if clash := next(clashes(self), None):
+            raise InvalidInput(
+                "input",
+                str(self),
+                f"would get {clash}",
+                "Choose other templates in the conventions, or another name for the cluster.",
             )
 
     def __str__(self) -> str:

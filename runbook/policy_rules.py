@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import hcl2
@@ -23,6 +24,44 @@ _LEVELS: Mapping[str, tuple[str, ...]] = {
     "sudo": ("create", "read", "update", "delete", "list", "sudo"),
 }
 """What Vault takes the old ``policy = "..."`` of a path for, instead of ``capabilities``."""
+
+
+def filled_rules(rules: str, mount: str, folder: str) -> str:
+    """An organisation's own text with the mount, and the folder without a slash at its end."""
+    # Of the whole mount, the folder is empty.
+    text = rules.replace("{mount}", mount).replace("{path}/", f"{folder}/" if folder else "")
+    return text.replace("{path}", folder)
+
+
+@lru_cache
+def outside(rules: str, mount: str, folder: str) -> tuple[str, ...]:
+    """The paths of an organisation's own text that grant more than to list names, and not below its folder.
+
+    Args:
+        rules, mount, folder: as of `filled_rules`; placeholders of a cluster's names may stand in them.
+    """
+    granted = rules_of(filled_rules(rules, mount, folder)) or {}
+    return tuple(
+        path
+        for path, capabilities in granted.items()
+        if not (path.startswith(f"{mount}/") and capabilities <= {"list", "deny"})
+        # A glob right behind the folder would be its neighbours' too.
+        and not (
+            path.startswith(f"{mount}/")
+            and f"{_below(path, mount)}/".startswith(f"{folder}/" if folder else "")
+        )
+    )
+
+
+def fixed_folder(path: str, mount: str) -> str:
+    """Where on a mount a rule's path begins, if that is the same for all clusters; empty if it is not."""
+    is_fixed = path.startswith(f"{mount}/") and not {"+", "{"} & {*path}
+    return _literal(_below(path, mount)) if is_fixed else ""
+
+
+def _below(path: str, mount: str) -> str:
+    """Behind ``data/``, ``metadata/`` and the like."""
+    return path.removeprefix(f"{mount}/").partition("/")[2]
 
 
 def rules_of(text: str) -> dict[str, frozenset[str]] | None:

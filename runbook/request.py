@@ -159,6 +159,14 @@ class ClusterRequest(BaseModel):
                 "conventions is null",
                 "Set policy_scope to 'cluster'.",
             )
+        operator = self.conventions.operator
+        if self.service_account == operator.reviewer and operator.namespace in self.account_namespaces:
+            raise InvalidInput(
+                "input",
+                f"service_account={self.service_account!r}",
+                f"is the reviewer in {operator.namespace}, which may ask about any token of the cluster",
+                "Name another ServiceAccount to read the secrets.",
+            )
         return self
 
     @model_validator(mode="after")

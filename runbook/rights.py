@@ -16,6 +16,7 @@ from runbook.names import Cluster
 from runbook.objects import VaultObject
 from runbook.objects.vault_object import VaultRule
 from runbook.request import ClusterRequest, EnableRequest
+from runbook.templates import filled, placeholders
 
 Extra = Literal["move-alias", "other-mounts", "audit"]
 """Rights that a run can do without; that to move an alias: `runbook.objects.alias.write_rules`."""
@@ -60,7 +61,8 @@ def check_apart(targets: Iterable[Cluster]) -> None:
     """Go on if no two clusters share a name in Vault that means something else for each of them.
 
     Raises:
-        InvalidInput: two clusters have one auth mount, or one name of a policy with two texts.
+        InvalidInput: two clusters have one auth mount, one folder of secrets, one name of a policy with two
+            texts, or one group or alias for the administrators of two environments.
     """
     owners: dict[str, tuple[Cluster, str]] = {}
     for target in targets:
@@ -71,8 +73,7 @@ def check_apart(targets: Iterable[Cluster]) -> None:
             policy_scope="cluster",
             conventions=target.conventions,
         )
-        meanings = {f"policy {policy.policy}": policy.text for policy in request.policies}
-        for name, meaning in {f"mount auth/{target.mount}": str(target), **meanings}.items():
+        for name, meaning in _meanings(request).items():
             other, its_meaning = owners.setdefault(name, (target, meaning))
             if its_meaning != meaning:
                 raise InvalidInput(
@@ -81,6 +82,27 @@ def check_apart(targets: Iterable[Cluster]) -> None:
                     f"share the {name}, but each cluster needs its own",
                     "Give one of them another name, or a Vault namespace of its own.",
                 )
+
+
+def _meanings(request: EnableRequest) -> dict[str, str]:
+    """What each name of a cluster stands for: two clusters may share it where that is the same."""
+    target, conventions = request.target, request.conventions
+    folder, mount = conventions.environment_secrets or "", target.secrets_mount
+    # By the template an environment has one folder, or a cluster has one; or all of them do.
+    its_owner = " ".join(filled(one, target.env, target.name) for one in sorted(placeholders(folder)))
+    found = {f"policy {name}": "somebody else's" for name in target.more_policies}
+    found |= {f"policy {policy.policy}": policy.text for policy in request.policies}
+    found |= {
+        f"mount auth/{target.mount}": str(target),
+        f"folder {mount}/{target.secrets_path} of a cluster's secrets": str(target),
+        f"folder {mount}/{target.environment_path} of an environment's secrets": its_owner,
+    }
+    if target.admin_group:
+        found |= {
+            f"group {target.admin_group}": f"{target.write_policy} {its_owner}",
+            f"alias {target.admin_alias.lower()}": target.admin_group,
+        }
+    return found
 
 
 def merged(rules: Iterable[VaultRule]) -> tuple[VaultRule, ...]:

@@ -44,6 +44,23 @@ def filled(template: str, env: str, cluster: str) -> str:
     return template.replace(ENV, env).replace(CLUSTER, cluster)
 
 
+SECRETS_MOUNTS = ("sys", "auth", "identity", "cubbyhole", "audit")
+"""Where Vault has its own, and no mount of secrets can be."""
+
+AUTH_MOUNTS = ("token", "auth", "sys")
+"""The same of auth methods: paths are said without ``auth/``."""
+
+
+def pattern_of(template: str) -> re.Pattern[str]:
+    """What the names are like that a template gives, with groups ``env`` and ``cluster``."""
+    pattern = re.escape(template)
+    for name, characters in (("env", "[0-9a-z-]+"), ("cluster", "[0-9a-z.-]+")):
+        first, *rest = pattern.split(re.escape(f"{{{name}}}"))
+        if rest:
+            pattern = f"{first}(?P<{name}>{characters}){f'(?P={name})'.join(rest)}"
+    return re.compile(pattern, re.IGNORECASE)
+
+
 def check_template(value: str, allowed: tuple[str, ...] = (ENV, CLUSTER)) -> str:
     """A template of one name, or of a path.
 
@@ -60,6 +77,20 @@ def check_template(value: str, allowed: tuple[str, ...] = (ENV, CLUSTER)) -> str
             f"{value!r} must be a name, or names separated by a slash: letters, digits and inner hyphens, "
             "underscores and dots, no slash at either end, and nothing that is a wildcard in a policy"
         )
+        raise ValueError(msg)
+    return value
+
+
+def check_mount(value: str, allowed: tuple[str, ...], taken: tuple[str, ...]) -> str:
+    """The path of a mount, or a template of it, that is not below one of Vault's own.
+
+    Raises:
+        ValueError: it is, or is no path.
+    """
+    check_template(value, allowed)
+    first, *_ = value.split("/")
+    if first in taken:
+        msg = f"{value!r} begins with {first}/, which is Vault's own: name the mount as Vault lists it"
         raise ValueError(msg)
     return value
 

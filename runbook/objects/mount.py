@@ -32,7 +32,14 @@ class Mount(VaultObject):
         return (VaultRule(f"sys/{self.name}", rights, why, {"type": ("kubernetes",)}),)
 
     def compare(self, seen: Seen) -> Change:
-        there = seen.auth_mounts.get(self.cluster.mount)
+        path, there = self.cluster.mount, seen.auth_mounts.get(self.cluster.mount)
+        in_the_way = (other for other in sorted(seen.auth_mounts) if _is_nested(path, other))
+        if there is None and (other := next(in_the_way, "")):
+            raise foreign(
+                self.name,
+                f"cannot be enabled: there is auth/{other}/, and Vault has no mount below another",
+                "Choose another auth_mount in the conventions, or ask the owner of that mount to move it.",
+            )
         return self.compare_with(there.type if there else None)
 
     def compare_with(self, current_type: str | None) -> Change:
@@ -53,6 +60,10 @@ class Mount(VaultObject):
                 "it: the cluster needs this path.",
             )
         return Change(self.name, "same", "none", path)
+
+
+def _is_nested(path: str, other: str) -> bool:
+    return f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/")
 
 
 def no_mount_of_ours(cluster: Cluster, seen: Seen) -> str:

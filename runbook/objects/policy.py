@@ -15,7 +15,7 @@ from difflib import unified_diff
 from runbook.changes import Change, Difference, foreign
 from runbook.names import Cluster
 from runbook.objects.vault_object import NOT_NEEDED, WRITE, Seen, VaultObject, VaultRule, nothing_to_adopt
-from runbook.policy_rules import lacking, rules_of
+from runbook.policy_rules import filled_rules, lacking, rules_of
 from runbook.templates import filled
 
 _LINES_SHOWN = 12
@@ -155,8 +155,8 @@ def _made(cluster: Cluster, name: str, path: str, paths: _Paths, rules: str | No
     """The policy with these paths, or with an organisation's own text."""
     if rules is None:
         return Policy(name, paths)
-    text = filled(rules, cluster.env, cluster.name).replace("{mount}", cluster.secrets_mount)
-    # Of the whole mount, the folder is empty.
-    text = text.replace("{path}/", path).replace("{path}", path.rstrip("/"))
+    text = filled_rules(
+        filled(rules, cluster.env, cluster.name), cluster.secrets_mount, path.removesuffix("/")
+    )
     granted = rules_of(text) or {}
     return Policy(name, {path: tuple(sorted(one)) for path, one in granted.items()}, own_text=text)
