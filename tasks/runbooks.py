@@ -17,7 +17,7 @@ from runbook.enable_namespace import NamespaceRequest
 from runbook.errors import Busy
 from runbook.gitops import BuildFolders, Built, FileEdit, StoreSettings, Tree
 from runbook.layout import Layout
-from runbook.names import CLUSTER_BRANCHES
+from runbook.names import CLUSTER_BRANCHES, check_name
 from runbook.request import ClusterRequest, EnableRequest
 from systems.kustomize import Kustomize
 
@@ -80,7 +80,7 @@ def read(kind: type[R], parameters: Mapping[str, Any]) -> R:
         EnablementError: a parameter is wrong, or there are no such conventions.
         pydantic.ValidationError: they are those of another version.
     """
-    name = str(parameters.get(CONVENTIONS) or CONVENTIONS)
+    name = check_name(CONVENTIONS, str(parameters.get(CONVENTIONS) or CONVENTIONS))
     conventions = once((CONVENTIONS, name), partial(_conventions, name))
     return kind.model_validate({**parameters, CONVENTIONS: conventions})
 

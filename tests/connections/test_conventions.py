@@ -13,7 +13,9 @@ from change.connect import connection
 from connections import RunbookConventions
 from runbook.conventions import RUNBOOK, Conventions
 from runbook.errors import InvalidInput
+from runbook.request import EnableRequest
 from sandbox.prefect_server import PrefectServer
+from tasks.runbooks import read
 from tests.flows.elsewhere import NAMES
 from tests.flows.test_few_names import NAMES as FEW
 
@@ -71,3 +73,18 @@ def test_a_block_that_somebody_broke_in_the_ui_is_refused_with_the_field(
         in said
     )
     assert "save it again with `python -m deployments.connect connections.yaml`" in said
+
+
+def test_a_field_that_there_is_not_is_refused_and_not_left_out(prefect_harness: PrefectServer) -> None:
+    name, _ = saved(NAMES)
+    change(name, secret_mount="kv")
+    with pytest.raises(InvalidInput, match="secret_mount: no such field"):
+        connection(RunbookConventions, "conventions", name)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../vault-connection/block_documents/name/vault", "a/b", "Names", "a b", "\u00e4"]
+)
+def test_a_run_names_a_block_of_conventions_and_no_other_path_of_the_api(name: str) -> None:
+    with pytest.raises(InvalidInput, match="conventions="):
+        read(EnableRequest, {"cluster": "ember", "env": "emea", "namespaces": ["web"], "conventions": name})
