@@ -79,14 +79,21 @@ class _Reader:
         if not isinstance(clusters, Mapping):
             self.problems.append(f"{_CLUSTERS}: must be a mapping from each cluster's name to its connection")
             return
+        saved_as: dict[str, str] = {}
         for name, values in clusters.items():
-            where = f"{_CLUSTERS}.{name}"
+            where, block = f"{_CLUSTERS}.{name}", connection_name(str(name))
             try:
                 check_cluster_name(where, str(name))
             except InvalidInput as error:
                 self.problems.append(f"{where}: {error}")
                 continue
-            self._read_connection(where, ClusterConnection, values, connection_name(str(name)))
+            if block in saved_as:
+                self.problems.append(
+                    f"{where}: its connection is called {block!r}, as that of {saved_as[block]}"
+                )
+                continue
+            saved_as[block] = where
+            self._read_connection(where, ClusterConnection, values, block)
 
     def read_targets(self, document: Any) -> tuple[tuple[Cluster, ...], str]:
         given = document if isinstance(document, Mapping) else {}

@@ -226,3 +226,10 @@ EXAMPLE = Path(__file__).parents[2] / "deployments" / "connections.example.yaml"
 def test_the_example_is_valid_once_its_files_are_there(directory: Path) -> None:
     connections = read(directory, EXAMPLE.read_text())
     assert len(connections) == 3
+
+
+def test_two_clusters_do_not_have_one_connection(directory: Path) -> None:
+    document = complete()
+    both = dict.fromkeys(("ocp.east", "ocp-east"), document["clusters"]["smaug"])
+    (problem,) = problems(directory, document | {"clusters": both})
+    assert problem == "clusters.ocp.east: its connection is called 'ocp-east', as that of clusters.ocp-east"
