@@ -14,7 +14,7 @@ from runbook.documents import items_of, mappings_of
 
 
 def allows(spec: object, namespace: str) -> bool | None:
-    """Whether a namespace may use it; None where only its labels tell, or an expression is none of Python's.
+    """Whether a namespace may use it; None where only its labels tell, or an expression is not a simple one.
 
     Args:
         spec: of the ClusterSecretStore.
@@ -74,7 +74,18 @@ def newly_named(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
     return sorted(more) if same else []
 
 
+_SIMPLE = re.compile(r"\^?(\((\?:)?[\w|-]*\)|(\.|\[\^?[\w-]+\])[*+?]?|[\w|-])*\$?")
+"""Expressions that Go reads as Python does."""
+
+_LONGEST, _MOST = 200, 3
+"""Characters, and repetitions and groups, of an expression that is tried. Python tries all ways to part a
+name between them: ``(a+)+`` of somebody else's would never end."""
+
+
 def _matches(pattern: str, namespace: str) -> bool | None:
+    choices = sum(map(pattern.count, "*+?("))
+    if len(pattern) > _LONGEST or choices > _MOST or not _SIMPLE.fullmatch(pattern):
+        return None
     try:
         return re.search(pattern, namespace) is not None
     except re.error:

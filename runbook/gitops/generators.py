@@ -12,6 +12,7 @@ import itertools
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as field_of
 from typing import Any
 
 from runbook.documents import field, items_of, mappings_of, readable
@@ -23,8 +24,24 @@ from runbook.gitops.tree import Manifest, Tree
 MOST = 5_000
 """Applications, files or folders that are looked at for one generator."""
 
+_ALL, _A_SEARCH = 200_000, 500
+"""What is looked at for a whole set, and what a search for files counts as. Generators within one another
+multiply, and whatever their selectors then leave out has been looked at."""
+
 _BEYOND = set("?[]\\{}")
 """What makes a glob say more than we read of it."""
+
+
+@dataclass(slots=True)
+class _Looks:
+    """How much more may be looked at for a set."""
+
+    left: int = _ALL
+
+    def take(self, number: int) -> bool:
+        """Whether there is so much left."""
+        self.left -= number
+        return self.left >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +50,7 @@ class _Repository:
 
     tree: Tree
     urls: frozenset[str]
+    looks: _Looks = field_of(default_factory=_Looks)
 
     def is_another(self, url: Any) -> bool:
         return isinstance(url, str) and "{{" not in url and bool(self.urls) and _plain(url) not in self.urls
@@ -85,7 +103,7 @@ def _kind_of(generator: Any) -> str:
 def _made(
     repository: _Repository, generator: Any, path: tuple[str | int, ...], given: Made
 ) -> Iterator[Made]:
-    """What a generator makes, at most `MOST`.
+    """What a generator makes, at most `MOST`; what is beyond all that may be looked at is left open.
 
     Args:
         generator: one of a set's, or of a `matrix` or `merge`.
@@ -93,7 +111,10 @@ def _made(
         given: of the first generator of a `matrix`, whose values the second may use.
     """
     kind = _kind_of(generator)
-    inner, below = field(generator, kind), (*path, kind)
+    inner, below, looks = field(generator, kind), (*path, kind), repository.looks
+    if not looks.take(_A_SEARCH if kind == "git" else 1):
+        yield Made(is_open=True)
+        return
     if kind == "list":
         made = _of_list(inner, below)
     elif kind == "git":
@@ -105,9 +126,13 @@ def _made(
     else:
         made = iter([Made(is_open=True)])
     own = field(inner, "values") if isinstance(field(inner, "values"), Mapping) else {}
+    counted = itertools.takewhile(lambda one: looks.take(1 + len(one.values) // 16 + len(own)), made)
     yield from itertools.islice(
-        (one for each in made if (one := _selected(_with_own(each, own), field(generator, "selector")))), MOST
+        (one for each in counted if (one := _selected(_with_own(each, own), field(generator, "selector")))),
+        MOST,
     )
+    if looks.left < 0:
+        yield Made(is_open=True)
 
 
 def _with_own(made: Made, own: Mapping[Any, Any]) -> Made:
@@ -169,6 +194,8 @@ def _of_merge(
     for base in first:
         merged = base
         for other in itertools.chain.from_iterable(rest):
+            if not repository.looks.take(1):
+                return
             if any(base.values.get(key, other.values.get(key)) != other.values.get(key) for key in keys):
                 continue
             if all(key in base.values for key in keys):

@@ -10,7 +10,6 @@ from typing import Any
 
 from runbook.gitops.patterns import Pattern, Wild
 
-_PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _NAME = re.compile(r"\.?[\w.\-\[\]]+")
 _INDEX = re.compile(r"index\s+\.?([\w.]+)\s+(?:(\d+)|[\"`]([^\"`]+)[\"`])")
 
@@ -50,7 +49,7 @@ class Made:
 
     def rendered(self, template: str) -> Pattern:
         """A text with our values in it."""
-        first, *rest = _PLACEHOLDER.split(template)
+        first, *rest = _split(template)
         parts: list[str | Wild] = [first]
         for expression, text in zip(rest[::2], rest[1::2], strict=True):
             name = _name_of(expression)
@@ -60,6 +59,15 @@ class Made:
             else:
                 parts += [f"{{{{{expression}}}}}" if known is None else known, text]
         return parts
+
+
+def _split(template: str) -> list[str]:
+    """Text and the expressions in it, in turns; read once, however many braces are never closed."""
+    parts, at = [], 0
+    while (start := template.find("{{", at)) >= 0 and (end := template.find("}}", start + 2)) >= 0:
+        parts += [template[at:start], template[start + 2 : end]]
+        at = end + 2
+    return [*parts, template[at:]]
 
 
 def _name_of(expression: str) -> str | None:

@@ -84,7 +84,7 @@ class ElementList:
         item = sequence.value[self.siblings[-1].index]
         written = _written(self.text, item, leaves[-1], values)
         edited = None if written is None else _inserted(self.text, sequence, item, written)
-        if edited is None or not self._is_one_more(edited):
+        if edited is None or not self._is_one_more(edited, values):
             raise self._by_hand(target, "the list is written in a style that cannot be edited safely")
         return edited
 
@@ -126,17 +126,19 @@ class ElementList:
             f"Add the element for {target} there by hand, like that of {names}, then retry.",
         )
 
-    def _is_one_more(self, edited: str) -> bool:
-        """Whether the edit added one element at the end of the list, and changed nothing else."""
+    def _is_one_more(self, edited: str, values: Mapping[_Path, str]) -> bool:
+        """Whether the edit added one element of these values to the list's end, and changed nothing else."""
         try:
             before, after = documents_of(self.text), documents_of(edited)
             added: Any = after[self.document]
             for key in self.path:
                 added = added[key]
             added.pop()
+            element = _at(nodes_of(edited)[self.document], (*self.path, len(added)))
         except (yaml.YAMLError, LookupError, TypeError, AttributeError):
             return False
-        return before == after
+        has_them = element is not None and {at: leaf.value for at, leaf in _leaves(element).items()} == values
+        return has_them and before == after
 
 
 def _templates(value: str, sibling: Sibling) -> set[str]:

@@ -52,6 +52,12 @@ def test_what_the_operator_could_not_use_is_refused(store: dict[str, Any], said:
         ([{"namespaceRegexes": ["ment"]}], True),
         ([{"namespaceRegexes": ["^ment"]}], False),
         ([{"namespaceRegexes": ["["]}], None),
+        ([{"namespaceRegexes": ["^(dev|pay)[a-z]+$"]}], True),
+        # Only Go reads these so, or all ways to part the name would be tried, or Python gives up.
+        *(
+            ([{"namespaceRegexes": [one]}], None)
+            for one in ("^[[:alpha:]]+$", "([a-z]+)+!", "(a|a)" * 60, "a{99999999999}", "(" * 9999)
+        ),
         ([{"namespaceSelector": {"matchLabels": {"a": "b"}}}], None),
         ([{"namespaceSelector": {}}, {"namespaces": ["payments"]}], True),
     ],

@@ -9,6 +9,7 @@ import pytest
 from runbook.errors import PrerequisiteMissing
 from runbook.gitops import FileTree, check_repository, wanted_edits
 from runbook.gitops.application_set import FromSet, from_set
+from runbook.gitops.parameters import Made
 from runbook.layout import Layout
 from runbook.names import Cluster
 from tests.runbook.gitops.judging import FILES, REQUEST, STORE, Outcome
@@ -264,3 +265,19 @@ def test_a_set_of_each_environment_is_found() -> None:
     rows = check_repository(FileTree(files), REQUEST, layout)
     (row,) = (row for row in rows if row.prerequisite.startswith("ApplicationSet"))
     assert (row.status, row.found.startswith("sets/emea.yaml")) == ("ok", True)
+
+
+def test_generators_that_multiply_are_left_open_and_not_worked_out_for_hours() -> None:
+    elements = "".join(f"{{a: x{n}}}, " for n in range(1_000))
+    one = f"{{list: {{elements: &all [{elements}]}}}}"
+    other = "{list: {elements: *all}}"
+    matrix = f"{{matrix: {{generators: [{one}, {other}]}}, selector: {{matchLabels: {{a: none}}}}}}"
+    nested = f"- matrix: {{generators: [{matrix}, {other}]}}"
+    found = made(a_set(nested, "eso/overlays/{{env}}/{{a}}"))
+    assert (found.is_told, found.text) == (False, None)
+    assert "what only ArgoCD knows decides" in found.found
+
+
+def test_braces_that_are_never_closed_are_read_once() -> None:
+    braces = "{{" * 200_000
+    assert Made().rendered(braces) == [braces]

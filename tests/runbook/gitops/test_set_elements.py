@@ -233,3 +233,15 @@ def test_the_element_is_a_part_of_the_change_and_is_added_once() -> None:
     assert "+          - {name: ember, env: emea}" in outcome.edits[PATH].diff()
     assert not [row for row in outcome.noted if row.status != "not checked"]
     assert outcome.second == ()
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "{env: moc, name: smaug, note: 'x'', extra: ''smaug'}",
+        '{env: moc, name: smaug, note: "x\\", extra: \\"smaug"}',
+    ],
+)
+def test_a_value_that_would_end_its_own_quotes_makes_no_further_key(element: str) -> None:
+    with pytest.raises(PrerequisiteMissing, match="in a style that cannot be edited safely"):
+        made(a_set(f"- list:\n    elements:\n      - {element}\n", NAMED))
