@@ -24,9 +24,9 @@ from runbook.gitops.tree import Manifest, Tree
 MOST = 5_000
 """Applications, files or folders that are looked at for one generator."""
 
-_ALL, _A_SEARCH = 200_000, 500
-"""What is looked at for a whole set, and what a search for files counts as. Generators within one another
-multiply, and whatever their selectors then leave out has been looked at."""
+_ALL, _A_SEARCH = 200_000, 100
+"""What is looked at for a whole set, and what a search for files counts as, for each ``*`` again. Generators
+within one another multiply, and whatever their selectors then leave out has been looked at."""
 
 _BEYOND = set("?[]\\{}")
 """What makes a glob say more than we read of it."""
@@ -112,7 +112,7 @@ def _made(
     """
     kind = _kind_of(generator)
     inner, below, looks = field(generator, kind), (*path, kind), repository.looks
-    if not looks.take(_A_SEARCH if kind == "git" else 1):
+    if not looks.take(1):
         yield Made(is_open=True)
         return
     if kind == "list":
@@ -214,7 +214,9 @@ def _of_git(repository: _Repository, inner: Any) -> Iterator[Made]:
         items = [item for item in mappings_of(inner, kind) if isinstance(item.get("path"), str)]
         globs = [str(item["path"]) for item in items if item.get("exclude") is not True]
         excluded = [str(item["path"]) for item in items if item.get("exclude") is True]
-        if any(len(each) > LONGEST or _BEYOND & set(each) for each in (*globs, *excluded)):
+        searches = sum(1 + each.count("*") for each in (*globs, *excluded))
+        is_beyond = any(len(each) > LONGEST or _BEYOND & set(each) for each in (*globs, *excluded))
+        if is_beyond or not repository.looks.take(searches * _A_SEARCH):
             yield Made(is_open=True)
             continue
         paths = dict.fromkeys(path for each in globs for path in found_by(tree, each))

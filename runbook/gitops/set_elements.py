@@ -133,12 +133,22 @@ class ElementList:
             added: Any = after[self.document]
             for key in self.path:
                 added = added[key]
+            if _times_in(after[self.document], added) > 1:  # by an alias, it would grow there, too
+                return False
             added.pop()
             element = _at(nodes_of(edited)[self.document], (*self.path, len(added)))
         except (yaml.YAMLError, LookupError, TypeError, AttributeError):
             return False
         has_them = element is not None and {at: leaf.value for at, leaf in _leaves(element).items()} == values
         return has_them and before == after
+
+
+def _times_in(document: Any, wanted: object) -> int:
+    """How often the very same list is in a parsed document."""
+    if document is wanted:
+        return 1
+    values = document.values() if isinstance(document, Mapping) else document
+    return sum(_times_in(one, wanted) for one in values) if isinstance(document, Mapping | list) else 0
 
 
 def _templates(value: str, sibling: Sibling) -> set[str]:
@@ -207,7 +217,7 @@ def _written(
 
 def _bare(between: str) -> str:
     """What is between two values, without comments and empty lines."""
-    return _EMPTY_LINE.sub(r"\1", re.sub(r"[ \t]+(?=\r?\n)", "", _COMMENT.sub("", between)))
+    return _EMPTY_LINE.sub(r"\1", re.sub(r"(?<![ \t])[ \t]+(?=\r?\n)", "", _COMMENT.sub("", between)))
 
 
 def _styled(text: str, leaf: yaml.ScalarNode, value: str) -> str:

@@ -245,3 +245,17 @@ def test_the_element_is_a_part_of_the_change_and_is_added_once() -> None:
 def test_a_value_that_would_end_its_own_quotes_makes_no_further_key(element: str) -> None:
     with pytest.raises(PrerequisiteMissing, match="in a style that cannot be edited safely"):
         made(a_set(f"- list:\n    elements:\n      - {element}\n", NAMED))
+
+
+def test_a_list_that_an_alias_uses_in_another_place_is_left_to_people() -> None:
+    generators = """
+        - list:
+            elements: &all
+              - {env: moc, name: smaug}
+        - matrix:
+            generators:
+              - list: {elements: *all}
+              - clusters: {}
+        """
+    with pytest.raises(PrerequisiteMissing, match="in a style that cannot be edited safely"):
+        made(a_set(generators, NAMED))
