@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from runbook.changes import Change, pending
-from runbook.errors import Conflict, InvalidInput
+from runbook.conventions import Conventions
+from runbook.errors import Conflict, InvalidInput, MadeMeanwhile
 from runbook.hosts import ApiServer
 from runbook.request import EnableRequest
 from sandbox.vault_server import VaultServer
@@ -370,3 +371,14 @@ def test_what_no_option_can_help_is_foreign_too_and_stays(
     with writes_nothing(vault), pytest.raises(Conflict, match="is foreign") as refused:
         realize(pipeline, request())
     assert words in str(refused.value)
+
+
+def test_vault_has_no_mount_below_another_and_a_run_says_so_before_it_writes(
+    vault: VaultServer, admin: Vault
+) -> None:
+    described = Conventions.model_validate({"auth_mount": "kubernetes/{cluster}"})
+    vault.request("POST", "sys/auth/kubernetes", {"type": "kubernetes"})
+    with writes_nothing(vault), pytest.raises(Conflict, match="there is auth/kubernetes/, and Vault has no"):
+        realize_mount(admin, request(conventions=described))
+    with pytest.raises(MadeMeanwhile, match="path is already in use at kubernetes/"):
+        admin.write("sys/auth/kubernetes/ember", {"type": "kubernetes"})
