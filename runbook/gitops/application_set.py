@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbook.documents import readable
 from runbook.errors import PermanentError, PrerequisiteMissing
@@ -25,11 +25,13 @@ class FromSet:
     Attributes:
         found: in words.
         is_told: whether the repository tells it; else it takes what only ArgoCD knows.
+        is_maybe: whether the path itself is not told.
         text: of the set's file, where its list has to grow for it.
     """
 
     found: str
     is_told: bool
+    is_maybe: bool = False
     text: str | None = None
 
 
@@ -54,7 +56,7 @@ def from_set(tree: Tree, cluster: Cluster, layout: Layout, path: str) -> FromSet
         )
     now = _made(tree, sets, folder)
     if now is not None and not now.is_maybe:
-        return FromSet(now.found, now.is_told)
+        return now
     try:
         grown = next(
             (edited for one in _lists(tree, path, text, layout) if (edited := one.grown(cluster))), None
@@ -62,24 +64,16 @@ def from_set(tree: Tree, cluster: Cluster, layout: Layout, path: str) -> FromSet
     except PermanentError:
         if now is None:
             raise
-        grown = None
-    leads_elsewhere = grown is not None
-    if grown is not None and (then := _made(tree, _sets_in(grown), folder)) and not then.is_maybe:
-        return FromSet(f"{then.found}, with an element for {cluster} in its list", then.is_told, grown)
+        return now
+    then = None if grown is None else _made(tree, _sets_in(grown), folder)
+    if then is not None and not then.is_maybe:
+        return replace(then, found=f"{then.found}, with an element for {cluster} in its list", text=grown)
     if now is not None:
-        return FromSet(now.found, False)
+        return now
     found, remedy = _why_not(sets, folder)
-    if leads_elsewhere:
+    if grown is not None:
         found += ", nor would it with an element like those of other clusters in its list"
     raise PrerequisiteMissing("Git", path, found, remedy)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    found: str
-    is_told: bool
-    is_maybe: bool
-    """Whether the path itself is not told."""
 
 
 def _sets_in(text: str) -> dict[int, Manifest]:
@@ -88,26 +82,25 @@ def _sets_in(text: str) -> dict[int, Manifest]:
     return {n: one for n, one in documents if isinstance(one, dict) and one.get("kind") == "ApplicationSet"}
 
 
-def _made(tree: Tree, sets: dict[int, Manifest], folder: str) -> _Found | None:
+def _made(tree: Tree, sets: dict[int, Manifest], folder: str) -> FromSet | None:
     """The surest of the Applications that deploy ``folder``, or may; None where there is none."""
-    best: _Found | None = None
+    best: FromSet | None = None
     for one in sets.values():
         name = f"ApplicationSet {name_of(one)}"
         for made, pattern in applications_of(tree, one):
             if not deploys(pattern, folder):
                 continue
             if text_of(pattern) is None:
-                best = best or _Found(
-                    f"what only ArgoCD knows decides whether {name} deploys it", False, True
-                )
+                found = f"what only ArgoCD knows decides whether {name} deploys it"
+                best = best or FromSet(found, False, is_maybe=True)
             elif not made.is_open:
                 of = f" of {', '.join(made.files)}" if made.files else ""
-                return _Found(f"{name} makes an Application of it{of}", True, False)
+                return FromSet(f"{name} makes an Application of it{of}", True)
             elif best is None or best.is_maybe:
                 found = (
                     f"{name} makes an Application of it, if ArgoCD knows a cluster that its generators take"
                 )
-                best = _Found(found, False, False)
+                best = FromSet(found, False)
     return best
 
 

@@ -210,7 +210,7 @@ def _of_git(repository: _Repository, inner: Any) -> Iterator[Made]:
         yield Made(is_open=True)
         return
     tree, prefix = repository.tree, field(inner, "pathParamPrefix")
-    for kind, found_by, is_of_files in (("directories", _folders, False), ("files", _files, True)):
+    for kind, found_by, match in (("directories", _folders, glob), ("files", _files, in_git)):
         items = [item for item in mappings_of(inner, kind) if isinstance(item.get("path"), str)]
         globs = [str(item["path"]) for item in items if item.get("exclude") is not True]
         excluded = [str(item["path"]) for item in items if item.get("exclude") is True]
@@ -219,18 +219,15 @@ def _of_git(repository: _Repository, inner: Any) -> Iterator[Made]:
         if is_beyond or not repository.looks.take(searches * _A_SEARCH):
             yield Made(is_open=True)
             continue
-        paths = dict.fromkeys(path for each in globs for path in found_by(tree, each))
-        if is_of_files:
-            tree.prefetch(paths)
+        found = dict.fromkeys(path for each in globs for path in found_by(tree, each))
+        paths = [path for path in found if not any(fits(match(each), path) for each in excluded)]
+        if kind == "directories":
+            yield from (Made(of_path(path, "", prefix)) for path in paths)
+            continue
+        tree.prefetch(paths)
         for path in paths:
-            if any(fits(in_git(each) if is_of_files else glob(each), path) for each in excluded):
-                continue
-            for values in _contents(tree, path) if is_of_files else [{}]:
-                folder = posixpath.dirname(path) if is_of_files else path
-                named = of_path(folder, posixpath.basename(path) if is_of_files else "")
-                if prefix:
-                    named = {f"{prefix}.{name}": value for name, value in named.items()}
-                yield Made({**values, **named}, files=(path,) if is_of_files else ())
+            named = of_path(posixpath.dirname(path), posixpath.basename(path), prefix)
+            yield from (Made({**values, **named}, files=(path,)) for values in _contents(tree, path))
 
 
 def _contents(tree: Tree, path: str) -> list[dict[str, str]]:

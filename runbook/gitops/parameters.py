@@ -99,11 +99,10 @@ def flat(value: Any, name: str = "") -> dict[str, str]:
     return found
 
 
-def of_path(folder: str, file: str) -> dict[str, str]:
+def of_path(folder: str, file: str, prefix: Any = None) -> dict[str, str]:
     """The parameters of a path, by their names in both kinds of templates."""
     parts = folder.split("/")
     named = {"path": folder, "path.path": folder, "path.basename": parts[-1], "path.filename": file}
     named["path.basenameNormalized"] = re.sub(r"[^a-z0-9.-]", "-", parts[-1].lower())
-    return named | {
-        f"{name}[{n}]": part for n, part in enumerate(parts) for name in ("path", "path.segments")
-    }
+    named |= {f"{name}[{n}]": part for n, part in enumerate(parts) for name in ("path", "path.segments")}
+    return {f"{prefix}.{name}": value for name, value in named.items()} if prefix else named
