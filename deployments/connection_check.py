@@ -95,7 +95,7 @@ def as_text(rows: Sequence[Check], names: Sequence[Row] = (), heading: str = "")
     lines = _aligned([(row.status, row.system, row.prerequisite, row.found) for row in rows])
     lines += ["", *(f"{row.system}, {row.prerequisite}: {row.remedy}" for row in rows if row.remedy)]
     if names:
-        lines += ["", heading, *_aligned([row.cells for row in names])]
+        lines += ["", heading, *_aligned(names)]
     return "\n".join([*lines, "", counted(rows)])
 
 

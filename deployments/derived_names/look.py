@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TypeVar
 
 from change.execution import cloned
@@ -40,27 +41,20 @@ def look_at_names(
     server, ca_pem = (vault.server_for_clusters, vault.ca_for_clusters) if vault else ("", None)
     meant = VaultStore.meant(request, server, ca_pem, vault.namespace_for_clusters if vault else None)
     return [
-        *(
-            _rows("Vault", in_vault, lambda: _vault(vault, cluster, request))
-            if vault
-            else _none("Vault", in_vault)
-        ),
-        *(_rows("Git", in_git, lambda: _git(repository)) if repository else _none("Git", in_git)),
+        *_rows("Vault", in_vault, partial(_vault, vault, cluster, request) if vault else None),
+        *_rows("Git", in_git, partial(_git, repository) if repository else None),
         *_rows("OpenShift", names_on_cluster(request, meant), cluster.client),
     ]
 
 
-def _none(system: str, names: Iterable[DerivedName[L]]) -> list[Row]:
-    return rows_of(system, names, lambda _name: Finding("not checked", "the file has no such connection"))
-
-
 def _rows(
-    system: str, names: Iterable[DerivedName[L]], opened: Callable[[], AbstractContextManager[L]]
+    system: str, names: Sequence[DerivedName[L]], opened: Callable[[], AbstractContextManager[L]] | None
 ) -> list[Row]:
-    names = tuple(names)
+    why = Finding("not checked", "the file has no such connection")
     try:
-        with opened() as look:
-            return rows_of(system, names, lambda name: name.look(look))
+        if opened:
+            with opened() as look:
+                return rows_of(system, names, lambda name: name.look(look))
     except EnablementError as error:
         why = Finding("not checked", f"{error.subject}: {error.answer}")
     return rows_of(system, names, lambda _name: why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from runbook.errors import (
     AccessDenied,
@@ -52,8 +52,7 @@ class DerivedName(Generic[L]):
     look: Callable[[L], Finding]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row of the table. The texts are made fit for a terminal."""
 
     system: str
@@ -61,11 +60,6 @@ class Row:
     name: str
     state: State
     remark: str
-
-    @property
-    def cells(self) -> tuple[str, str, str, str, str]:
-        """As they are printed."""
-        return self.system, self.what, self.name, self.state, self.remark
 
 
 def rows_of(
