@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from runbook.cluster_rights import REVIEW_TOKENS
-from runbook.conventions import Operator
 from runbook.diagnosis.cause import Cause, listed
 from runbook.diagnosis.causes import Causes
 from runbook.diagnosis.claims import Claims, claims_of, is_base64_of_jwt
@@ -65,7 +64,7 @@ def ask_reviewer(findings: Findings, asked: Asked, ours: Claims | None) -> Revie
         may_review,
     )
     is_new = asked.request.reviewer_token == "token-request"  # noqa: S105 - a mode, not a token
-    token = (_new_token if is_new else _token_of_the_secret)(findings, openshift, operator)
+    token = (_new_token if is_new else _token_of_the_secret)(findings, asked)
     reviewer = Reviewer(uid or "", sha256="" if is_new or token is None else digest(token))
     if token is None:
         return reviewer
@@ -79,23 +78,26 @@ def ask_reviewer(findings: Findings, asked: Asked, ours: Claims | None) -> Revie
     _, good = findings.ask(
         "Is the reviewer's token that a run would write accepted?",
         "OpenShift",
-        lambda: _fault(openshift, operator, source, token, reviewer.uid, ours),
+        lambda: _fault(asked, source, token, reviewer.uid, ours),
         accepted,
     )
     return replace(reviewer, token=token) if good == "right" else reviewer
 
 
-def _new_token(findings: Findings, openshift: OpenShift, operator: Operator) -> SecretStr | None:
+def _new_token(findings: Findings, asked: Asked) -> SecretStr | None:
+    operator = asked.request.conventions.operator
     issued, _ = findings.ask(
         "Does the cluster issue a reviewer's token?",
         "OpenShift",
-        lambda: openshift.request_token(operator.namespace, operator.reviewer, SHORTEST_TOKEN),
+        lambda: asked.openshift.request_token(operator.namespace, operator.reviewer, SHORTEST_TOKEN),
         lambda _: None,
     )
     return issued.token if issued else None
 
 
-def _token_of_the_secret(findings: Findings, openshift: OpenShift, operator: Operator) -> SecretStr | None:
+def _token_of_the_secret(findings: Findings, asked: Asked) -> SecretStr | None:
+    operator = asked.request.conventions.operator
+
     def is_there(secret: TokenSecret | None) -> Verdict:
         if secret is None:
             return Causes.REVIEWER_SECRET_MISSING.of(operator=operator)
@@ -106,17 +108,15 @@ def _token_of_the_secret(findings: Findings, openshift: OpenShift, operator: Ope
     secret, _ = findings.ask(
         "Is the reviewer's token Secret there?",
         "OpenShift",
-        lambda: openshift.token_secret(operator.namespace, operator.reviewer_token),
+        lambda: asked.openshift.token_secret(operator.namespace, operator.reviewer_token),
         is_there,
     )
     return secret.token if secret else None
 
 
-def _fault(
-    openshift: OpenShift, operator: Operator, source: str, token: SecretStr, uid: str, ours: Claims | None
-) -> Cause | None:
+def _fault(asked: Asked, source: str, token: SecretStr, uid: str, ours: Claims | None) -> Cause | None:
     """What is wrong with the token; None if nothing is. Raises where the cluster cannot be asked."""
-    claims = claims_of(token)
+    claims, operator = claims_of(token), asked.request.conventions.operator
     if claims is None:
         if is_base64_of_jwt(token):
             return Causes.REVIEWER_TOKEN_STILL_BASE64.of(operator=operator, source=source)
@@ -129,8 +129,8 @@ def _fault(
         return Causes.REVIEWER_TOKEN_OF_SOMEBODY_ELSE.of(
             operator=operator, source=source, account=claims.account
         )
-    words = _refusal(openshift, token)
-    return None if words is None else _refused(openshift, operator, source, claims, uid, ours, words)
+    words = _refusal(asked.openshift, token)
+    return None if words is None else _refused(asked, source, claims, uid, ours, words)
 
 
 def _refusal(openshift: OpenShift, token: SecretStr) -> str | None:
@@ -144,17 +144,10 @@ def _refusal(openshift: OpenShift, token: SecretStr) -> str | None:
     return None if review.authenticated else review.error
 
 
-def _refused(
-    openshift: OpenShift,
-    operator: Operator,
-    source: str,
-    claims: Claims,
-    uid: str,
-    ours: Claims | None,
-    words: str,
-) -> Cause:
+def _refused(asked: Asked, source: str, claims: Claims, uid: str, ours: Claims | None, words: str) -> Cause:
     """Why the cluster refuses a token, which it does not say: by comparing with a token of today."""
-    if _key_is_foreign(openshift, claims, ours):
+    operator = asked.request.conventions.operator
+    if _key_is_foreign(asked.openshift, claims, ours):
         return Causes.REVIEWER_TOKEN_OF_ANOTHER_CLUSTER.of(
             operator=operator, source=source, issuer=claims.issuer
         )
