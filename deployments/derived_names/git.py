@@ -45,12 +45,6 @@ def names_in_git(request: EnableRequest, layout: Layout) -> list[DerivedName[Git
     ours = f"{group}/{layout.application_of(target)}.yaml" if group and operator else None
     base = layout.operator_base if operator else None
 
-    def add_operator(draft: Draft) -> None:
-        add_operator_overlay(draft, request, layout)
-
-    def add_ours(draft: Draft) -> None:
-        add_application(draft, target, layout)
-
     def add_stores(draft: Draft) -> None:
         folders = SecretManagement(draft, target, layout, request.service_account, _ANY_STORE)
         if not target.store.is_cluster_wide:
@@ -58,29 +52,21 @@ def names_in_git(request: EnableRequest, layout: Layout) -> list[DerivedName[Git
         elif there := kustomization_of(draft, overlay):
             folders.add_cluster_store(there, request.namespaces, Present())
 
-    def built(path: str) -> Callable[[GitLook], Finding]:
-        return partial(_built, path)
-
-    def added(add: Callable[[Draft], None]) -> Callable[[str], Callable[[GitLook], Finding]]:
-        return lambda path: partial(_added, path, add)
-
-    rows: tuple[tuple[str, str | None, Callable[[str], Callable[[GitLook], Finding]]], ...] = (
-        ("overlay of the cluster", overlay, built),
-        ("operator's bundle", layout.operator_bundle, built),
-        ("operator's base", base, built),
-        ("operator's overlay", operator, added(add_operator)),
-        ("folder of the Applications", applications, built),
-        ("our Application", ours, added(add_ours)),
-        ("app-of-apps", above, lambda path: partial(_app_of_apps, path, applications or "", layout)),
-        ("ApplicationSet", layout.application_set_of(target), added(add_ours)),
-        ("folder of the stores", stores, added(add_stores)),
-        ("branch of the change", branch, lambda path: partial(_branch, path)),
+    add_operator = partial(_added, lambda draft: add_operator_overlay(draft, request, layout))
+    add_ours = partial(_added, lambda draft: add_application(draft, target, layout))
+    rows: tuple[tuple[str, str | None, Callable[[str, GitLook], Finding]], ...] = (
+        ("overlay of the cluster", overlay, _built),
+        ("operator's bundle", layout.operator_bundle, _built),
+        ("operator's base", base, _built),
+        ("operator's overlay", operator, add_operator),
+        ("folder of the Applications", applications, _built),
+        ("our Application", ours, add_ours),
+        ("app-of-apps", above, partial(_app_of_apps, applications or "")),
+        ("ApplicationSet", layout.application_set_of(target), add_ours),
+        ("folder of the stores", stores, partial(_added, add_stores)),
+        ("branch of the change", branch, _branch),
     )
-    return [DerivedName(what, path, look(path)) for what, path, look in rows if path is not None]
-
-
-def _is_there(tree: Tree, path: str) -> bool:
-    return bool(tree.entries(path)) or tree.read(path) is not None
+    return [DerivedName(what, path, partial(look, path)) for what, path, look in rows if path is not None]
 
 
 def _built(folder: str, look: GitLook) -> Finding:
@@ -93,21 +79,20 @@ def _built(folder: str, look: GitLook) -> Finding:
     return Finding("absent", BEFORE)
 
 
-def _added(path: str, add: Callable[[Draft], None], look: GitLook) -> Finding:
+def _added(add: Callable[[Draft], None], path: str, look: GitLook) -> Finding:
     """What a run adds: ours where it would not change anything."""
     draft = Draft(look.tree)
     add(draft)
-    there, edits = _is_there(look.tree, path), draft.edits()
-    if edits:
-        changed = ", ".join(edit.path for edit in edits)
+    there = bool(look.tree.entries(path)) or look.tree.read(path) is not None
+    if changed := ", ".join(edit.path for edit in draft.edits()):
         return Finding("ours, differs", f"a run changes {changed}") if there else Finding("absent")
     return Finding("ours", "" if there else "what a run would add here is built from elsewhere")
 
 
-def _app_of_apps(folder: str, applications: str, layout: Layout, look: GitLook) -> Finding:
+def _app_of_apps(applications: str, folder: str, look: GitLook) -> Finding:
     if not look.tree.entries(folder):
         return Finding("absent", BEFORE)
-    found, missing = app_of_apps(look.tree, applications, layout)
+    found, missing = app_of_apps(look.tree, applications, folder)
     return Finding("ours, differs" if missing else "ours", found)
 
 

@@ -6,7 +6,7 @@ Nothing in here raises for what a row can say: preflight reports everything at o
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from runbook import manifests
@@ -25,7 +25,7 @@ def check_repository(tree: Tree, request: ClusterRequest, layout: Layout) -> tup
     cluster = request.target
     base = None if layout.operator_overlay is None else layout.operator_base
     return (
-        _row(f"Overlay of {cluster}", lambda: _overlay(tree, cluster, layout)),
+        _row(f"Overlay of {cluster}", _overlay(tree, cluster, layout)),
         _member(tree, "Operator's bundle", layout.operator_bundle, "the operator is installed by others"),
         _member(tree, "Operator's base", base, "the operator's overlays need none"),
         *_rows_of_argocd(tree, cluster, layout),
@@ -33,24 +33,24 @@ def check_repository(tree: Tree, request: ClusterRequest, layout: Layout) -> tup
     )
 
 
-_Look: TypeAlias = Callable[[], tuple[str, str]]
-"""Gives what was found, and the remedy where that is not enough."""
+_Found: TypeAlias = tuple[str, str]
+"""What was found, and the remedy where that is not enough."""
 
 
-def _row(prerequisite: str, look: _Look, unasked: str = "") -> Check:
-    """A row of what was found, or of why nobody was asked."""
+def _row(prerequisite: str, found: _Found, unasked: str = "") -> Check:
+    """A row of what was found, or of why that says nothing."""
     if unasked:
         return Check(prerequisite, "not checked", unasked)
-    found, remedy = look()
-    return Check(prerequisite, "failed" if remedy else "ok", found, remedy)
+    return Check(prerequisite, "failed" if found[1] else "ok", *found)
 
 
 def _member(tree: Tree, prerequisite: str, folder: str | None, otherwise: str) -> Check:
     """The row of a folder that ours build upon, or of why there is none."""
     if folder is None:
         return Check(prerequisite, "not checked", f"the layout names none: {otherwise}")
-    misplaced = "Add it, or correct the layout of the GitOpsRepository."
-    return _row(prerequisite, lambda: _kustomization(tree, folder, misplaced))
+    return _row(
+        prerequisite, _kustomization(tree, folder, "Add it, or correct the layout of the GitOpsRepository.")
+    )
 
 
 def _rows_of_argocd(tree: Tree, cluster: Cluster, layout: Layout) -> Iterator[Check]:
@@ -64,13 +64,16 @@ def _rows_of_argocd(tree: Tree, cluster: Cluster, layout: Layout) -> Iterator[Ch
         yield Check(f"ArgoCD Applications of {cluster}", "not checked", what)
         return
     unasked = "" if tree.entries(folder) else "the folder of the Applications is missing"
-    yield _row(f"ArgoCD Applications of {cluster}", lambda: _applications(tree, folder, group))
-    sibling = "Application of the cluster's resources"
-    yield _row(sibling, lambda: _sibling(tree, group, cluster, layout), unasked)
+    yield _row(f"ArgoCD Applications of {cluster}", _applications(tree, folder, group))
+    yield _row("Application of the cluster's resources", _sibling(tree, group, cluster, layout), unasked)
     if layout.application_group:
-        yield _row(f"ArgoCD builds {layout.application_group}", lambda: _group(tree, folder, group), unasked)
-    missing = "" if layout.app_of_apps else app_of_apps(tree, folder, layout)[0]
-    yield _row(f"App-of-apps of {cluster}", lambda: app_of_apps(tree, folder, layout), unasked or missing)
+        yield _row(f"ArgoCD builds {layout.application_group}", _group(tree, folder, group), unasked)
+    prerequisite = f"App-of-apps of {cluster}"
+    if layout.app_of_apps:
+        yield _row(prerequisite, app_of_apps(tree, folder, layout.app_of_apps), unasked)
+    else:
+        elsewhere = "the layout names no folder of it: it is in another repository"
+        yield Check(prerequisite, "not checked", unasked or elsewhere)
 
 
 def _of_set(tree: Tree, cluster: Cluster, layout: Layout, path: str) -> Check:
@@ -99,7 +102,7 @@ def interesting_folders(layout: Layout) -> tuple[str, ...]:
     return tuple(sorted({path.split("/")[0] for path in paths if path and "/" in path}))
 
 
-def _overlay(tree: Tree, cluster: Cluster, layout: Layout) -> tuple[str, str]:
+def _overlay(tree: Tree, cluster: Cluster, layout: Layout) -> _Found:
     folder = layout.cluster_overlay_of(cluster)
     kustomization = kustomization_of(tree, folder)
     if kustomization is not None:
@@ -107,12 +110,12 @@ def _overlay(tree: Tree, cluster: Cluster, layout: Layout) -> tuple[str, str]:
     if tree.entries(folder):
         return f"{folder} has no kustomization file", "Add a kustomization.yaml there first."
     env_folder = posixpath.dirname(folder)
+    has_envs = "{env}" in layout.cluster_overlay
     if siblings := clusters_in(tree, env_folder):
-        found = f"no cluster {cluster.name!r} in {cluster.env!r}; its clusters: {', '.join(siblings)}"
-        if "{env}" not in layout.cluster_overlay:
-            found = f"no cluster {cluster.name!r}; clusters: {', '.join(siblings)}"
+        clusters = f" in {cluster.env!r}; its clusters" if has_envs else "; clusters"
+        found = f"no cluster {cluster.name!r}{clusters}: {', '.join(siblings)}"
         return found, f"Correct the name, or add {folder} first."
-    if "{env}" not in layout.cluster_overlay:
+    if not has_envs:
         return f"{folder} is not there", "Correct the name of the cluster, or add it first."
     above = posixpath.dirname(env_folder)
     envs = ", ".join(env for env in _names(tree, above) if clusters_in(tree, f"{above}/{env}")) or "none"
@@ -131,14 +134,14 @@ def _names(tree: Tree, folder: str) -> list[str]:
     return [name.rstrip("/") for name in tree.entries(folder)]
 
 
-def _kustomization(tree: Tree, folder: str, remedy: str) -> tuple[str, str]:
+def _kustomization(tree: Tree, folder: str, remedy: str) -> _Found:
     kustomization = kustomization_of(tree, folder)
     if kustomization is None:
         return f"{folder} is not there, or has no kustomization file", remedy
     return kustomization.path, ""
 
 
-def _applications(tree: Tree, folder: str, group: str) -> tuple[str, str]:
+def _applications(tree: Tree, folder: str, group: str) -> _Found:
     if tree.entries(folder):
         return _kustomization(tree, group, "Add it first.")
     return (
@@ -148,7 +151,7 @@ def _applications(tree: Tree, folder: str, group: str) -> tuple[str, str]:
     )
 
 
-def _sibling(tree: Tree, group: str, cluster: Cluster, layout: Layout) -> tuple[str, str]:
+def _sibling(tree: Tree, group: str, cluster: Cluster, layout: Layout) -> _Found:
     overlay = layout.cluster_overlay_of(cluster)
     path = f"{group}/{layout.sibling_application_of(cluster)}.yaml"
     text, kustomization = tree.read(path), kustomization_of(tree, group)
@@ -161,7 +164,7 @@ def _sibling(tree: Tree, group: str, cluster: Cluster, layout: Layout) -> tuple[
     return path, ""
 
 
-def _group(tree: Tree, folder: str, group: str) -> tuple[str, str]:
+def _group(tree: Tree, folder: str, group: str) -> _Found:
     name = group.removeprefix(f"{folder}/")
     kustomization = kustomization_of(tree, folder)
     if kustomization is None:
@@ -171,11 +174,8 @@ def _group(tree: Tree, folder: str, group: str) -> tuple[str, str]:
     return kustomization.path, ""
 
 
-def app_of_apps(tree: Tree, applications: str, layout: Layout) -> tuple[str, str]:
-    """What deploys the folder of a cluster's Applications, and what to do where nothing does."""
-    folder = layout.app_of_apps
-    if folder is None:
-        return "the layout names no folder of it: it is in another repository", ""
+def app_of_apps(tree: Tree, applications: str, folder: str) -> _Found:
+    """What in ``folder`` deploys that of a cluster's Applications, and what to do where nothing does."""
     beside, missing = _kustomization(tree, folder, "Correct the layout, or add it first.")
     if missing:
         return beside, missing
