@@ -145,6 +145,12 @@ def nodes_of(text: str) -> list[yaml.Node]:
     return _all_of(text, yaml.compose_all, _Loader)
 
 
+def node_at(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    """The value of a key in a mapping; None where there is none."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((value for name, value in pairs if name.value == key), None)
+
+
 def _all_of(text: str, read: Callable[..., Iterator[Any]], loader: type[Any]) -> list[Any]:
     check_size(text)
     with _one_error():

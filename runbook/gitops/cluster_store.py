@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import yaml
 
-from runbook.documents import field, mapping_of, node_of
+from runbook.documents import field, mapping_of, node_at, node_of
 from runbook.errors import Conflict, PrerequisiteMissing, UnexpectedAnswer
 from runbook.gitops.built import Key, Present
 from runbook.gitops.draft import Draft
@@ -50,7 +50,7 @@ class ClusterStore:
         """
         files = []
         if self._is_there():
-            self.open_to(namespaces)
+            self._open_to(namespaces)
         else:
             files.append(f"{self._folder}/{self._name}.yaml")
             self._draft.put_object(files[-1], text(), KIND, self._name)
@@ -75,7 +75,7 @@ class ClusterStore:
                 "Run enable-cluster with this namespace: it brings both.",
             )
 
-    def open_to(self, namespaces: Sequence[str]) -> None:
+    def _open_to(self, namespaces: Sequence[str]) -> None:
         """Add to the conditions of the store what they do not let in; what else is in them stays.
 
         Raises:
@@ -136,22 +136,17 @@ class ClusterStore:
 def _first_list(text: str) -> yaml.SequenceNode | None:
     """The first list of names in the conditions of the one manifest in a text; None if that is not plain."""
     try:
-        spec = _value(node_of(text), "spec")
+        spec = node_at(node_of(text), "spec")
     except yaml.YAMLError:  # several documents
         return None
-    conditions = _value(spec, "conditions")
+    conditions = node_at(spec, "conditions")
     for one in conditions.value if isinstance(conditions, yaml.SequenceNode) else ():
-        names = _value(one, "namespaces")
+        names = node_at(one, "namespaces")
         if isinstance(names, yaml.SequenceNode) and names.value:
             plain = all(isinstance(name, yaml.ScalarNode) for name in names.value)
             # The value of an alias stands where its anchor does.
             return names if plain and names.start_mark.index > one.start_mark.index else None
     return None
-
-
-def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-    return next((value for name, value in pairs if name.value == key), None)
 
 
 def _assert_only_added(before: str, after: str, namespace: str, path: str) -> None:

@@ -162,33 +162,21 @@ class SecretManagement:
             self._draft.build_upon(overlay.folder, self._folder)
 
     def require_base(self) -> None:
-        """Check that a run of `enable-cluster` has brought the base.
+        """Check that the component is there, or that a run of `enable-cluster` has brought the base.
 
         Raises:
-            PrerequisiteMissing: it builds no SecretStore.
+            PrerequisiteMissing: it builds no SecretStore of our name.
         """
-        if self._target.store.component:
-            self._require_component()
-        elif "SecretStore" not in self._built(self._base):
-            raise PrerequisiteMissing(
-                "Git",
-                self._base,
-                f"does not build the SecretStore {self._target.store.name}: the cluster is not enabled",
-                "Run enable-cluster with this namespace: it brings both.",
-            )
-
-    def _require_component(self) -> None:
-        """
-        Raises:
-            PrerequisiteMissing: the component builds no SecretStore of our name.
-        """
-        if "SecretStore" not in self._built(self._base):
-            raise PrerequisiteMissing(
-                "Git",
-                self._base,
-                f"is no component or base that builds the SecretStore {self._target.store.name}",
-                "Correct store.component or store.name of the conventions, or add it first.",
-            )
+        if "SecretStore" in self._built(self._base):
+            return
+        store = self._target.store
+        if store.component:
+            found = f"is no component or base that builds the SecretStore {store.name}"
+            remedy = "Correct store.component or store.name of the conventions, or add it first."
+        else:
+            found = f"does not build the SecretStore {store.name}: the cluster is not enabled"
+            remedy = "Run enable-cluster with this namespace: it brings both."
+        raise PrerequisiteMissing("Git", self._base, found, remedy)
 
     def complete_base(self) -> None:
         """Add what the base does not build, unless a folder that builds upon it has that already.
@@ -197,7 +185,7 @@ class SecretManagement:
             PrerequisiteMissing: it is a component of other people, and does not build the SecretStore.
         """
         if self._target.store.component:
-            self._require_component()
+            self.require_base()
             return
         built = self._built(self._base)
         if "SecretStore" in built:
@@ -275,13 +263,9 @@ class SecretManagement:
         for kind, name in self._names.items():
             if kind in kinds:
                 members.append(f"{folder}/{name}.yaml")
-                self._draft.put_object(members[-1], self._text(kind), kind, name)
+                text = self._store_text() if kind == "SecretStore" else manifests.service_account(name)
+                self._draft.put_object(members[-1], text, kind, name)
         self._draft.build_upon(folder, *members, namespace=namespace)
-
-    def _text(self, kind: str) -> str:
-        if kind == "ServiceAccount":
-            return manifests.service_account(self._names["ServiceAccount"])
-        return self._store_text()
 
     def _store_text(self, namespaces: Iterable[str] = ()) -> str:
         account, store = self._names["ServiceAccount"], self._store

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from runbook.documents import documents_of, nodes_of
+from runbook.documents import documents_of, node_at, nodes_of
 from runbook.errors import PrerequisiteMissing
 from runbook.kustomization import scalar
 from runbook.lines import insert_below, last_of_item, lines_of
@@ -169,11 +169,11 @@ def _templates(value: str, sibling: Sibling) -> set[str]:
 def _at(node: yaml.Node | None, path: _Path) -> yaml.Node | None:
     """The node at ``path``; None where it is not written there."""
     for key in path:
-        found: yaml.Node | None = None
-        if isinstance(node, yaml.MappingNode):
-            found = next((value for name, value in node.value if name.value == key), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
-            found = node.value[key]
+        found = (
+            node.value[key]
+            if isinstance(node, yaml.SequenceNode) and isinstance(key, int)
+            else node_at(node, str(key))
+        )
         if node is None or found is None or found.start_mark.index < node.start_mark.index:
             return None
         node = found
