@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from runbook.enable_namespace import with_scope, words_for
 from runbook.gitops import (
@@ -12,9 +13,9 @@ from runbook.gitops import (
     StoreSettings,
     Tree,
     build_named,
+    edits_with_patches,
     present_in,
     wanted_edits,
-    with_patches,
 )
 from runbook.layout import Layout
 from runbook.pull_request import Purpose
@@ -33,9 +34,8 @@ def edits(
     lists = layout.operator_overlay_of(target) if layout.bundle_listed_in == "operator_overlay" else None
     built, bundle, operator = build_named(build, tree, overlay, layout.operator_bundle, lists)
     present = present_in(tree, built, bundle, build, operator)
-    found = wanted_edits(tree, request, layout, settings, present)
-    patched = with_patches(present, tree, found, request, layout, build)
-    return found if patched == present else wanted_edits(tree, request, layout, settings, patched)
+    wanted = partial(wanted_edits, tree, request, layout, settings)
+    return edits_with_patches(wanted, present, tree, request, layout, build)
 
 
 def purpose(request: ClusterRequest, files: Mapping[str, str], layout: Layout) -> Purpose:

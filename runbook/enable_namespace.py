@@ -17,8 +17,8 @@ from runbook.gitops import (
     Present,
     StoreSettings,
     Tree,
+    edits_with_patches,
     namespace_edits,
-    with_patches,
 )
 from runbook.layout import Layout
 from runbook.names import Cluster
@@ -102,10 +102,7 @@ def edits(
             tree, request.target, layout, request.namespaces, request.service_account, settings, present
         )
 
-    present = Present.in_overlay(overlay)
-    edits = found(present)
-    patched = with_patches(present, tree, edits, request, layout, build)
-    return edits if patched == present else found(patched)
+    return edits_with_patches(found, Present.in_overlay(overlay), tree, request, layout, build)
 
 
 def purpose(request: NamespaceRequest, _files: Mapping[str, str], _layout: Layout) -> Purpose:

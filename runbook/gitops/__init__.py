@@ -4,7 +4,7 @@ from runbook.gitops.builds import Builds, Rebuilt
 from runbook.gitops.built import BuildFolders, Built, Present, build_named, present_in
 from runbook.gitops.built_applications import application_names
 from runbook.gitops.checks import check_repository, declared_namespaces, interesting_folders
-from runbook.gitops.component import with_patches
+from runbook.gitops.component import edits_with_patches
 from runbook.gitops.edits import namespace_edits, wanted_edits
 from runbook.gitops.judgement import built_namespaces, judge
 from runbook.gitops.landing import Meaning, fingerprint, meaning_of, unmet
@@ -31,6 +31,7 @@ __all__ = [
     "check_repository",
     "check_way",
     "declared_namespaces",
+    "edits_with_patches",
     "fingerprint",
     "interesting_folders",
     "judge",
@@ -41,5 +42,4 @@ __all__ = [
     "store_namespaces",
     "unmet",
     "wanted_edits",
-    "with_patches",
 ]

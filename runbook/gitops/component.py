@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from runbook.gitops.built import BuildFolders, Built, Present, key_of
@@ -11,36 +12,37 @@ from runbook.request import ClusterRequest
 from runbook.vault_store import VaultStore
 
 
-def with_patches(
+def edits_with_patches(
+    edits: Callable[[Present], tuple[FileEdit, ...]],
     present: Present,
     tree: Tree,
-    edits: tuple[FileEdit, ...],
     request: ClusterRequest,
     layout: Layout,
     build: BuildFolders,
-) -> Present:
-    """``present``, and what the store of which namespace has to be told of where it logs in.
+) -> tuple[FileEdit, ...]:
+    """A change in which each store that a component brings is told where to log in, if it does not say so.
 
     An overlay may patch the stores of all its namespaces; where it cannot be built, the component's own text
     counts.
 
     Args:
-        present: what is there before our change.
+        edits: makes the change.
+        present: what is there before it.
         tree: a commit's files.
-        edits: our change without any patch.
         request: the run's parameters.
         layout: where things are in this repository.
         build: builds folders.
     """
-    target = request.target
-    if not target.store.component or not edits:
-        return present
-    after = EditedTree(tree, edits)
+    target, proposed = request.target, edits(present)
+    if not target.store.component or not proposed:
+        return proposed
+    after = EditedTree(tree, proposed)
     overlay, component = build(after, layout.cluster_overlay_of(target), target.store.component)
+    patched = _elsewhere(overlay, request)
     if overlay.failure:
         by_itself = next(iter(_elsewhere(component, request).values()), {})
-        return replace(present, patched=dict.fromkeys(request.namespaces, by_itself))
-    return replace(present, patched=_elsewhere(overlay, request))
+        patched = dict.fromkeys(request.namespaces, by_itself)
+    return edits(replace(present, patched=patched)) if any(patched.values()) else proposed
 
 
 def _elsewhere(built: Built, request: ClusterRequest) -> dict[str, dict[str, str]]:
