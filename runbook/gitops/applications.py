@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from runbook.documents import field, items_of, mappings_of
-from runbook.gitops.patterns import LONGEST, Pattern, Wild, fits, glob
+from runbook.gitops.path_patterns import LONGEST, Pattern, Wild, fits, glob
 from runbook.gitops.tree import Manifest, manifests_in
 
 _LOOKED_AT = 5_000

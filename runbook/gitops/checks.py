@@ -12,7 +12,7 @@ from typing import TypeAlias
 from runbook import manifests
 from runbook.checks import Check
 from runbook.errors import PermanentError
-from runbook.gitops.application_set import from_set
+from runbook.gitops.application_sets.for_cluster import from_set
 from runbook.gitops.applications import deploys_folder
 from runbook.gitops.tree import Tree, build_of, kustomization_of
 from runbook.layout import Layout

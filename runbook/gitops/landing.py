@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from runbook.documents import documents_of, mapping_of
-from runbook.gitops.generators import generators_in
+from runbook.gitops.application_sets.generators import generators_in
 from runbook.gitops.tree import FileEdit, Kustomization, Tree, build_of, manifests_in
 from runbook.kustomization import FILE_NAMES
 from runbook.store_conditions import named_in, newly_named

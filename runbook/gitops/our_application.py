@@ -7,7 +7,7 @@ from typing import Any
 from runbook import manifests
 from runbook.documents import field, mapping_of
 from runbook.errors import Conflict, PrerequisiteMissing
-from runbook.gitops.application_set import from_set
+from runbook.gitops.application_sets.for_cluster import from_set
 from runbook.gitops.applications import deploys_folder, sources_in
 from runbook.gitops.draft import Draft, required
 from runbook.gitops.tree import Manifest, Tree, build_of, kustomization_of, manifests_in, name_of

@@ -8,8 +8,8 @@ import pytest
 
 from runbook.errors import PrerequisiteMissing
 from runbook.gitops import FileTree, check_repository, wanted_edits
-from runbook.gitops.application_set import FromSet, from_set
-from runbook.gitops.parameters import Made
+from runbook.gitops.application_sets.for_cluster import FromSet, from_set
+from runbook.gitops.application_sets.parameters import Made
 from runbook.layout import Layout
 from runbook.names import Cluster
 from tests.runbook.gitops.judging import FILES, REQUEST, STORE, Outcome

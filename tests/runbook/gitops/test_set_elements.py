@@ -9,7 +9,7 @@ import pytest
 
 from runbook.errors import PrerequisiteMissing
 from runbook.gitops import FileTree
-from runbook.gitops.application_set import from_set
+from runbook.gitops.application_sets.for_cluster import from_set
 from runbook.names import Cluster
 from tests.runbook.gitops.judging import Outcome
 from tests.runbook.gitops.test_application_set import LAYOUT, PATH, a_set, made

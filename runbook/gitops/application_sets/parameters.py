@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbook.gitops.patterns import Pattern, Wild
+from runbook.gitops.path_patterns import Pattern, Wild, text_of
 
 _NAME = re.compile(r"\.?[\w.\-\[\]]+")
 _INDEX = re.compile(r"index\s+\.?([\w.]+)\s+(?:(\d+)|[\"`]([^\"`]+)[\"`])")
@@ -79,10 +79,10 @@ def _name_of(expression: str) -> str | None:
     return expression.removeprefix(".") if _NAME.fullmatch(expression) else None
 
 
-def text_of(pattern: Pattern) -> str | None:
+def path_of(pattern: Pattern) -> str | None:
     """A pattern as a path; None where a part of it is not known."""
-    known = [part for part in pattern if isinstance(part, str)]
-    return posixpath.normpath("".join(known)) if len(known) == len(pattern) else None
+    text = text_of(pattern)
+    return None if text is None else posixpath.normpath(text)
 
 
 def flat(value: Any, name: str = "") -> dict[str, str]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from runbook.documents import readable
 from runbook.errors import PermanentError, PrerequisiteMissing
-from runbook.gitops.generators import applications_of, deploys, generators_in
-from runbook.gitops.parameters import text_of
-from runbook.gitops.patterns import LONGEST, fits, glob
-from runbook.gitops.set_elements import ElementList, Sibling
+from runbook.gitops.application_sets.elements import ElementList, Sibling
+from runbook.gitops.application_sets.generators import applications_of, deploys, generators_in
+from runbook.gitops.application_sets.parameters import path_of
+from runbook.gitops.path_patterns import LONGEST, fits, glob
 from runbook.gitops.tree import EditedTree, FileEdit, Manifest, Tree, kustomization_of, name_of
 from runbook.layout import Layout
 from runbook.names import Cluster
@@ -90,7 +90,7 @@ def _made(tree: Tree, sets: dict[int, Manifest], folder: str) -> FromSet | None:
         for made, pattern in applications_of(tree, one):
             if not deploys(pattern, folder):
                 continue
-            if text_of(pattern) is None:
+            if path_of(pattern) is None:
                 found = f"what only ArgoCD knows decides whether {name} deploys it"
                 best = best or FromSet(found, False, is_maybe=True)
             elif not made.is_open:
@@ -111,7 +111,7 @@ def _lists(tree: Tree, path: str, text: str, layout: Layout) -> Iterator[Element
         of: defaultdict[tuple[str | int, ...], defaultdict[int, set[tuple[str | None, str]]]]
         of = defaultdict(lambda: defaultdict(set))
         for made, pattern in applications_of(tree, one):
-            if match := folder.fullmatch(text_of(pattern) or ""):
+            if match := folder.fullmatch(path_of(pattern) or ""):
                 names = match.groupdict()
                 for place in made.elements:
                     of[place.path][place.index].add((names.get("env"), names["cluster"]))

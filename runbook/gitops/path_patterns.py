@@ -34,12 +34,23 @@ def in_git(pattern: str) -> Pattern:
     return [first, *(part for text in rest for part in (Wild.ANY, text))]
 
 
+def text_of(pattern: Pattern) -> str | None:
+    """The text of a pattern; None where a part of it is not known."""
+    known = [part for part in pattern if isinstance(part, str)]
+    return "".join(known) if len(known) == len(pattern) else None
+
+
+def says_nothing(pattern: Pattern) -> bool:
+    """Whether any path may be one of ``pattern``."""
+    return set(pattern) <= {"", "/", Wild.ANY}
+
+
 def fits(pattern: Pattern, path: str) -> bool:
     """Whether ``path`` is one of ``pattern``, which says anything beside what is not known.
 
     All places where a part can end are followed at once: nothing is tried twice, whatever others wrote.
     """
-    if set(pattern) <= {"", "/", Wild.ANY}:
+    if says_nothing(pattern):
         return False
     ends, before = {0}, None
     for part in pattern:

@@ -16,9 +16,9 @@ from dataclasses import field as field_of
 from typing import Any
 
 from runbook.documents import field, items_of, mappings_of, readable
+from runbook.gitops.application_sets.parameters import Made, Place, flat, of_path, path_of
 from runbook.gitops.applications import sources_in
-from runbook.gitops.parameters import Made, Place, flat, of_path, text_of
-from runbook.gitops.patterns import LONGEST, Pattern, Wild, fits, glob, in_git
+from runbook.gitops.path_patterns import LONGEST, Pattern, Wild, fits, glob, in_git, says_nothing, text_of
 from runbook.gitops.tree import Manifest, Tree
 
 MOST = 5_000
@@ -79,9 +79,8 @@ def applications_of(tree: Tree, application_set: Manifest) -> Iterator[tuple[Mad
 
 def deploys(pattern: Pattern, folder: str) -> bool:
     """Whether a source's path is that folder, or may be."""
-    known = text_of(pattern)
-    says_nothing = set(pattern) <= {"", "/", Wild.ANY}
-    return known == folder if known is not None else says_nothing or fits(pattern, folder)
+    known = path_of(pattern)
+    return known == folder if known is not None else says_nothing(pattern) or fits(pattern, folder)
 
 
 def generators_in(application_set: Manifest, kind: str, *path: str) -> list[Mapping[str, Any]]:
@@ -91,7 +90,7 @@ def generators_in(application_set: Manifest, kind: str, *path: str) -> list[Mapp
     while waiting:
         for generator in mappings_of({"": waiting.pop()}, ""):
             found += mappings_of(generator, kind, *path)
-            waiting += [field(generator, name, "generators") for name in ("matrix", "merge", "union")]
+            waiting += [field(generator, name, "generators") for name in ("matrix", "merge")]
     return found
 
 
@@ -137,8 +136,8 @@ def _made(
 
 def _with_own(made: Made, own: Mapping[Any, Any]) -> Made:
     """With the values that a generator adds, which may have others in them."""
-    patterns = {f"values.{key}": made.rendered(str(value)) for key, value in own.items()}
-    told = {key: "".join(map(str, pattern)) for key, pattern in patterns.items() if Wild.ANY not in pattern}
+    texts = {f"values.{key}": text_of(made.rendered(str(value))) for key, value in own.items()}
+    told = {key: text for key, text in texts.items() if text is not None}
     return replace(made, values={**told, **made.values})
 
 
@@ -160,8 +159,8 @@ def _filled(value: Any, given: Made) -> Any:
         return [_filled(item, given) for item in value]
     if not isinstance(value, str) or "{{" not in value or len(value) > LONGEST:
         return value
-    pattern = given.rendered(value)
-    return value if Wild.ANY in pattern else "".join(map(str, pattern))
+    text = text_of(given.rendered(value))
+    return value if text is None else text
 
 
 def _of_list(inner: Any, below: tuple[str | int, ...]) -> Iterator[Made]:
