@@ -135,7 +135,7 @@ def await_stores(
     while left:
         is_last, operator = time.monotonic() >= deadline, OperatorSeen(openshift, meant, versions)
         for namespace in tuple(left):
-            look = look_at_store(openshift, operator, namespace, meant)
+            look = look_at_store(operator, namespace)
             if look.ready or look.never or look.meant_otherwise or is_last:
                 left.remove(namespace)
                 yield _proof_of_store(look, meant.called(namespace), timeout, applications)

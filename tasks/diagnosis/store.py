@@ -39,48 +39,44 @@ class Look:
     meant_otherwise: bool = False
 
 
+@dataclass(frozen=True)
 class OperatorSeen:
     """What the cluster shows of its operator now; asked when it is needed, and once.
 
-    Args:
+    Attributes:
         openshift: the cluster.
         meant: the stores to look at.
         before: the versions of the SecretStore that were seen a moment ago, if any.
     """
 
-    def __init__(self, openshift: OpenShift, meant: VaultStore, before: tuple[str, ...] = ()) -> None:
-        self._openshift, self._meant, self._before = openshift, meant, before
+    openshift: OpenShift
+    meant: VaultStore
+    before: tuple[str, ...] = ()
 
     @cached_property
     def versions(self) -> tuple[str, ...]:
         """Of the store; empty while its kind is not served."""
-        return self._openshift.served_versions(self._meant.crd)
+        return self.openshift.served_versions(self.meant.crd)
 
     def store(self, namespace: str) -> SecretStoreState | None:
         """The store of a namespace in a version of before, or else of now; None if it is not there."""
-        return self._store(namespace, self._before) or self._store(namespace, self.versions)
+        return self._store(namespace, self.before) or self._store(namespace, self.versions)
 
     def _store(self, namespace: str, versions: tuple[str, ...]) -> SecretStoreState | None:
-        return self._openshift.secret_store(namespace, self._meant.name, versions[0]) if versions else None
+        return self.openshift.secret_store(namespace, self.meant.name, versions[0]) if versions else None
 
     @cached_property
     def running(self) -> bool | None:
         """See `OpenShift.operator_running`."""
-        return self._openshift.operator_running()
+        return self.openshift.operator_running()
 
 
-def look_at_store(
-    openshift: OpenShift,
-    operator: OperatorSeen,
-    namespace: str,
-    meant: VaultStore,
-    now: datetime | None = None,
-) -> Look:
+def look_at_store(operator: OperatorSeen, namespace: str, now: datetime | None = None) -> Look:
     """Judge the store of a namespace by what the operator wrote on it, and when.
 
     Whether an operator runs is told by what it does: it may lack the chart's label, or run elsewhere.
     """
-    state, now = operator.store(namespace), now or datetime.now(UTC)
+    state, meant, now = operator.store(namespace), operator.meant, now or datetime.now(UTC)
     store = f"{namespace}/{meant.name}" if namespace else meant.name
     if state is None:
         if not operator.versions and operator.running is not True:
@@ -95,7 +91,7 @@ def look_at_store(
     idle = _idle(state, operator, now)
     if idle or not (state.ready or awaited):
         # Only now its Events matter: they tell why it is not Ready, or of a later sign of life.
-        state = openshift.with_events(state, namespace, meant.name)
+        state = operator.openshift.with_events(state, namespace, meant.name)
         idle = _idle(state, operator, now)
     if state.ready:
         since = f", since {state.since:%Y-%m-%d %H:%M} UTC" if state.since else ""
@@ -140,7 +136,7 @@ def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
         asked: the systems, and the store that is meant.
         namespace: whose store; empty for a ClusterSecretStore.
     """
-    openshift, operator = asked.openshift, OperatorSeen(asked.openshift, asked.store)
+    operator = OperatorSeen(asked.openshift, asked.store)
 
     def is_ready(look: Look) -> Verdict:
         return look.cause or (f"yes: {look.words}" if look.ready else NotKnown(look.words))
@@ -148,7 +144,7 @@ def ask_store(findings: Findings, asked: Asked, namespace: str) -> None:
     look = findings.ask(
         f"Is {asked.store.called(namespace)} Ready?",
         "OpenShift",
-        lambda: look_at_store(openshift, operator, namespace, asked.store),
+        lambda: look_at_store(operator, namespace),
         is_ready,
         namespace=namespace,
         matters=False,

@@ -50,9 +50,7 @@ def awaited(scene: Scene, timeout: float, **more: Any) -> Proof:
 
 
 def look_at(scene: Scene, now: datetime) -> Look:
-    return look_at_store(
-        scene.openshift, OperatorSeen(scene.openshift, scene.store), "payments", scene.store, now
-    )
+    return look_at_store(OperatorSeen(scene.openshift, scene.store), "payments", now)
 
 
 def refused(operator: Operator) -> None:
