@@ -29,13 +29,14 @@ def secret_store(api: Api, namespace: str, name: str, version: str) -> SecretSto
 
     None if it, or its kind in that version, is not there.
     """
-    place = {"version": version, "name": name} | ({"namespace": namespace} if namespace else {})
+    if namespace:
+        plural, within, where = "secretstores", _IN_NAMESPACE, f"{namespace}/{name}"
+    else:
+        plural, within, where = "clustersecretstores", _IN_CLUSTER, name
     found = api.find(
-        f"secretstores.{_GROUP} {namespace}/{name}" if namespace else f"clustersecretstores.{_GROUP} {name}",
-        f"{_IN_NAMESPACE}/secretstores/{{name}}"
-        if namespace
-        else f"{_IN_CLUSTER}/clustersecretstores/{{name}}",
-        place,
+        f"{plural}.{_GROUP} {where}",
+        f"{within}/{plural}/{{name}}",
+        {"version": version, "namespace": namespace, "name": name},
         kind_may_be_missing=True,
     )
     if found is None:
