@@ -27,7 +27,6 @@ from bench.unbound import ANY_PLAN, unbound
 from change.step import realize
 from connections import ClusterConnection, VaultConnection
 from runbook.application_names import IN_WORDS
-from runbook.hosts import ApiServer
 from runbook.objects import Alias, Group, Mount, Policy, Role
 from runbook.request import EnableRequest
 from sandbox.environment import clean_environment
@@ -57,7 +56,7 @@ def as_functions(scene: Scene, request: EnableRequest) -> None:
         given = unbound()
         for kind in (Policy, Group, Alias, Mount):
             realize(vault, request.objects_of(kind), given)
-        api = ApiServer(*cluster_connection.as_vault_sees_it(openshift))
+        api = cluster_connection.as_vault_sees_it(openshift)
         realize_config(vault, openshift, request, api, given, lambda _record: None, lambda: True)
         realize(vault, request.objects_of(Role), given)
         for namespace in request.namespaces:

@@ -11,7 +11,7 @@ from connections.fields import HIDDEN, checked_by
 from runbook.addresses import check_address
 from runbook.conventions import ReviewerCa
 from runbook.errors import InvalidInput, PrerequisiteMissing
-from runbook.hosts import same_api_server
+from runbook.hosts import ApiServer, same_api_server
 from runbook.names import check_name
 from systems.openshift import OpenShift
 from systems.openshift.kubeconfig import parse_kubeconfig
@@ -67,7 +67,7 @@ class ClusterConnection(Block):
         kubeconfig = parse_kubeconfig(text, "kubeconfig of the ClusterConnection")
         return OpenShift(kubeconfig, self.context, source="the ClusterConnection")
 
-    def as_vault_sees_it(self, client: OpenShift, ca: ReviewerCa = "connection") -> tuple[str, str, str]:
+    def as_vault_sees_it(self, client: OpenShift, ca: ReviewerCa = "connection") -> ApiServer:
         """Host and CA (PEM) that go into Vault's auth config, and the proxy through which we reach that host.
 
         The proxy of the kubeconfig is that of its own server only; empty for none. So is the CA where Vault
@@ -86,4 +86,4 @@ class ClusterConnection(Block):
                 "Set it to the CA that signed the API server's certificate; Vault trusts no other.",
             )
         host = self.host_for_vault or client.host
-        return host, ca_pem or "", client.proxy if same_api_server(host, client.host) else ""
+        return ApiServer(host, ca_pem or "", client.proxy if same_api_server(host, client.host) else "")

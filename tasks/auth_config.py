@@ -234,7 +234,7 @@ def configure_auth_method(request: EnableRequest, approved: ApprovedPlan) -> Out
     """Tell Vault where the cluster's API is, whom to trust there, and as whom to review tokens."""
     connection = connect.cluster_connection(request)
     with connection.client() as openshift, connect.vault(request) as vault:
-        api = ApiServer(*connection.as_vault_sees_it(openshift, request.conventions.reviewer_ca))
+        api = connection.as_vault_sees_it(openshift, request.conventions.reviewer_ca)
         given = permission(request, approved, vault)
         place = vault.http.place
         change, _ = realize_config(

@@ -72,7 +72,7 @@ def _vault(
 def _api(cluster: ClusterConnection, request: EnableRequest) -> ApiServer | None:
     try:
         with cluster.client() as client:
-            return ApiServer(*cluster.as_vault_sees_it(client, request.conventions.reviewer_ca))
+            return cluster.as_vault_sees_it(client, request.conventions.reviewer_ca)
     except EnablementError:
         return None  # Its own rows say why.
 

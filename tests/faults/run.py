@@ -30,7 +30,6 @@ from runbook.application_names import ApplicationNames
 from runbook.approval import ApprovedPlan
 from runbook.errors import PrerequisiteMissing, VerificationFailed
 from runbook.gitops import FileEdit, Tree, meaning_of, unmet
-from runbook.hosts import ApiServer
 from runbook.plan import Plan, PlannedFile, plan_sha256, to_approve
 from runbook.pull_request import plan_of, words
 from runbook.records import Context
@@ -196,12 +195,12 @@ class _Steps:
 
     def configure_auth_method(self) -> None:
         with self.cluster.client() as openshift, self.vault.client() as vault:
-            api = ApiServer(*self.cluster.as_vault_sees_it(openshift))
+            api = self.cluster.as_vault_sees_it(openshift)
             realize_config(vault, openshift, self.request, api, self._permission(vault))
 
     def verify_login(self) -> None:
         with self.cluster.client() as openshift, self.vault.client() as vault:
-            api = ApiServer(*self.cluster.as_vault_sees_it(openshift))
+            api = self.cluster.as_vault_sees_it(openshift)
             connection = self.vault
             store = VaultStore.meant(
                 self.request, connection.server_for_clusters, connection.ca_for_clusters, connection.namespace
