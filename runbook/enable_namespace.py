@@ -114,26 +114,21 @@ def words_for(request: ClusterRequest, namespaces: Sequence[str]) -> Purpose:
     """The words of a change that gives namespaces of an enabled cluster what they need, and no more."""
     several, names = len(namespaces) > 1, ", ".join(namespaces)
     kind, their = ("namespaces", "their") if several else ("namespace", "its")
-    store = request.target.store
+    store, whom = request.target.store, f"the {kind} {', '.join(map(code, namespaces))}"
     what = (
-        f"Gives the {kind} {', '.join(map(code, namespaces))} of `{request.target}` {their} "
-        "`SecretStore` and the ServiceAccount with which that logs in to Vault."
+        f"Gives {whom} of `{request.target}` {their} `SecretStore` and the ServiceAccount with which that "
+        "logs in to Vault."
     )
-    commit = f"Give {names} the SecretStore through which workloads read their secrets from Vault."
+    commit = f"Give {names} the SecretStore"
     if store.is_cluster_wide:
-        what = (
-            f"Opens the ClusterSecretStore `{store.name}` of `{request.target}` to the {kind} "
-            f"{', '.join(map(code, namespaces))}."
-        )
-        commit = (
-            f"Open to {names} the ClusterSecretStore through which workloads read their secrets from Vault."
-        )
+        what = f"Opens the ClusterSecretStore `{store.name}` of `{request.target}` to {whom}."
+        commit = f"Open to {names} the ClusterSecretStore"
     return Purpose(
         title=f"Enable External Secrets to the {kind} {names} of {request.target}",
         what=what,
         why=f"Workloads of the {kind} get their secrets through `ExternalSecret` objects, as those of the "
         "cluster's other namespaces do.",
-        commit=commit,
+        commit=f"{commit} through which workloads read their secrets from Vault.",
     )
 
 
@@ -145,11 +140,9 @@ def with_scope(purpose: Purpose, request: ClusterRequest) -> Purpose:
     else:
         path = target.environment_path
         whose = f"all clusters of `{target.env}`" if target.env else "all clusters"
-    who = (
-        "`ExternalSecret` objects of these namespaces"
-        if target.store.is_cluster_wide
-        else ("workloads with that ServiceAccount")
-    )
+    who = "workloads with that ServiceAccount"
+    if target.store.is_cluster_wide:
+        who = "`ExternalSecret` objects of these namespaces"
     reads = (
         f"With `policy_scope={request.policy_scope}`, {who} can read the "
         f"secrets of {whose}: everything below `{target.secrets_mount}/{path}`."

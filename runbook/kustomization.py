@@ -138,7 +138,7 @@ def _neighbours(known: list[str], entry: str) -> list[int]:
     return same_folder or same_side or list(range(len(known)))
 
 
-def _written(entry: str, neighbour: yaml.ScalarNode) -> str:
+def quoted_like(entry: str, neighbour: yaml.ScalarNode) -> str:
     """``entry`` quoted as ``neighbour`` is."""
     return f"{neighbour.style}{entry}{neighbour.style}" if neighbour.style in ("'", '"') else scalar(entry)
 
@@ -154,7 +154,7 @@ def insert_item(text: str, sequence: yaml.SequenceNode, entry: str) -> str:
     items: list[yaml.ScalarNode] = sequence.value
     place, behind = _place([normalised(item.value) for item in items], normalised(entry))
     lines, neighbour, in_brackets = lines_of(text), items[place], sequence.flow_style
-    written = _written(entry, neighbour)
+    written = quoted_like(entry, neighbour)
 
     def last_of(item: yaml.ScalarNode) -> int:
         column = item.start_mark.column if in_brackets else sequence.start_mark.column
@@ -189,7 +189,7 @@ def insert_item(text: str, sequence: yaml.SequenceNode, entry: str) -> str:
 def _fill_empty(text: str, root: yaml.MappingNode, key: yaml.ScalarNode, value: yaml.Node, entry: str) -> str:
     """`resources:` with nothing, with `null` or with `[]` behind it."""
     start, end = value.start_mark.index, value.end_mark.index
-    written, first = _written(entry, key), value.start_mark.line
+    written, first = quoted_like(entry, key), value.start_mark.line
     if value.end_mark.line > first:
         lines = lines_of(text)
         lines.insert(value.end_mark.line, f"{_indent(root)}{written}{ending(lines, first)}")

@@ -16,7 +16,7 @@ import yaml
 
 from runbook.documents import documents_of, node_at, nodes_of
 from runbook.errors import PrerequisiteMissing
-from runbook.kustomization import scalar
+from runbook.kustomization import quoted_like
 from runbook.lines import insert_below, last_of_item, lines_of
 from runbook.names import Cluster
 
@@ -209,7 +209,8 @@ def _written(
         start, stop = leaf.start_mark.index, leaf.end_mark.index
         if start < at or "\n" in text[start:stop] or leaf.style in ("|", ">"):
             return None
-        parts += [text[at:start], _styled(text[start:stop], leaf, values[path])]
+        is_same = values[path] == leaf.value
+        parts += [text[at:start], text[start:stop] if is_same else quoted_like(values[path], leaf)]
         at = stop
     parts.append(text[at:end])
     return "".join([_bare(part) if index % 2 == 0 else part for index, part in enumerate(parts)])
@@ -218,13 +219,6 @@ def _written(
 def _bare(between: str) -> str:
     """What is between two values, without comments and empty lines."""
     return _EMPTY_LINE.sub(r"\1", re.sub(r"(?<![ \t])[ \t]+(?=\r?\n)", "", _COMMENT.sub("", between)))
-
-
-def _styled(text: str, leaf: yaml.ScalarNode, value: str) -> str:
-    if value == leaf.value:
-        return text
-    quote = leaf.style if leaf.style in ("'", '"') else ""
-    return f"{quote}{value}{quote}" if quote else scalar(value)
 
 
 def _inserted(text: str, sequence: yaml.SequenceNode, item: yaml.Node, written: str) -> str | None:
