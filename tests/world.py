@@ -35,10 +35,14 @@ class World(world.World):
             for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(under_way)):
                 client.set_flow_run_state(run.id, Cancelled(), force=True)
 
+    def clone(self, directory: Path, *options: str) -> Checkout:
+        """Somebody's clone of the repository, below ``directory``."""
+        made = Checkout(directory / "somebody", "checkout", self.github.token_of("reviewer"))
+        return made.clone(self.github.clone_url(REPOSITORY), *options)
+
     def land_by_hand(self, directory: Path) -> None:
         """Bring the proposed change to ``main`` as a person does; its pull request stays open."""
-        checkout = Checkout(directory, "by-hand", self.github.token_of("reviewer"))
-        checkout.clone(self.github.clone_url(REPOSITORY))
+        checkout = self.clone(directory / "by-hand")
         checkout.git("merge", "--quiet", "--squash", f"origin/enable-vault/emea/{self.cluster}")
         checkout.git("commit", "--quiet", "--message", "Enable the cluster by hand")
         checkout.git("push", "--quiet", "origin", "main")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.world import REPOSITORY
 from deployments.commands import CommandError
 from deployments.connect import chosen
 from deployments.derived_names.git import names_in_git
@@ -20,7 +19,6 @@ from runbook.errors import Unreachable
 from runbook.layout import Layout
 from runbook.request import EnableRequest
 from sandbox.cluster_account import ClusterAccount
-from tests.github_checkout import Checkout
 from tests.kubernetes_objects import ESO, TOKEN_SECRET, Cluster
 from tests.operator_by_hand import Operator, provider
 from tests.rights import token_with
@@ -197,8 +195,7 @@ def test_what_is_somebody_elses_is_said_with_the_reason(
     vault.request("POST", f"{MOUNT}/role/emea-ops", world.foreign_role())
     vault.request("POST", "identity/group/name/vault-admins-emea", {"metadata": {"responsibility": "x"}})
     world.git("branch", "enable-vault", "main")
-    somebody = Checkout(tmp_path, "somebody", world.github.token_of("reviewer"))
-    somebody.clone(world.github.clone_url(REPOSITORY))
+    somebody = world.clone(tmp_path)
     (somebody.folder / APPLICATION).write_text("kind: Application\nmetadata: {name: else}\n")
     folder = somebody.folder / OPERATOR
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -259,8 +256,7 @@ def test_what_is_ours_in_part_says_what_differs(
     vault.request("POST", f"{MOUNT}/role/emea-ops", role)
     vault.request("DELETE", "sys/mounts/k8s_secrets")
     vault.request("POST", "sys/mounts/k8s_secrets", {"type": "kv", "options": {"version": "1"}})
-    somebody = Checkout(tmp_path, "somebody", world.github.token_of("reviewer"))
-    somebody.clone(world.github.clone_url(REPOSITORY))
+    somebody = world.clone(tmp_path)
     ours = f"kind: Application\nspec:\n  source:\n    path: {OPERATOR}\n"
     (somebody.folder / APPLICATION).write_text(ours)
     somebody.commit("Have the Application without its line")

@@ -15,11 +15,9 @@ import pytest
 from prefect.client.schemas.objects import TaskRun, TaskRunResult
 
 from bench.traffic import Traffic
-from bench.world import REPOSITORY
 from runbook.errors import PrerequisiteMissing
 from sandbox.prefect_server import PrefectServer
 from sandbox.vault_server import VaultServer
-from tests.github_checkout import Checkout
 from tests.kubernetes_objects import Cluster
 from tests.operator_by_hand import VALID, Operator
 from tests.run import at_the_gate, enable, land
@@ -193,8 +191,7 @@ async def test_an_operator_that_comes_after_our_sync_is_awaited_on_the_runs_page
 async def test_a_build_that_is_not_as_we_mean_it_ends_the_run_before_anything_is_written(
     world: World, tmp_path: Path
 ) -> None:
-    checkout = Checkout(tmp_path / "somebody", "checkout", world.github.token_of("reviewer"))
-    checkout.clone(world.github.clone_url(REPOSITORY))
+    checkout = world.clone(tmp_path)
     overlay = checkout.folder / "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"
     overlay.write_text(f"{overlay.read_text()}namePrefix: ember-\n")
     checkout.git("commit", "--quiet", "--all", "--message", "Name all objects after the cluster")

@@ -10,11 +10,9 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import AwaitingRetry
 
-from bench.world import REPOSITORY
 from connections import GitOpsRepository
 from flows.watch_merges import watch_merges
 from runbook.errors import Conflict
-from tests.github_checkout import Checkout
 from tests.run import Run, at_the_gate, enable, land
 from tests.world import World
 
@@ -23,8 +21,7 @@ async def test_what_authors_call_themselves_and_their_commits_is_shown_and_not_a
     world: World, tmp_path: Path
 ) -> None:
     run = await at_the_gate(world)
-    checkout = Checkout(tmp_path, "theirs", world.github.token_of("reviewer"))
-    checkout.clone(world.github.clone_url(REPOSITORY), "--branch", "enable-vault/emea/ember")
+    checkout = world.clone(tmp_path, "--branch", "enable-vault/emea/ember")
     listed = checkout.folder / "cluster-scope/overlays/prod/emea/ember/kustomization.yaml"
     listed.write_text(listed.read_text().replace("  - secret-mgmt\n", ""))
     author = "\x1b[31m\u202e![x](http://127.0.0.1:9/leak.png) [here](javascript:alert(1)) <b>@reviewer"

@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 from prefect import flow
 
-from bench.world import REPOSITORY
 from change.ending import in_words
 from runbook.request import EnableRequest
 from tasks.preflight.step import preflight
 from tasks.pull_request import open_pull_request
 from tasks.runbooks import ENABLE_CLUSTER
-from tests.github_checkout import Checkout
 from tests.world import World
 
 pytestmark = pytest.mark.long
@@ -22,8 +20,7 @@ pytestmark = pytest.mark.long
 async def test_what_somebody_pushed_after_preflight_is_below_the_change_that_is_proposed(
     world: World, tmp_path: Path
 ) -> None:
-    people = Checkout(tmp_path, "people", world.github.token_of("reviewer"))
-    people.clone(world.github.clone_url(REPOSITORY))
+    people = world.clone(tmp_path)
 
     @in_words
     @flow

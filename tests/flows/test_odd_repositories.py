@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench.world import REPOSITORY
 from runbook.errors import PrerequisiteMissing, UnexpectedAnswer
 from sandbox.fixture_repository import make_repository
 from sandbox.github_api import GitHubApi
@@ -26,8 +25,7 @@ BRANCH = "enable-vault/emea/ember"
 @pytest.fixture
 def checkout(world: World, tmp_path: Path) -> Checkout:
     """Somebody's clone of the repository."""
-    made = Checkout(tmp_path / "somebody", "checkout", world.github.token_of("reviewer"))
-    return made.clone(world.github.clone_url(REPOSITORY))
+    return world.clone(tmp_path)
 
 
 def _push(checkout: Checkout, branch: str = "main") -> None:

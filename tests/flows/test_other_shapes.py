@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from bench.traffic import Traffic
-from bench.world import REPOSITORY
 from runbook.errors import NotYetSynced, PrerequisiteMissing
 from sandbox.gitops_agent.operator_lifecycle import definitions
 from sandbox.gitops_agent.options import Folders
@@ -38,12 +37,6 @@ def standing_in(
         yield world
 
 
-def clone(world: World, directory: Path) -> Checkout:
-    """Somebody's clone of the repository."""
-    made = Checkout(directory / "somebody", "checkout", world.github.token_of("reviewer"))
-    return made.clone(world.github.clone_url(REPOSITORY))
-
-
 def push(people: Checkout, path: str, old: str, new: str) -> None:
     """Replace a text in a file of the base branch."""
     file = people.folder / path
@@ -59,7 +52,7 @@ async def test_the_list_of_a_set_grows_beside_others_and_a_second_run_changes_no
 ) -> None:
     path = "argocd/sets/external-secrets.yaml"
     with standing_in(tmp_path, vault, "element_list", SETS, "argocd", application_set=path) as world:
-        people = clone(world, tmp_path)
+        people = world.clone(tmp_path)
         before = (people.folder / path).read_text()
         run = await at_the_gate(world)
         (pull,) = world.pulls()
@@ -100,7 +93,7 @@ async def test_a_set_that_leaves_the_folder_out_ends_the_run_before_anything_is_
 ) -> None:
     path = "argocd/sets/fleet.yaml"
     with standing_in(tmp_path, vault, "directories", SETS, "argocd", application_set=path) as world:
-        people, traffic = clone(world, tmp_path), Traffic(world)
+        people, traffic = world.clone(tmp_path), Traffic(world)
         run = await enable(world)
         assert await run.go() == "Failed"
         assert isinstance(run.error, PrerequisiteMissing)

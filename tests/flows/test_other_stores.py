@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,12 @@ import pytest
 import yaml
 
 from bench.traffic import Traffic
-from bench.world import REPOSITORY
-from connections import RunbookConventions
 from deployments.openshift.account import account_manifests
 from flows.diagnose_cluster import diagnose_cluster
 from flows.enable_namespace import enable_namespace
 from runbook.conventions import Conventions
 from runbook.store import Store
 from sandbox.cluster_account import ClusterAccount
-from tests.github_checkout import Checkout
 from tests.kubernetes_objects import Cluster
 from tests.operator_by_hand import NOT_VALID, VALID, Operator
 from tests.run import Run, enable
@@ -27,25 +23,40 @@ from tests.world import World
 STORES = "/apis/external-secrets.io/v1/clustersecretstores/opf-vault-store"
 ROLE = "auth/ember-k8s/role/emea-ops"
 
+COMPONENT = """\
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata:
+  name: opf-vault-store
+  annotations: {argocd.argoproj.io/sync-options: SkipDryRunOnMissingResource=true}
+spec:
+  provider:
+    vault:
+      auth:
+        kubernetes:
+          mountPath: UPDATE IN OVERLAY
+          role: emea-ops
+          secretRef: {name: fetcher, key: token}
+      path: k8s_secrets
+      server: SERVER
+      version: v2
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: vault-secret-fetcher}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: fetcher
+  annotations: {kubernetes.io/service-account.name: vault-secret-fetcher}
+type: kubernetes.io/service-account-token
+"""
+
 
 def described(world: World, **store: Any) -> str:
     """The name of a saved description."""
-    name = f"conventions-{world.suffix}"
-    block = RunbookConventions.model_validate({"store": store})
-    block.save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]  # as bench.world does
-    return name
-
-
-def push(world: World, directory: Path, files: dict[str, str]) -> None:
-    """Files of other people, on the base branch."""
-    checkout = Checkout(directory / "somebody", "checkout", world.github.token_of("reviewer"))
-    checkout.clone(world.github.clone_url(REPOSITORY))
-    for path, text in files.items():
-        (checkout.folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (checkout.folder / path).write_text(text)
-    checkout.git("add", "--all")
-    checkout.git("commit", "--quiet", "--message", "Bring what all namespaces use")
-    checkout.git("push", "--quiet", "origin", "main")
+    return world.describe(Conventions(store=Store(**store)))
 
 
 async def ended(run: Run) -> str:
@@ -127,45 +138,14 @@ async def test_namespaces_build_upon_a_component_and_are_led_to_the_mount_of_the
     world: World, tmp_path: Path
 ) -> None:
     component = "cluster-scope/components/vault-store"
-    vault = {"server": world.vault.address, "path": "k8s_secrets", "version": "v2"}
-    login = {
-        "mountPath": "UPDATE IN OVERLAY",
-        "role": "emea-ops",
-        "secretRef": {"name": "fetcher", "key": "token"},
-    }
-    store = {
-        "apiVersion": "external-secrets.io/v1",
-        "kind": "SecretStore",
-        "metadata": {"name": "opf-vault-store"},
-    }
-    store["metadata"] |= {  # type: ignore[operator]
-        "annotations": {"argocd.argoproj.io/sync-options": "SkipDryRunOnMissingResource=true"}
-    }
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "vault-secret-fetcher"}}
-    token = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/service-account-token",
-        "metadata": {
-            "name": "fetcher",
-            "annotations": {"kubernetes.io/service-account.name": "vault-secret-fetcher"},
-        },
-    }
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
-        "kind": "Component",
-        "resources": ["store.yaml", "account.yaml", "token.yaml"],
-    }
-    spec = {"provider": {"vault": {**vault, "auth": {"kubernetes": login}}}}
-    files = {
-        "kustomization": kustomization,
-        "store": {**store, "spec": spec},
-        "account": account,
-        "token": token,
-    }
-    push(
-        world, tmp_path, {f"{component}/{name}.yaml": json.dumps(text) + "\n" for name, text in files.items()}
+    people = world.clone(tmp_path)
+    (people.folder / component).mkdir(parents=True)
+    (people.folder / component / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [all.yaml]\n"
     )
+    (people.folder / component / "all.yaml").write_text(COMPONENT.replace("SERVER", world.vault.address))
+    people.commit("Bring what all namespaces use")
+    people.git("push", "--quiet", "origin", "main")
     world.connect(vault__ca_cert_for_clusters="")
     run = await enable(world, conventions=described(world, component=component))
     assert await run.go() == "Suspended", run.error
