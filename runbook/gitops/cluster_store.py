@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import yaml
 
@@ -35,31 +35,10 @@ class ClusterStore:
         self._draft, self._target, self._overlay, self._folder = draft, target, overlay, folder
         self._name, self._present = target.store.name, present
 
-    def add(
-        self, text: Callable[[], str], account: str, account_text: str, namespaces: Sequence[str]
-    ) -> None:
-        """Add the store and its account, or open the store that is there to the namespaces.
-
-        Args:
-            text: makes the manifest of a new store, open to them.
-            account, account_text: the ServiceAccount it logs in as, and its manifest.
-            namespaces: those of the run.
-
-        Raises:
-            Conflict: its conditions cannot be edited safely, or a file of other people is in the way.
-        """
-        files = []
-        if self._is_there():
-            self._open_to(namespaces)
-        else:
-            files.append(f"{self._folder}/{self._name}.yaml")
-            self._draft.put_object(files[-1], text(), KIND, self._name)
-        if not self._has(account):
-            files.append(f"{self._folder}/{account}.yaml")
-            self._draft.put_object(files[-1], account_text, "ServiceAccount", account)
-        self._draft.build_upon(self._folder, *files)
-        if files and self._folder not in build_of(self._draft, self._overlay.folder).folders:
-            self._draft.build_upon(self._overlay.folder, self._folder)
+    @property
+    def is_there(self) -> bool:
+        """Whether the overlay builds it."""
+        return bool(self._written()[0]) or self._name in self._present.cluster_stores
 
     def require(self) -> None:
         """Check that a run of `enable-cluster` has brought the store.
@@ -67,7 +46,7 @@ class ClusterStore:
         Raises:
             PrerequisiteMissing: the overlay builds none.
         """
-        if not self._is_there():
+        if not self.is_there:
             raise PrerequisiteMissing(
                 "Git",
                 self._overlay.folder,
@@ -75,7 +54,7 @@ class ClusterStore:
                 "Run enable-cluster with this namespace: it brings both.",
             )
 
-    def _open_to(self, namespaces: Sequence[str]) -> None:
+    def open_to(self, namespaces: Sequence[str]) -> None:
         """Add to the conditions of the store what they do not let in; what else is in them stays.
 
         Raises:
@@ -109,15 +88,13 @@ class ClusterStore:
             f"`- namespaces: [{', '.join(namespaces)}]`; then retry.",
         )
 
-    def _is_there(self) -> bool:
-        return bool(self._written()[0]) or self._name in self._present.cluster_stores
-
     def _written(self) -> tuple[str, object]:
         """Path and spec of the store's manifest, as it is written; an empty path where there is none."""
         found = build_of(self._draft, self._overlay.folder).named(KIND).get(self._name)
         return (found[0], found[1].get("spec")) if found else ("", None)
 
-    def _has(self, account: str) -> bool:
+    def has(self, account: str) -> bool:
+        """Whether the overlay, or the folder for new files, builds the ServiceAccount it logs in as."""
         namespace = self._target.store_namespace
         if Key("", "ServiceAccount", namespace, account) in self._present.overlay:
             return True

@@ -97,7 +97,7 @@ class SecretManagement:
         self._folder = layout.secret_management_of(target)
         self._own_base = f"{self._folder}/{BASE}"
         self._base = target.store.component or self._own_base
-        self._names = {"SecretStore": target.store.name, "ServiceAccount": service_account}
+        self._names = {target.store.kind: target.store.name, "ServiceAccount": service_account}
 
     def elsewhere(self, namespaces: Iterable[str], present: Present) -> dict[str, frozenset[str]]:
         """By namespace, kinds of the objects that other folders than its own build for it.
@@ -129,15 +129,18 @@ class SecretManagement:
         """Have the cluster's ``overlay`` build the ClusterSecretStore, open to the namespaces.
 
         Raises:
-            Conflict: see `ClusterStore.add`.
+            Conflict: its conditions cannot be edited safely, or a file of other people is in the way.
         """
-        account = self._names["ServiceAccount"]
-        self.cluster_store(overlay, present).add(
-            lambda: self._store_text(namespaces),
-            account,
-            manifests.service_account(account, self._target.store_namespace),
-            namespaces,
-        )
+        store, missing = self.cluster_store(overlay, present), set[str]()
+        if store.is_there:
+            store.open_to(namespaces)
+        else:
+            missing.add(self._target.store.kind)
+        if not store.has(self._names["ServiceAccount"]):
+            missing.add("ServiceAccount")
+        self._put(self._folder, missing, opened=namespaces)
+        if missing and self._folder not in build_of(self._draft, overlay.folder).folders:
+            self._draft.build_upon(overlay.folder, self._folder)
 
     def add(self, overlay: Kustomization, elsewhere: Mapping[str, frozenset[str]], present: Present) -> None:
         """Have the cluster's ``overlay`` build both objects in every namespace of ``elsewhere``.
@@ -257,17 +260,25 @@ class SecretManagement:
         build = build_of(self._draft, folder)
         return {kind for kind, name in self._names.items() if name in build.named(kind)}
 
-    def _put(self, folder: str, kinds: set[str], *paths: str, namespace: str | None = None) -> None:
-        """Have ``folder`` build upon ``paths``, and new objects of ``kinds``."""
-        members = list(paths)
+    def _put(
+        self,
+        folder: str,
+        kinds: set[str],
+        *paths: str,
+        namespace: str | None = None,
+        opened: Iterable[str] = (),
+    ) -> None:
+        """Have ``folder`` build upon ``paths`` and new objects of ``kinds``, a store open to ``opened``."""
+        members, owner = list(paths), self._target.store_namespace
         for kind, name in self._names.items():
             if kind in kinds:
                 members.append(f"{folder}/{name}.yaml")
-                text = self._store_text() if kind == "SecretStore" else manifests.service_account(name)
+                is_account = kind == "ServiceAccount"
+                text = manifests.service_account(name, owner) if is_account else self._store_text(opened)
                 self._draft.put_object(members[-1], text, kind, name)
         self._draft.build_upon(folder, *members, namespace=namespace)
 
-    def _store_text(self, namespaces: Iterable[str] = ()) -> str:
+    def _store_text(self, opened: Iterable[str]) -> str:
         account, store = self._names["ServiceAccount"], self._store
         version = store_api_version(self._draft, self._target, self._layout, store, self._requested)
-        return manifests.secret_store(self._target, account, version, store, namespaces)
+        return manifests.secret_store(self._target, account, version, store, opened)
