@@ -95,11 +95,10 @@ def cluster_rights(request: ClusterRequest) -> tuple[ClusterRight, ...]:
                 ClusterRight("create", "serviceaccounts", "", namespace, account, "token"),
             ]
         if namespace in stores:
-            events = namespace or EVENTS_OF_CLUSTER
             needed.append(ClusterRight("get", store.plural, eso, namespace, store.name))
+        if namespace in (*stores, *request.namespaces):
+            events = namespace or EVENTS_OF_CLUSTER
             further.append(ClusterRight("list", "events", "", events, without=without_events))
         if namespace in request.namespaces:
             further.append(ClusterRight("list", "externalsecrets", eso, namespace, without=without_secrets))
-            if namespace not in stores:
-                further.append(ClusterRight("list", "events", "", namespace, without=without_events))
     return (*needed, *further)

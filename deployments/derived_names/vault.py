@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 from deployments.derived_names.rows import BEFORE, DerivedName, Finding
 from runbook.bound_names import NAMESPACES
 from runbook.changes import Change
-from runbook.hosts import ApiServer
 from runbook.objects import Alias, Config, Group, Mount, Policy, Role, Seen, VaultObject
 from runbook.request import EnableRequest
 from runbook.vault_answers import MountInVault
@@ -27,16 +25,12 @@ _WHAT: dict[type[VaultObject], str] = {
 class VaultLook(Seen):
     """One look at Vault, at its secrets engines too."""
 
-    def __init__(self, vault: Vault, api: ApiServer | None, configured_before: Callable[[], bool]) -> None:
-        super().__init__(vault, api, configured_before)
-        self.vault: Vault = vault
-        self._engines: dict[str, MountInVault] | None = None
+    vault: Vault
 
-    def engine(self, path: str) -> MountInVault | None:
-        """The secrets engine at a path."""
-        if self._engines is None:
-            self._engines = self.vault.secret_mounts()
-        return self._engines.get(path)
+    @cached_property
+    def engines(self) -> dict[str, MountInVault]:
+        """The secrets engines by path."""
+        return self.vault.secret_mounts()
 
 
 def names_in_vault(request: EnableRequest) -> list[DerivedName[VaultLook]]:
@@ -69,7 +63,7 @@ def names_in_vault(request: EnableRequest) -> list[DerivedName[VaultLook]]:
 
 
 def _engine(path: str, look: VaultLook) -> Finding:
-    there = look.engine(path)
+    there = look.engines.get(path)
     if there is None:
         return Finding("absent", BEFORE)
     version = there.options.get("version") or "1"
@@ -79,7 +73,7 @@ def _engine(path: str, look: VaultLook) -> Finding:
 
 
 def _folder(mount: str, folder: str, look: VaultLook) -> Finding:
-    if look.engine(mount) is None:
+    if mount not in look.engines:
         return Finding("absent")
     if (kind := _engine(mount, look)).state != "ours":
         return Finding("not checked", f"{mount}/ {kind.remark}")
