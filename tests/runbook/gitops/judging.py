@@ -7,8 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from runbook import enable_cluster, manifests
+from runbook import enable_cluster, enable_namespace, manifests
 from runbook.checks import Check
+from runbook.enable_namespace import NamespaceRequest
 from runbook.gitops import (
     Builds,
     EditedTree,
@@ -20,7 +21,7 @@ from runbook.gitops import (
     judge,
 )
 from runbook.layout import Layout
-from runbook.request import EnableRequest
+from runbook.request import ClusterRequest, EnableRequest
 from systems.kustomize import Kustomize
 
 REPOSITORY = Path(__file__).parents[3] / "sandbox" / "repository"
@@ -57,23 +58,26 @@ def in_list(text: str) -> str:
 class Outcome:
     """The change in a repository with some files otherwise, and what its builds say."""
 
-    def __init__(self, changes: Mapping[str, str | None], layout: Layout = LAYOUT) -> None:
+    def __init__(
+        self, changes: Mapping[str, str | None], layout: Layout = LAYOUT, asked: ClusterRequest = REQUEST
+    ) -> None:
+        runbook = enable_namespace if isinstance(asked, NamespaceRequest) else enable_cluster
         files = {**FILES, **changes}
         tree = FileTree({path: text for path, text in files.items() if text is not None})
-        target = REQUEST.target
+        target = asked.target
         overlay, operator = layout.cluster_overlay_of(target), layout.operator_overlay_of(target)
         folders = (overlay, operator, layout.applications_of(target))
         with Kustomize() as builder:
             *before, bundle = build_named(builder.build, tree, *folders, layout.operator_bundle)
-            edits = enable_cluster.edits(tree, REQUEST, layout, STORE, builder.build)
+            edits = runbook.edits(tree, asked, layout, STORE, builder.build)
             self.edits = {edit.path: edit for edit in edits}
             after = EditedTree(tree, self.edits.values())
             *built, app_of_apps = build_named(builder.build, after, *folders, layout.app_of_apps_of(target))
-            self.second = enable_cluster.edits(after, REQUEST, layout, STORE, builder.build)
+            self.second = runbook.edits(after, asked, layout, STORE, builder.build)
         self.overlay, of_operator, applications = map(Rebuilt, before, built)
         self.builds = Builds(self.overlay, of_operator, applications, bundle)
-        self.rows = judge(self.builds, REQUEST, layout, STORE)
-        self.names = application_names(self.builds, app_of_apps, REQUEST, layout)
+        self.rows = judge(self.builds, asked, layout, STORE)
+        self.names = application_names(self.builds, app_of_apps, asked, layout)
 
     @property
     def noted(self) -> list[Check]:

@@ -9,36 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from runbook import enable_cluster, enable_namespace
-from runbook.checks import Check
 from runbook.conventions import Conventions
 from runbook.enable_namespace import NamespaceRequest
 from runbook.errors import Conflict, EnablementError, PrerequisiteMissing
-from runbook.gitops import (
-    Builds,
-    EditedTree,
-    FileEdit,
-    FileTree,
-    Rebuilt,
-    build_named,
-    judge,
-    meaning_of,
-    store_namespaces,
-    unmet,
-)
+from runbook.gitops import FileTree, meaning_of, store_namespaces, unmet
 from runbook.request import ClusterRequest, EnableRequest
-from systems.kustomize import Kustomize
 from tests.runbook.gitops.edited import added_lines
-from tests.runbook.gitops.judging import (
-    APPLICATIONS,
-    CA,
-    FILES,
-    KUSTOMIZATION,
-    LAYOUT,
-    OPERATOR,
-    OVERLAY,
-    STORE,
-)
+from tests.runbook.gitops.judging import CA, FILES, KUSTOMIZATION, OVERLAY, STORE, Outcome
 from tests.runbook.gitops.judging import with_members as members
 
 FOLDER = f"{OVERLAY}/secret-mgmt"
@@ -56,34 +33,21 @@ def cluster_wide(**more: Any) -> dict[str, Any]:
     return {"kind": "ClusterSecretStore", "name": "team-vault", **more}
 
 
-class Changed:
-    """A repository with more files, our change to it, and the rows on its builds."""
+class Changed(Outcome):
+    """What becomes of a repository with more files, and the row on its stores."""
 
     def __init__(self, files: Mapping[str, str], asked: ClusterRequest) -> None:
-        tree = EditedTree(FileTree(FILES), [FileEdit(path, None, text) for path, text in files.items()])
-        runbook = enable_namespace if isinstance(asked, NamespaceRequest) else enable_cluster
-        folders = (OVERLAY, OPERATOR, APPLICATIONS)
-        with Kustomize() as builder:
-            edits = runbook.edits(tree, asked, LAYOUT, STORE, builder.build)
-            after = EditedTree(tree, edits)
-            self.second = runbook.edits(after, asked, LAYOUT, STORE, builder.build)
-            *before, bundle = build_named(builder.build, tree, *folders, LAYOUT.operator_bundle)
-            built = build_named(builder.build, after, *folders)
-        self.edits = {edit.path: edit for edit in edits}
-        self.files = {**files, **{edit.path: edit.after for edit in edits}}
-        self.overlay = built[0]
-        self.stores = store_namespaces(self.overlay, asked)
-        overlay, operator, applications = map(Rebuilt, before, built)
-        rows = judge(Builds(overlay, operator, applications, bundle), asked, LAYOUT, STORE)
-        (self.row,) = [row for row in rows if row.prerequisite.endswith("point to our Vault")]
-        self.noted: list[Check] = [row for row in rows if row.status != "ok"]
+        super().__init__(files, asked=asked)
+        self.files = {**files, **{path: edit.after for path, edit in self.edits.items()}}
+        (self.row,) = [row for row in self.rows if row.prerequisite.endswith("point to our Vault")]
 
     def built(self, kind: str, name: str) -> list[dict[str, Any]]:
-        return [dict(one) for one in self.overlay.objects(kind) if one["metadata"]["name"] == name]
+        return [dict(one) for one in self.overlay.after.objects(kind) if one["metadata"]["name"] == name]
 
 
 def test_a_cluster_gets_one_store_and_one_account_and_no_folder_of_a_namespace() -> None:
-    changed = Changed({}, request(("web", "payments"), **cluster_wide()))
+    asked = request(("web", "payments"), **cluster_wide())
+    changed = Changed({}, asked)
 
     assert (changed.noted, changed.second) == ([], ())
     assert changed.row.found.endswith("; open to web, payments")
@@ -100,7 +64,7 @@ def test_a_cluster_gets_one_store_and_one_account_and_no_folder_of_a_namespace()
     assert reference == {"name": "vault-secret-fetcher", "namespace": "external-secrets-operator"}
     (account,) = changed.built("ServiceAccount", "vault-secret-fetcher")
     assert account["metadata"]["namespace"] == "external-secrets-operator"
-    assert changed.stores == {"external-secrets-operator"}
+    assert store_namespaces(changed.overlay.after, asked) == {"external-secrets-operator"}
 
 
 def test_one_more_namespace_is_one_more_line_of_the_conditions() -> None:
@@ -146,7 +110,7 @@ def test_an_account_of_a_base_is_seen_where_the_overlay_cannot_be_built() -> Non
         KUSTOMIZATION: members("../../../../base/login", "missing.yaml"),
     }
     changed = Changed(files, request(**cluster_wide()))
-    assert changed.overlay.failure
+    assert changed.overlay.after.failure
     assert [path for path in changed.edits if path.startswith(FOLDER)] == [
         CLUSTER_STORE,
         f"{FOLDER}/kustomization.yaml",
