@@ -33,13 +33,10 @@ def roles_of_reviewer(built: Iterable[Built], operator: Operator) -> list[str]:
 
 def _binds_reviewer(binding: Manifest, operator: Operator) -> bool:
     ours = ("ServiceAccount", operator.reviewer, operator.namespace)
-    groups = (
-        "system:serviceaccounts",
-        f"system:serviceaccounts:{operator.namespace}",
-    )  # a name may be a list
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{operator.namespace}")
     return any(
         (subject.get("kind"), subject.get("name"), subject.get("namespace")) == ours
-        or (subject.get("kind") == "Group" and subject.get("name") in groups)
+        or (subject.get("kind") == "Group" and subject.get("name") in groups)  # a name may be a list
         for subject in mappings_of(binding, "subjects")
     )
 
