@@ -10,17 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import yaml
 
 from runbook.documents import documents_of, node_at, nodes_of
 from runbook.errors import PrerequisiteMissing
+from runbook.gitops.application_sets.parameters import Where
 from runbook.kustomization import quoted_like
 from runbook.lines import insert_below, last_of_item, lines_of
 from runbook.names import Cluster
-
-_Path: TypeAlias = tuple[str | int, ...]
 
 _CLUSTER, _ENV = "\x00cluster\x00", "\x00env\x00"
 _BOUND = "(?<![0-9A-Za-z]){}(?![0-9A-Za-z])"
@@ -60,7 +59,7 @@ class ElementList:
     file: str
     text: str
     document: int
-    path: _Path
+    path: Where
     siblings: Sequence[Sibling]
 
     def grown(self, target: Cluster) -> str | None:
@@ -88,7 +87,7 @@ class ElementList:
             raise self._by_hand(target, "the list is written in a style that cannot be edited safely")
         return edited
 
-    def _values(self, leaves: Sequence[Mapping[_Path, yaml.ScalarNode]], target: Cluster) -> dict[_Path, str]:
+    def _values(self, leaves: Sequence[Mapping[Where, yaml.ScalarNode]], target: Cluster) -> dict[Where, str]:
         if any(set(one) != set(leaves[0]) for one in leaves):
             raise self._by_hand(target, "the elements of other clusters have different keys")
         told = {path: self._value([one[path] for one in leaves], target) for path in leaves[0]}
@@ -126,7 +125,7 @@ class ElementList:
             f"Add the element for {target} there by hand, like that of {names}, then retry.",
         )
 
-    def _is_one_more(self, edited: str, values: Mapping[_Path, str]) -> bool:
+    def _is_one_more(self, edited: str, values: Mapping[Where, str]) -> bool:
         """Whether the edit added one element of these values to the list's end, and changed nothing else."""
         try:
             before, after = documents_of(self.text), documents_of(edited)
@@ -166,7 +165,7 @@ def _templates(value: str, sibling: Sibling) -> set[str]:
     return found
 
 
-def _at(node: yaml.Node | None, path: _Path) -> yaml.Node | None:
+def _at(node: yaml.Node | None, path: Where) -> yaml.Node | None:
     """The node at ``path``; None where it is not written there."""
     for key in path:
         found = (
@@ -180,7 +179,7 @@ def _at(node: yaml.Node | None, path: _Path) -> yaml.Node | None:
     return node
 
 
-def _leaves(node: yaml.Node, path: _Path = ()) -> dict[_Path, yaml.ScalarNode]:
+def _leaves(node: yaml.Node, path: Where = ()) -> dict[Where, yaml.ScalarNode]:
     """The values in an element, in the order of the text."""
     if isinstance(node, yaml.MappingNode):
         items: list[tuple[str | int, yaml.Node]] = [(name.value, value) for name, value in node.value]
@@ -200,7 +199,7 @@ def _last_mark(node: yaml.Node) -> yaml.Mark:
 
 
 def _written(
-    text: str, item: yaml.Node, leaves: Mapping[_Path, yaml.ScalarNode], values: Mapping[_Path, str]
+    text: str, item: yaml.Node, leaves: Mapping[Where, yaml.ScalarNode], values: Mapping[Where, str]
 ) -> str | None:
     """The text of an element with other values and without its comments; None where that is not safe."""
     at, end = item.start_mark.index, _last_mark(item).index

@@ -11,7 +11,7 @@ from runbook.documents import readable
 from runbook.errors import PermanentError, PrerequisiteMissing
 from runbook.gitops.application_sets.elements import ElementList, Sibling
 from runbook.gitops.application_sets.generators import applications_of, deploys, generators_in
-from runbook.gitops.application_sets.parameters import path_of
+from runbook.gitops.application_sets.parameters import Where, path_of
 from runbook.gitops.path_patterns import LONGEST, fits, glob
 from runbook.gitops.tree import EditedTree, FileEdit, Manifest, Tree, kustomization_of, name_of
 from runbook.layout import Layout
@@ -108,7 +108,7 @@ def _lists(tree: Tree, path: str, text: str, layout: Layout) -> Iterator[Element
     """The lists of which each element is one cluster's."""
     folder = _folder_of_any(layout)
     for number, one in _sets_in(text).items():
-        of: defaultdict[tuple[str | int, ...], defaultdict[int, set[tuple[str | None, str]]]]
+        of: defaultdict[Where, defaultdict[int, set[tuple[str | None, str]]]]
         of = defaultdict(lambda: defaultdict(set))
         for made, pattern in applications_of(tree, one):
             if match := folder.fullmatch(path_of(pattern) or ""):

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import itertools
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as field_of
 from typing import Any
 
 from runbook.documents import field, items_of, mappings_of, readable
-from runbook.gitops.application_sets.parameters import Made, Place, flat, of_path, path_of
+from runbook.gitops.application_sets.parameters import Made, Place, Where, flat, of_path, path_of
 from runbook.gitops.applications import sources_in
 from runbook.gitops.path_patterns import LONGEST, Pattern, Wild, fits, glob, in_git, says_nothing, text_of
 from runbook.gitops.tree import Manifest, Tree
@@ -99,9 +99,7 @@ def _kind_of(generator: Any) -> str:
     return kinds[0] if len(kinds) == 1 else ""
 
 
-def _made(
-    repository: _Repository, generator: Any, path: tuple[str | int, ...], given: Made
-) -> Iterator[Made]:
+def _made(repository: _Repository, generator: Any, path: Where, given: Made) -> Iterator[Made]:
     """What a generator makes, at most `MOST`; what is beyond all that may be looked at is left open.
 
     Args:
@@ -119,9 +117,9 @@ def _made(
     elif kind == "git":
         made = _of_git(repository, _filled(inner, given))
     elif kind == "matrix":
-        made = _of_matrix(repository, items_of(field(inner, "generators")), (*below, "generators"), given)
+        made = _of_matrix(repository, inner, below, given)
     elif kind == "merge":
-        made = _of_merge(repository, inner, (*below, "generators"), given)
+        made = _of_merge(repository, inner, below, given)
     else:
         made = iter([Made(is_open=True)])
     own = field(inner, "values") if isinstance(field(inner, "values"), Mapping) else {}
@@ -163,7 +161,7 @@ def _filled(value: Any, given: Made) -> Any:
     return value if text is None else text
 
 
-def _of_list(inner: Any, below: tuple[str | int, ...]) -> Iterator[Made]:
+def _of_list(inner: Any, below: Where) -> Iterator[Made]:
     for index, element in enumerate(items_of(field(inner, "elements"))):
         if isinstance(element, Mapping):
             yield Made(flat(element), elements=(Place((*below, "elements"), index),))
@@ -171,23 +169,20 @@ def _of_list(inner: Any, below: tuple[str | int, ...]) -> Iterator[Made]:
         yield Made(is_open=True)
 
 
-def _of_matrix(
-    repository: _Repository, generators: Sequence[Any], path: tuple[str | int, ...], given: Made
-) -> Iterator[Made]:
+def _of_matrix(repository: _Repository, inner: Any, below: Where, given: Made) -> Iterator[Made]:
+    generators = items_of(field(inner, "generators"))
     if len(generators) != 2:
         return
-    for one in _made(repository, generators[0], (*path, 0), given):
-        for other in _made(repository, generators[1], (*path, 1), given.and_(one)):
+    for one in _made(repository, generators[0], (*below, "generators", 0), given):
+        for other in _made(repository, generators[1], (*below, "generators", 1), given.and_(one)):
             yield one.and_(other)
 
 
-def _of_merge(
-    repository: _Repository, inner: Any, path: tuple[str | int, ...], given: Made
-) -> Iterator[Made]:
+def _of_merge(repository: _Repository, inner: Any, below: Where, given: Made) -> Iterator[Made]:
     """The first generator's, with what the others say of the one with the same keys."""
     keys = [str(key) for key in items_of(field(inner, "mergeKeys"))]
     first, *rest = (
-        list(_made(repository, generator, (*path, index), given))
+        list(_made(repository, generator, (*below, "generators", index), given))
         for index, generator in enumerate(items_of(field(inner, "generators")) or [None])
     )
     for base in first:

@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from runbook.gitops.path_patterns import Pattern, Wild, text_of
 
@@ -14,11 +14,15 @@ _NAME = re.compile(r"\.?[\w.\-\[\]]+")
 _INDEX = re.compile(r"index\s+\.?([\w.]+)\s+(?:(\d+)|[\"`]([^\"`]+)[\"`])")
 
 
+Where: TypeAlias = tuple[str | int, ...]
+"""The keys and indices that lead to a value of a set."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """An element of a `list` generator: where the list is in the set, and the index in it."""
 
-    path: tuple[str | int, ...]
+    path: Where
     index: int
 
 
