@@ -40,14 +40,7 @@ def check_name(field: str, value: str) -> str:
     Raises:
         InvalidInput: naming the field, the value and the remedy.
     """
-    if not re.fullmatch(NAME_PATTERN, value) or len(value) > 63:
-        raise InvalidInput(
-            "input",
-            f"{field}={value!r}",
-            "is not a name: lower-case letters, digits and inner hyphens, at most 63 characters",
-            f"Write {field} as in the folder names of the GitOps repository, for example 'smaug'.",
-        )
-    return value
+    return _checked(field, value, NAME_PATTERN, "inner hyphens, at most 63 characters")
 
 
 def check_cluster_name(field: str, value: str) -> str:
@@ -56,15 +49,21 @@ def check_cluster_name(field: str, value: str) -> str:
     Raises:
         InvalidInput: naming the field, the value and the remedy.
     """
-    if not re.fullmatch(CLUSTER_PATTERN, value) or len(value) > 63 or value.endswith(".lock"):
-        raise InvalidInput(
-            "input",
-            f"{field}={value!r}",
-            "is not a name: lower-case letters, digits and inner hyphens or dots, at most 63 characters, and "
-            "not ending in .lock, which Git refuses of a branch",
-            f"Write {field} as in the folder names of the GitOps repository, for example 'smaug'.",
-        )
-    return value
+    rule = (
+        "inner hyphens or dots, at most 63 characters, and not ending in .lock, which Git refuses of a branch"
+    )
+    return _checked(field, value, rf"(?!.*\.lock$){CLUSTER_PATTERN}", rule)
+
+
+def _checked(field: str, value: str, pattern: str, rule: str) -> str:
+    if re.fullmatch(pattern, value) and len(value) <= 63:
+        return value
+    raise InvalidInput(
+        "input",
+        f"{field}={value!r}",
+        f"is not a name: lower-case letters, digits and {rule}",
+        f"Write {field} as in the folder names of the GitOps repository, for example 'smaug'.",
+    )
 
 
 def connection_name(cluster: str) -> str:

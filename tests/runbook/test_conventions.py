@@ -271,12 +271,6 @@ def test_a_cluster_whose_name_is_none_is_refused_with_what_to_write(name: str) -
     assert f"cluster={name!r}" in str(caught.value)
 
 
-def test_the_runbooks_own_names_are_the_defaults() -> None:
-    assert Conventions.model_validate({}) == RUNBOOK
-    target = Cluster("emea", "ember")
-    assert (target.mount, target.role, target.secrets_path) == ("ember-k8s", "emea-ops", "emea/ember/")
-
-
 def test_a_description_is_shown_by_what_differs_from_the_runbook() -> None:
     others = Conventions.model_validate({"auth_mount": "k8s/{cluster}", "policies": {"also": ["common"]}})
     assert repr(others) == "Conventions(auth_mount='k8s/{cluster}', policies=Policies(also=('common',)))"
