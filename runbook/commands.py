@@ -38,13 +38,11 @@ def policy_command(request: ClusterRequest, *allow: str, namespace: str | None =
 def the_policy(request: ClusterRequest, *allow: str, namespace: str | None = None) -> str:
     """The policy of the pipeline's token in words, with the command; arguments as of `policy_command`."""
     command = policy_command(request, *allow, namespace=namespace)
-    if "--connections" in command:
-        aside = ["FILE is that of your connections"]
-    else:
-        aside = [f"for all clusters of a file: --connections FILE instead of {request.target}"]
-    if request.plan_only:
-        aside.append("without --read-only for runs that also write")
-    return f"the policy that `{command}` prints ({'; '.join(aside)})"
+    aside = "FILE is that of your connections"
+    if request.conventions == RUNBOOK:
+        aside = f"for all clusters of a file: --connections FILE instead of {request.target}"
+    writing = "; without --read-only for runs that also write" if request.plan_only else ""
+    return f"the policy that `{command}` prints ({aside}{writing})"
 
 
 def granting(request: ClusterRequest, namespace: str | None) -> str:
