@@ -16,6 +16,7 @@ from runbook.conventions import RUNBOOK
 from runbook.errors import InvalidInput
 from runbook.foreign_text import hides
 from runbook.names import Cluster
+from runbook.templates import filled
 
 _OF_ONE_CLUSTER = ("cluster_overlay", "operator_overlay", "applications")
 """Fields with ``{cluster}`` in them: each cluster has its own of these paths."""
@@ -166,7 +167,7 @@ class Layout(BaseModel):
         raise ValueError(problem)
 
     def _of(self, template: str, cluster: Cluster) -> str:
-        return template.replace("{env}", cluster.env).replace("{cluster}", cluster.name)
+        return filled(template, cluster.env, cluster.name)
 
     def cluster_overlay_of(self, cluster: Cluster) -> str:
         """Folder of the cluster's own resources."""
