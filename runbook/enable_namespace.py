@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pydantic import model_validator
@@ -96,13 +97,8 @@ def edits(
 ) -> tuple[FileEdit, ...]:
     """The namespace's folder and its line, as far as ``tree`` lacks them."""
     (overlay,) = build(tree, layout.cluster_overlay_of(request.target))
-
-    def found(present: Present) -> tuple[FileEdit, ...]:
-        return namespace_edits(
-            tree, request.target, layout, request.namespaces, request.service_account, settings, present
-        )
-
-    return edits_with_patches(found, Present.in_overlay(overlay), tree, request, layout, build)
+    wanted = partial(namespace_edits, tree, request, layout, settings)
+    return edits_with_patches(wanted, Present.in_overlay(overlay), tree, request, layout, build)
 
 
 def purpose(request: NamespaceRequest, _files: Mapping[str, str], _layout: Layout) -> Purpose:

@@ -46,11 +46,11 @@ def names_in_git(request: EnableRequest, layout: Layout) -> list[DerivedName[Git
     base = layout.operator_base if operator else None
 
     def add_stores(draft: Draft) -> None:
-        folders = SecretManagement(draft, target, layout, request.service_account, _ANY_STORE)
+        folders = SecretManagement(draft, request, layout, _ANY_STORE)
         if not target.store.is_cluster_wide:
             folders.complete_base()
         elif there := kustomization_of(draft, overlay):
-            folders.add_cluster_store(there, request.namespaces, Present())
+            folders.add_cluster_store(there, Present())
 
     add_operator = partial(_added, lambda draft: add_operator_overlay(draft, request, layout))
     add_ours = partial(_added, lambda draft: add_application(draft, target, layout))

@@ -7,8 +7,6 @@ added a second time (kustomize refuses an object that it meets twice).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from runbook import manifests
 from runbook.conventions import Operator
 from runbook.documents import field
@@ -58,13 +56,11 @@ def wanted_edits(
     _add_operator(draft, cluster, layout, present)
     add_operator_overlay(draft, request, layout)
     add_application(draft, cluster, layout)
-    folders = SecretManagement(
-        draft, cluster, layout, request.service_account, store, request.secret_store_api
-    )
+    folders = SecretManagement(draft, request, layout, store)
     if cluster.store.is_cluster_wide:
-        folders.add_cluster_store(overlay, request.namespaces, present)
+        folders.add_cluster_store(overlay, present)
         return draft.edits()
-    elsewhere = folders.elsewhere(request.namespaces, present)
+    elsewhere = folders.elsewhere(present)
     if not all(elsewhere.values()):
         folders.complete_base()
     folders.add(overlay, elsewhere, present)
@@ -73,10 +69,8 @@ def wanted_edits(
 
 def namespace_edits(
     tree: Tree,
-    target: Cluster,
+    request: ClusterRequest,
     layout: Layout,
-    namespaces: Iterable[str],
-    service_account: str,
     store: StoreSettings,
     present: Present | None = None,
 ) -> tuple[FileEdit, ...]:
@@ -84,10 +78,8 @@ def namespace_edits(
 
     Args:
         tree: a commit's files.
-        target: the cluster.
+        request: the run's parameters, with those by which the cluster was enabled.
         layout: where things are in this repository.
-        namespaces: those to be added.
-        service_account: the starter's name, as the cluster was enabled with it.
         store: what a SecretStore needs to know, where the base's cannot be used.
         present: see `Present.in_overlay`.
 
@@ -100,14 +92,14 @@ def namespace_edits(
         InvalidInput: a namespace has the name of a folder that has another meaning.
     """
     draft = Draft(tree)
-    overlay = required(draft, layout.cluster_overlay_of(target), "overlay of the cluster")
+    overlay = required(draft, layout.cluster_overlay_of(request.target), "overlay of the cluster")
     present = present or Present()
-    folders = SecretManagement(draft, target, layout, service_account, store)
-    if target.store.is_cluster_wide:
+    folders = SecretManagement(draft, request, layout, store)
+    if request.target.store.is_cluster_wide:
         folders.cluster_store(overlay, present).require()
-        folders.add_cluster_store(overlay, tuple(namespaces), present)
+        folders.add_cluster_store(overlay, present)
         return draft.edits()
-    elsewhere = folders.elsewhere(tuple(namespaces), present)
+    elsewhere = folders.elsewhere(present)
     folders.add(overlay, elsewhere, present)
     edits = draft.edits()
     if edits:

@@ -77,35 +77,26 @@ class SecretManagement:
 
     Args:
         draft: the edits so far.
-        target, layout: where the folders are.
-        service_account: name of the starter ServiceAccount.
+        request: the run's parameters.
+        layout: where the folders are.
         store: what a SecretStore needs to know.
-        requested: the version of a new SecretStore.
     """
 
-    def __init__(
-        self,
-        draft: Draft,
-        target: Cluster,
-        layout: Layout,
-        service_account: str,
-        store: StoreSettings,
-        requested: SecretStoreApi = "auto",
-    ) -> None:
-        self._draft, self._target, self._layout, self._store = draft, target, layout, store
-        self._requested = requested
+    def __init__(self, draft: Draft, request: ClusterRequest, layout: Layout, store: StoreSettings) -> None:
+        self._draft, self._request, self._layout, self._store = draft, request, layout, store
+        self._target = target = request.target
         self._folder = layout.secret_management_of(target)
         self._own_base = f"{self._folder}/{BASE}"
         self._base = target.store.component or self._own_base
-        self._names = {target.store.kind: target.store.name, "ServiceAccount": service_account}
+        self._names = {target.store.kind: target.store.name, "ServiceAccount": request.service_account}
 
-    def elsewhere(self, namespaces: Iterable[str], present: Present) -> dict[str, frozenset[str]]:
+    def elsewhere(self, present: Present) -> dict[str, frozenset[str]]:
         """By namespace, kinds of the objects that other folders than its own build for it.
 
         Raises:
             InvalidInput: a namespace has the name of the base's folder.
         """
-        if BASE in namespaces:
+        if BASE in self._request.namespaces:
             raise InvalidInput(
                 "input",
                 f"namespaces={BASE!r}",
@@ -116,29 +107,27 @@ class SecretManagement:
         return {
             namespace: present.of_base(namespace, account, self._target.store.name)
             - self._built(f"{self._folder}/{namespace}")
-            for namespace in namespaces
+            for namespace in self._request.namespaces
         }
 
     def cluster_store(self, overlay: Kustomization, present: Present) -> ClusterStore:
         """The ClusterSecretStore of the cluster's ``overlay``."""
         return ClusterStore(self._draft, self._target, overlay, self._folder, present)
 
-    def add_cluster_store(
-        self, overlay: Kustomization, namespaces: tuple[str, ...], present: Present
-    ) -> None:
-        """Have the cluster's ``overlay`` build the ClusterSecretStore, open to the namespaces.
+    def add_cluster_store(self, overlay: Kustomization, present: Present) -> None:
+        """Have the cluster's ``overlay`` build the ClusterSecretStore, open to the run's namespaces.
 
         Raises:
             Conflict: its conditions cannot be edited safely, or a file of other people is in the way.
         """
         store, missing = self.cluster_store(overlay, present), set[str]()
         if store.is_there:
-            store.open_to(namespaces)
+            store.open_to(self._request.namespaces)
         else:
             missing.add(self._target.store.kind)
         if not store.has(self._names["ServiceAccount"]):
             missing.add("ServiceAccount")
-        self._put(self._folder, missing, opened=namespaces)
+        self._put(self._folder, missing)
         if missing and self._folder not in build_of(self._draft, overlay.folder).folders:
             self._draft.build_upon(overlay.folder, self._folder)
 
@@ -260,25 +249,18 @@ class SecretManagement:
         build = build_of(self._draft, folder)
         return {kind for kind, name in self._names.items() if name in build.named(kind)}
 
-    def _put(
-        self,
-        folder: str,
-        kinds: set[str],
-        *paths: str,
-        namespace: str | None = None,
-        opened: Iterable[str] = (),
-    ) -> None:
-        """Have ``folder`` build upon ``paths`` and new objects of ``kinds``, a store open to ``opened``."""
+    def _put(self, folder: str, kinds: set[str], *paths: str, namespace: str | None = None) -> None:
+        """Have ``folder`` build upon ``paths``, and new objects of ``kinds``."""
         members, owner = list(paths), self._target.store_namespace
         for kind, name in self._names.items():
             if kind in kinds:
                 members.append(f"{folder}/{name}.yaml")
                 is_account = kind == "ServiceAccount"
-                text = manifests.service_account(name, owner) if is_account else self._store_text(opened)
+                text = manifests.service_account(name, owner) if is_account else self._store_text()
                 self._draft.put_object(members[-1], text, kind, name)
         self._draft.build_upon(folder, *members, namespace=namespace)
 
-    def _store_text(self, opened: Iterable[str]) -> str:
-        account, store = self._names["ServiceAccount"], self._store
-        version = store_api_version(self._draft, self._target, self._layout, store, self._requested)
-        return manifests.secret_store(self._target, account, version, store, opened)
+    def _store_text(self) -> str:
+        request, target, store = self._request, self._target, self._store
+        version = store_api_version(self._draft, target, self._layout, store, request.secret_store_api)
+        return manifests.secret_store(target, request.service_account, version, store, request.namespaces)

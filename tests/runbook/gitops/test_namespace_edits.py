@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from runbook.enable_namespace import NamespaceRequest
 from runbook.errors import InvalidInput, PrerequisiteMissing
 from runbook.gitops import (
     Built,
@@ -18,11 +19,9 @@ from runbook.gitops import (
     unmet,
 )
 from runbook.layout import Layout
-from runbook.names import Cluster
 from tests.runbook.gitops.conftest import EditsOf
 from tests.runbook.gitops.edited import OVERLAY, added_lines
 
-EMBER = Cluster("emea", "ember")
 FOLDER = f"{OVERLAY}/secret-mgmt"
 ACCOUNT = "vault-secret-fetcher"
 
@@ -36,7 +35,8 @@ def enabled(repository: Tree, edits_of: EditsOf) -> Tree:
 def _edits(
     tree: Tree, store: StoreSettings, namespace: str, present: Present | None = None
 ) -> dict[str, FileEdit]:
-    edits = namespace_edits(tree, EMBER, Layout(), [namespace], ACCOUNT, store, present)
+    asked = NamespaceRequest(cluster="ember", env="emea", namespaces=(namespace,))
+    edits = namespace_edits(tree, asked, Layout(), store, present)
     return {edit.path: edit for edit in edits}
 
 
