@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from runbook.administrators import Administrators
-from runbook.derived_names import OWN_POLICIES
+from runbook.clashing_names import OWN_POLICIES
 from runbook.policy_rules import fixed_folder, outside, rules_of
 from runbook.store import Store
 from runbook.templates import (

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runbook.clashing_names import clashes
 from runbook.conventions import RUNBOOK, Conventions, Operator
-from runbook.derived_names import clashes
 from runbook.errors import InvalidInput
 from runbook.store import Store
 from runbook.templates import CLUSTER, ENV, filled
