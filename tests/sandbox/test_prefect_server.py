@@ -55,10 +55,10 @@ def test_what_is_deployed_is_what_prefect_yaml_says(prefect_server: PrefectServe
     prefect_server.deploy()
     enable = api.deployment("enable-cluster/enable-cluster")
     assert enable["work_pool_name"] == WORK_POOL
-    assert enable["parameter_openapi_schema"]["required"] == ["cluster", "env", "namespaces"]
+    assert enable["parameter_openapi_schema"]["required"] == ["cluster", "namespaces"]
     assert enable["schedules"] == []
     # What an installation decides once; a run may say otherwise.
-    assert enable["parameters"] == {"approve": True, "policy_scope": "env", "sync_timeout": "1h"}
+    assert enable["parameters"] == {"approve": True, "policy_scope": "", "sync_timeout": "1h"}
     assert api.deployment("enable-namespace/enable-namespace")["parameters"] == enable["parameters"]
     for given, approve in (({}, True), ({"approve": False}, False)):
         names = {"cluster": "ember", "env": "emea", "namespaces": ["web"]}
