@@ -85,10 +85,7 @@ async def test_a_mount_of_which_no_record_says_that_it_is_ours_is_taken_over_by_
     assert f"taken over with cluster_moved: it leads to {ELSEWHERE['kubernetes_host']}" in plan
     assert host(world) == world.kubernetes.url
 
-
-@pytest.mark.long
-async def test_the_record_of_one_mount_makes_no_other_one_ours(world: World) -> None:
-    await enabled(world)
+    # The record of this mount makes no other one ours.
     world.connect(vault__token=world.vault.root_token, vault__pinned_policy=False)
     world.as_vault_admin("POST", "sys/auth/k8s/ember", {"type": "kubernetes"})
     world.as_vault_admin("POST", "auth/k8s/ember/config", ELSEWHERE)
