@@ -122,7 +122,7 @@ def measure(stage: Stage, rounds: int) -> Figures:
 
 
 def _looks(stage: Stage, crowd: Crowd) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
-    watch = Watch(RUNBOOKS, logging.getLogger(__name__))
+    watch = Watch(RUNBOOKS, logging.getLogger(__name__), settle=0)
     requests, seconds = [], []
     for base_moves in (False, False, True):
         if base_moves:

@@ -71,7 +71,7 @@ async def steps_as_tasks(request: EnableRequest) -> None:
     mount = enable_auth_method(request, ANY_PLAN, wait_for=[group])
     config = configure_auth_method(request, ANY_PLAN, wait_for=[mount])
     role = write_role(request, ANY_PLAN, wait_for=[config])
-    verify_login(request, IN_WORDS, (), wait_for=[role])
+    await verify_login(request, IN_WORDS, (), role)
 
 
 def as_script(scene: Scene, request: EnableRequest) -> None:

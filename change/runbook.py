@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from change.asked import Asked
 from connections import GitOpsRepository, VaultConnection
+from runbook.errors import PermanentError
 from runbook.gitops import FileEdit, Tree
 from runbook.layout import Layout
 from runbook.pull_request import Purpose
+
+Lack = tuple[str, ...] | PermanentError
+"""What a run lacks after its merge, in words, empty if nothing; or what keeps it from being told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +56,23 @@ class Runbook(ABC):
 
         Raises:
             EnablementError: it cannot be worked out.
+        """
+
+    @abstractmethod
+    def place(self, asked: Any) -> str:
+        """Where it shows what a run lacks after its merge; the runs of one place are looked at together."""
+
+    @abstractmethod
+    def prepare_visit(self, several: Sequence[tuple[Any, str]]) -> Callable[[], list[Lack]]:
+        """Get ready to look at a place, once, for several runs.
+
+        Args:
+            several: of each run its checked parameters, and the kind of what it waits for, see `wait_for`.
+
+        Returns:
+            What looks, from whichever thread, and gives up soon where nothing answers. Raises
+            `EnablementError` where that is so for all.
+
+        Raises:
+            EnablementError: a connection cannot be loaded.
         """

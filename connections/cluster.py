@@ -57,15 +57,19 @@ class ClusterConnection(Block):
             return self
         raise ValueError(problem)
 
-    def client(self) -> OpenShift:
+    def client(self, timeout: float = 10, *, asks_once: bool = False) -> OpenShift:
         """A client of the cluster's API.
+
+        Args:
+            timeout, asks_once: see `OpenShift`.
 
         Raises:
             InvalidInput: the kubeconfig is not one.
         """
         text = self.kubeconfig.get_secret_value()
         kubeconfig = parse_kubeconfig(text, "kubeconfig of the ClusterConnection")
-        return OpenShift(kubeconfig, self.context, source="the ClusterConnection")
+        source = "the ClusterConnection"
+        return OpenShift(kubeconfig, self.context, timeout, source, asks_once=asks_once)
 
     def as_vault_sees_it(self, client: OpenShift, ca: ReviewerCa = "connection") -> ApiServer:
         """Host and CA (PEM) that go into Vault's auth config, and the proxy through which we reach that host.

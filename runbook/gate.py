@@ -7,14 +7,15 @@ The run decides itself whether it may go on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-LABEL = "enablement.gate"
-"""Label of the flow run that holds the record, as JSON."""
+LABEL, LACK_LABEL = "enablement.gate", "enablement.lack"
+"""Labels of the flow run that hold its records, as JSON."""
 
 
 class GateRecord(BaseModel):
@@ -115,3 +116,52 @@ class GateRecord(BaseModel):
     def why_of_time(self, now: datetime) -> str:
         """Why the time is a reason to look again; empty if it is not."""
         return "its deadline has passed" if self.until is not None and now >= self.until else ""
+
+
+class LackRecord(BaseModel):
+    """What a run still lacked when it looked last after its merge.
+
+    Attributes:
+        kind: of what lacks; begins the keys of the suspensions.
+        lacking: fingerprint of it, see `fingerprint_of`.
+        since: when it began to wait.
+        until: when it gives up.
+        suspensions: as in `GateRecord`.
+        over: whether the wait has ended, whichever way: the next one of this kind begins anew.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str
+    lacking: str
+    since: datetime
+    until: datetime
+    suspensions: int
+    over: bool = False
+
+    @classmethod
+    def of_labels(cls, labels: Mapping[str, Any]) -> Self | None:
+        """The record among the labels of a flow run; None if there is none that this version can read."""
+        text = labels.get(LACK_LABEL)
+        try:
+            return cls.model_validate_json(text) if isinstance(text, str) else None
+        except ValidationError:
+            return None
+
+    def why_of_time(self, now: datetime) -> str:
+        """Why the time is a reason to look again; empty if it is not."""
+        return "its deadline has passed" if now >= self.until else ""
+
+    def why_of_lack(self, lacking: Iterable[str]) -> str:
+        """Why what lacks now is a reason to look again; empty if it is not."""
+        left = tuple(lacking)
+        if not left:
+            return "everything that it waits for is there"
+        if fingerprint_of(left) == self.lacking:
+            return ""
+        return f"what it lacks has changed; next is {left[0]}"
+
+
+def fingerprint_of(lacking: Iterable[str]) -> str:
+    """Of what lacks, whose order does not count: the same for the same, and short for a label."""
+    return hashlib.sha256("\n".join(sorted(lacking)).encode()).hexdigest()[:16]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from change.connect import NoSuchConnection, connection
 from change.execution import once
-from change.runbook import Runbook
+from change.runbook import Lack, Runbook
 from connections import GitOpsRepository, RunbookConventions, VaultConnection
 from runbook import enable_cluster, enable_namespace
 from runbook.conventions import RUNBOOK, Conventions
@@ -20,6 +20,7 @@ from runbook.layout import Layout
 from runbook.names import CLUSTER_BRANCHES, check_name
 from runbook.request import ClusterRequest, EnableRequest
 from systems.kustomize import Kustomize
+from tasks import visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,12 @@ class ClusterRunbook(Runbook):
         with Kustomize() as kustomize:
             build = partial(complete, kustomize)
             return self.edits(tree, asked, repository.layout, store_settings(vault, served_versions), build)
+
+    def place(self, asked: Any) -> str:
+        return str(asked.cluster_connection)
+
+    def prepare_visit(self, several: Sequence[tuple[Any, str]]) -> Callable[[], list[Lack]]:
+        return visit.prepare(several)
 
 
 def store_settings(vault: VaultConnection, served_versions: tuple[str, ...]) -> StoreSettings:

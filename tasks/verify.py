@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from prefect import get_run_logger
 
-from change.step import look
+from change.gate.lack import Lacking, look_for, wait_for
+from change.step import Outcome, look
 from runbook.application_names import IN_WORDS, ApplicationNames
 from runbook.durations import seconds
 from runbook.errors import PrerequisiteMissing, VerificationFailed
-from runbook.foreign_text import plain
+from runbook.foreign_text import markdown, plain
 from runbook.hosts import ApiServer
 from runbook.report import NOT_SEEN, READY, Proof
 from runbook.request import ClusterRequest
@@ -19,7 +19,7 @@ from runbook.vault_store import VaultStore
 from systems.openshift import OpenShift
 from systems.vault import Refused, Vault
 from tasks.diagnose import asked, failure, look_into
-from tasks.diagnosis.store import Look, OperatorSeen, look_at_store
+from tasks.diagnosis.store import KIND, Look, OperatorSeen, look_at_store
 from tasks.starter_login import (
     MAY_READ,
     PROBE,
@@ -32,7 +32,8 @@ from tasks.starter_login import (
     try_reading,
 )
 
-_POLL = 2.0
+POLL = 2.0
+"""Seconds between two looks at the cluster."""
 
 
 def prove_login(
@@ -103,47 +104,72 @@ def _not_proved(subject: str, answer: str, where: str) -> VerificationFailed:
     )
 
 
-def await_stores(
-    openshift: OpenShift,
-    meant: VaultStore,
-    namespaces: Iterable[str],
-    timeout: float,
-    say: Callable[[str], object] = lambda _words: None,
-    applications: ApplicationNames = IN_WORDS,
-    versions: tuple[str, ...] = (),
-) -> Iterator[Proof]:
-    """Wait until the SecretStores are Ready: on a new cluster the operator comes after our sync.
+class Stores:
+    """The SecretStores of a run: on a new cluster the operator comes after our sync."""
 
-    Args:
-        openshift: the cluster.
-        meant: the store that a run brings.
-        namespaces: whose; an empty one is that of a ClusterSecretStore.
-        timeout: seconds for all: it is the operator that is waited for, and it looks at all of them.
-        say: takes what is waited for, whenever that changes.
-        applications: the names to say in remedies.
-        versions: of the SecretStore, as this execution has seen them.
+    def __init__(
+        self,
+        openshift: OpenShift,
+        meant: VaultStore,
+        namespaces: Iterable[str],
+        timeout: float,
+        say: Callable[[str], object] = lambda _words: None,
+        applications: ApplicationNames = IN_WORDS,
+        versions: tuple[str, ...] = (),
+    ) -> None:
+        """
+        Args:
+            openshift: the cluster.
+            meant: the store that a run brings.
+            namespaces: whose; an empty one is that of a ClusterSecretStore.
+            timeout: seconds for all: it is the operator that is waited for, and it looks at all of them.
+            say: takes what is waited for, whenever that changes.
+            applications: the names to say in remedies.
+            versions: of the SecretStore, as this execution has seen them.
+        """
+        self._openshift = openshift
+        self._meant = meant
+        self._left = list(namespaces)
+        self._timeout = timeout
+        self._say = say
+        self._applications = applications
+        self._versions = versions
+        self._said: dict[str, str] = {}
+        self._proofs: list[Proof] = []
 
-    Yields:
-        Of each proved, or not proved with what was seen: no operator looks at the store, or somebody has made
-        it lead elsewhere and no operator says that it does not work. Neither is a fault of what the run made.
+    def look(self, is_last: bool) -> tuple[Proof, ...] | Lacking:
+        """Look once at those that are not decided yet.
 
-    Raises:
-        VerificationFailed: one is not as it should be in time; the message has the operator's Event.
-    """
-    left, said = list(namespaces), dict[str, str]()
-    deadline = time.monotonic() + timeout
-    while left:
-        is_last, operator = time.monotonic() >= deadline, OperatorSeen(openshift, meant, versions)
-        for namespace in tuple(left):
-            look = look_at_store(operator, namespace)
-            if look.ready or look.never or look.meant_otherwise or is_last:
-                left.remove(namespace)
-                yield _proof_of_store(look, meant.called(namespace), timeout, applications)
-            elif look.words != said.get(namespace):
-                said[namespace] = look.words
-                say(f"waiting until {meant.called(namespace)} is Ready: {plain(look.words)}")
-        if left:
-            time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
+        Returns:
+            Of each whether it is proved, or not proved with what was seen: no operator looks at the store, or
+            somebody has made it lead elsewhere and no operator says that it does not work. Neither is a fault
+            of what the run made.
+
+        Raises:
+            VerificationFailed: this was the last look, and one is not as it should be; the message has the
+                operator's Event.
+        """
+        operator = OperatorSeen(self._openshift, self._meant, self._versions)
+        for namespace in tuple(self._left):
+            look, store = look_at_store(operator, namespace), self._meant.called(namespace)
+            if look.is_decided or is_last:
+                self._left.remove(namespace)
+                self._proofs.append(_proof_of_store(look, store, self._timeout, self._applications))
+            elif look.words != self._said.get(namespace):
+                self._said[namespace] = look.words
+                self._say(f"waiting until {store} is Ready: {plain(look.words)}")
+        if not self._left:
+            return tuple(self._proofs)
+        names = tuple(map(self._meant.called, self._left))
+        more = f" and {len(names) - 1} more" if names[1:] else ""
+        seen = [f"- {markdown(self._meant.called(one))}: {markdown(self._said[one])}" for one in self._left]
+        return Lacking(
+            names,
+            f"the operator, until {names[0]}{more} is Ready",
+            "\n".join(
+                ["All is written, and the login works. The operator looks every 5 minutes:", "", *seen]
+            ),
+        )
 
 
 def _proof_of_store(look: Look, store: str, timeout: float, applications: ApplicationNames) -> Proof:
@@ -159,9 +185,9 @@ def _proof_of_store(look: Look, store: str, timeout: float, applications: Applic
 
 
 @look("verify the login")
-def verify_login(
+def prove(
     request: ClusterRequest, applications: ApplicationNames, synced: tuple[str, ...]
-) -> tuple[Proof, ...]:
+) -> tuple[Proof, ...] | Lacking:
     """Prove the login in each namespace, and that the operator's SecretStores are Ready where it runs.
 
     Args:
@@ -170,11 +196,11 @@ def verify_login(
         synced: the versions of the SecretStore that the cluster serves.
 
     Returns:
-        Each claim with what was seen.
+        Each claim with what was seen; or the stores of which the operator has not said anything yet.
 
     Raises:
         VerificationFailed: the login is refused or its session is wrong: the cause that the diagnosis
-            found; or see `await_stores`.
+            found; or see `Stores.look`.
     """
     logger = get_run_logger()
     proofs: list[Proof] = []
@@ -192,7 +218,7 @@ def verify_login(
             # If the diagnosis finds nothing wrong, somebody has mended it meanwhile: what was seen stands.
             raise failure(look_into(systems)) or error from error
         timeout = seconds("store_timeout", request.store_timeout)
-        for proof in await_stores(
+        stores = Stores(
             systems.openshift,
             systems.store,
             request.store_namespaces,
@@ -200,8 +226,11 @@ def verify_login(
             logger.info,
             applications,
             synced,
-        ):
-            keep(proof)
+        )
+        found = look_for(KIND, timeout, POLL, stores.look)
+        if isinstance(found, Lacking):
+            return found
+        keep(*found)
     target = request.target
     if target.admin_group:
         keep(
@@ -212,3 +241,10 @@ def verify_login(
             )
         )
     return tuple(proofs)
+
+
+async def verify_login(
+    request: ClusterRequest, applications: ApplicationNames, synced: tuple[str, ...], role: Outcome
+) -> tuple[Proof, ...]:
+    """The same; suspends the run while the operator has not looked at its stores."""
+    return await wait_for(KIND, lambda: prove(request, applications, synced, wait_for=[role]))

@@ -9,25 +9,30 @@ external-secrets the reviewer's ServiceAccount and token.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prefect import get_run_logger
 
 from change.artifacts import show
+from change.gate.lack import Lacking, look_for, wait_for
 from change.step import look
-from runbook.application_names import ApplicationNames
+from runbook.application_names import IN_WORDS, ApplicationNames
+from runbook.approval import ApprovedPlan
 from runbook.cluster_rights import REVIEW_TOKENS
 from runbook.durations import seconds
 from runbook.errors import AccessDenied, NotYetSynced
+from runbook.foreign_text import markdown
 from runbook.names import AUTH_DELEGATOR
 from runbook.request import ClusterRequest
 from runbook.store_conditions import closed_to
 from systems.openshift import OpenShift
 from tasks import connect
 
-_POLL = 5.0
+KIND = "sync"
+"""Of what the run waits for; begins the keys of its suspensions."""
+
+POLL = 5.0
 """Seconds between two looks at the cluster."""
 
 
@@ -82,6 +87,12 @@ def wanted(
         yield Wanted(f"token in {operator.secret}", external, there)
 
 
+def lacks(openshift: OpenShift, request: ClusterRequest) -> tuple[str, ...]:
+    """What the cluster lacks now, in the words in which the run says it."""
+    versions = openshift.served_versions(request.conventions.store.crd)
+    return tuple(one.what for one in wanted(openshift, request, IN_WORDS, versions) if not one.there)
+
+
 def _opened(
     openshift: OpenShift, request: ClusterRequest, application: str, versions: tuple[str, ...]
 ) -> Iterator[Wanted]:
@@ -113,10 +124,10 @@ def _account(openshift: OpenShift, namespace: str, name: str) -> bool | None:
 
 
 @look("wait until synced")
-def wait_until_synced(
+def look_whether_synced(
     request: ClusterRequest, applications: ApplicationNames, served_versions: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Wait, bounded by ``sync_timeout``, until everything of the change that Vault needs is on the cluster.
+) -> tuple[str, ...] | Lacking:
+    """Look, for some seconds, whether everything of the change that Vault needs is on the cluster.
 
     Args:
         request: the run's parameters.
@@ -127,53 +138,98 @@ def wait_until_synced(
         The versions of the SecretStore that the cluster serves.
 
     Raises:
-        NotYetSynced: naming what is missing and the Application to sync next.
+        NotYetSynced: ``sync_timeout`` has passed; names what is missing and the Application to sync next.
     """
 
     def show_progress(there: int, of: int, what: str) -> None:
         words = f"{there} of {of} objects are on {request.cluster}; {what}"
         show("sync", request.subject, round(100 * there / of), words, "progress")
 
+    timeout = seconds("sync_timeout", request.sync_timeout)
     with connect.openshift(request) as openshift:
-        return _wait(openshift, request, applications, served_versions, show_progress)
+        seeing = Seeing(openshift, request, applications, served_versions, show_progress)
+        return look_for(KIND, timeout, POLL, seeing.look)
 
 
-def _wait(
-    openshift: OpenShift,
-    request: ClusterRequest,
-    applications: ApplicationNames,
-    versions: tuple[str, ...] = (),
-    show_progress: Callable[[int, int, str], None] = lambda *_: None,
-) -> tuple[str, ...]:
-    logger = get_run_logger()
-    deadline = time.monotonic() + seconds("sync_timeout", request.sync_timeout)
-    said: tuple[int, int, str] | None = None
-    while True:
-        versions = versions or openshift.served_versions(request.conventions.store.crd)
-        everything = list(wanted(openshift, request, applications, versions))
+class Seeing:
+    """Looks at a cluster, and tells when what is there has changed."""
+
+    def __init__(
+        self,
+        openshift: OpenShift,
+        request: ClusterRequest,
+        applications: ApplicationNames,
+        served_versions: tuple[str, ...] = (),
+        show_progress: Callable[[int, int, str], None] = lambda *_: None,
+    ) -> None:
+        """
+        Args:
+            openshift: the cluster.
+            request, applications, served_versions: see `look_whether_synced`.
+            show_progress: takes how many objects are there, of how many, and what is next.
+        """
+        self._openshift = openshift
+        self._request = request
+        self._applications = applications
+        self._versions = served_versions
+        self._show_progress = show_progress
+        self._said: tuple[int, int, str] | None = None
+
+    def look(self, is_last: bool) -> tuple[str, ...] | Lacking:
+        """Look once; returns the served versions of the SecretStore, or what lacks.
+
+        Raises:
+            NotYetSynced: something lacks, and this was the last look.
+        """
+        request, logger = self._request, get_run_logger()
+        self._versions = self._versions or self._openshift.served_versions(request.conventions.store.crd)
+        everything = list(wanted(self._openshift, request, self._applications, self._versions))
         lacking = [one for one in everything if not one.there]
         first = next(iter(lacking), None)
         words = f"waiting for {first.what}; sync {first.application} in ArgoCD" if first else "all are there"
         seen = (len(everything) - len(lacking), len(everything), words)
         # What is there at the first look was never waited for.
-        if seen != said and (first or said):
-            show_progress(*seen)
+        if seen != self._said and (first or self._said):
+            self._show_progress(*seen)
             logger.info("%s: %s of %s objects are there; %s", request.cluster, *seen)
-            said = seen
+            self._said = seen
         if first is None:
-            break
-        left = deadline - time.monotonic()
-        if left <= 0:
+            served = ", ".join(self._versions)
+            logger.info(
+                "%s has everything that Vault needs; SecretStore is served as %s", request.cluster, served
+            )
+            return self._versions
+        if is_last:
             raise NotYetSynced(
                 "OpenShift",
                 request.cluster,
                 f"after {request.sync_timeout} still lacks {'; '.join(part.what for part in lacking)}",
                 f"Sync next in ArgoCD: {first.application}. Then retry this run.",
             )
-        time.sleep(min(_POLL, left))
-    logger.info(
-        "%s has everything that Vault needs; SecretStore is served as %s",
-        request.cluster,
-        ", ".join(versions),
+        return _lacking(lacking, request.cluster)
+
+
+def _lacking(left: Sequence[Wanted], cluster: str) -> Lacking:
+    first, *others = left
+    more = f" and {len(others)} more" if others else ""
+    lines = [f"- {markdown(one.what)}: sync {markdown(one.application)}" for one in left]
+    return Lacking(
+        tuple(one.what for one in left),
+        f"{first.what}{more} on {cluster}; sync {first.application} in ArgoCD",
+        "\n".join(["What the cluster still lacks, in the order of syncing:", "", *lines]),
     )
-    return versions
+
+
+async def wait_until_synced(
+    request: ClusterRequest,
+    applications: ApplicationNames,
+    served_versions: tuple[str, ...],
+    approved: ApprovedPlan,
+) -> tuple[str, ...]:
+    """The versions of the SecretStore that the cluster serves, once it has everything; see the step above.
+
+    Suspends the run while it has not.
+    """
+    return await wait_for(
+        KIND, lambda: look_whether_synced(request, applications, served_versions, wait_for=[approved])
+    )

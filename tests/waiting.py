@@ -45,7 +45,7 @@ class AtTheGate:
         self.engineer = engineer
         self.world = world
         self._directory = directory
-        self.watch = Watch(RUNBOOKS, logging.getLogger(__name__))
+        self.watch = Watch(RUNBOOKS, logging.getLogger(__name__), settle=0)
         self.id = engineer.start(ENABLE, world.parameters | parameters)
 
     def run(self) -> dict[str, Any]:

@@ -187,10 +187,13 @@ def _who(
 async def wait_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: Proposed) -> Landing:
     """Return once the change is on the base branch; suspend the run while it is not."""
     logger = get_run_logger()
-    resumed = bool(used_keys(run_in_execution(), gate_record.KEY))
+    run = run_in_execution()
+    record = GateRecord.of_labels(run.labels) if run else None
+    # What it was resumed with counts once: later executions load that answer again.
+    resumed = bool(used_keys(run, gate_record.KEY)) and not (record and record.passed)
 
     def heard(answer: MergeAnswer, _key: str) -> None:
-        if answer.note or answer.landed_elsewhere:
+        if resumed and (answer.note or answer.landed_elsewhere):
             elsewhere = " (said to have landed elsewhere)" if answer.landed_elsewhere else ""
             logger.info("Resumed%s: %s", elsewhere, plain(answer.note))
 

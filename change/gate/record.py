@@ -1,4 +1,4 @@
-"""The record of a waiting run, kept as a label of the flow run: a request of Prefect reads those of many."""
+"""The records of a waiting run, kept as labels of the flow run: a request of Prefect reads those of many."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from change.gate.suspension import used_keys
-from runbook.gate import LABEL, GateRecord
+from runbook.gate import LABEL, LACK_LABEL, GateRecord, LackRecord
 
 KEY = "merge-gate-"
 """Begins the key of each suspension at the gate; a number follows."""
@@ -20,9 +20,9 @@ _TRIES = 30
 """About 2 s apart: that long Prefect's client waits after a 503, also where it does not ask again."""
 
 
-def suspensions(run: FlowRun) -> int:
-    """How often a run was suspended at the gate. (Prefect counts a resume as no new run.)"""
-    return len(used_keys(run, KEY))
+def suspensions(run: FlowRun, prefix: str = KEY) -> int:
+    """How often a run was suspended with such a key. (Prefect counts a resume as no new run.)"""
+    return len(used_keys(run, prefix))
 
 
 def this_run() -> FlowRun:
@@ -31,8 +31,8 @@ def this_run() -> FlowRun:
         return client.read_flow_run(UUID(str(flow_run.id)))
 
 
-def keep(run: FlowRun, record: GateRecord) -> None:
-    """Put the record where whoever watches finds it, and the pull request's number where people do.
+def keep(run: FlowRun, record: GateRecord | LackRecord) -> None:
+    """Put a record where whoever watches finds it, and the pull request's number where people do.
 
     A list of runs shows no message of a state, but tags, and is filtered by them.
 
@@ -44,13 +44,14 @@ def keep(run: FlowRun, record: GateRecord) -> None:
         prefect.exceptions.PrefectHTTPStatusError: refused for another reason, or busy for a minute.
         httpx.TransportError: the server cannot be reached.
     """
-    tags = [*dict.fromkeys([*run.tags, *([f"#{record.number}"] if record.number else [])])]
+    label, number = (LABEL, record.number) if isinstance(record, GateRecord) else (LACK_LABEL, None)
+    tags = [*dict.fromkeys([*run.tags, *([f"#{number}"] if number else [])])]
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
         for left in reversed(range(_TRIES)):
             try:
                 if tags != run.tags:
                     client.update_flow_run(run.id, tags=tags)
-                client.update_flow_run_labels(run.id, {LABEL: record.model_dump_json()})
+                client.update_flow_run_labels(run.id, {label: record.model_dump_json()})
                 break
             except PrefectHTTPStatusError as error:
                 if error.response.status_code != 503 or not left:

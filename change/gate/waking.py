@@ -1,11 +1,12 @@
-"""Resume a run that waits at the gate, and say how that went."""
+"""Resume a run that waits, and say how that went."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas import OrchestrationResult
@@ -16,7 +17,7 @@ from prefect.input import keyset_from_paused_state
 from change.asked import Asked
 from change.gate.merge import MergeAnswer
 from change.runbook import Runbook
-from runbook.gate import GateRecord
+from runbook.gate import GateRecord, LackRecord
 
 Log = logging.Logger | logging.LoggerAdapter[Any]
 
@@ -24,14 +25,36 @@ _NOT_PAUSED = "Cannot resume a flow run that is not paused."
 """Prefect's words. It aborts with others where it could not write the new state."""
 
 
+SETTLE = 5.0
+"""Seconds that a run is left alone after it has suspended, while its process ends. One that is resumed then
+has two processes, and a worker with a limit of its own ends there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A run at the gate, with what it is asked to do and what it saw; no record if another version waits."""
+    """A run that waits, with what it is asked to do."""
 
     run: FlowRun
     runbook: Runbook
     asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class AtGate(Waiting):
+    """It waits for its merge. Without a record, another version of this code waits."""
+
     record: GateRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lacks(Waiting):
+    """It waits for something after its merge."""
+
+    kind: str
+    record: LackRecord | None
+
+
+W = TypeVar("W", bound=Waiting)
 
 
 class Waker:
@@ -42,13 +65,14 @@ class Waker:
         again: names of those that could not be resumed yet.
     """
 
-    def __init__(self, client: SyncPrefectClient, log: Log) -> None:
+    def __init__(self, client: SyncPrefectClient, log: Log, settle: float = SETTLE) -> None:
         self._client = client
         self._log = log
+        self._settle = settle
         self.woken: list[str] = []
         self.again: list[str] = []
 
-    def wake_where(self, waiting: Iterable[Waiting], why: Callable[[Waiting], str]) -> list[Waiting]:
+    def wake_where(self, waiting: Iterable[W], why: Callable[[W], str]) -> list[W]:
         """Wake those that have a reason; returns the others."""
         others = []
         for each in waiting:
@@ -58,9 +82,16 @@ class Waker:
                 others.append(each)
         return others
 
-    def wake(self, waiting: Waiting, why: str) -> None:
-        """Wake a run, and write down how that went."""
-        run = waiting.run
+    def wake(self, waiting: Waiting, why: str) -> bool:
+        """Wake a run, and write down how that went; returns whether it is to be woken later."""
+        before = len(self.again)
+        self._wake(waiting.run, why)
+        return len(self.again) > before
+
+    def _wake(self, run: FlowRun, why: str) -> None:
+        if self._is_ending(run):
+            self.again.append(run.name)
+            return
         try:
             answer = self._resume(run, why)
         except PrefectHTTPStatusError as error:
@@ -80,6 +111,12 @@ class Waker:
             self._log.warning("%s could not be woken (%s): %s", run.name, why, _reason(answer))
             if answer.status.value == "ABORT":
                 self.again.append(run.name)
+
+    def _is_ending(self, run: FlowRun) -> bool:
+        if run.state is None or not run.state.is_paused():
+            return False
+        # Either clock may be the later one.
+        return abs((datetime.now(UTC) - run.state.timestamp).total_seconds()) < self._settle
 
     def _resume(self, run: FlowRun, why: str) -> OrchestrationResult[Any]:
         answer = self._client.resume_flow_run(run.id, run_input={"note": why})

@@ -5,15 +5,17 @@ needed does no harm. Nothing is remembered that has to be: what a run saw stands
 difference that could not be announced is found again by the next round.
 
 One round costs a request a hundred open pull requests and one for the base branch, whoever waits, and a clone
-when the base branch has moved.
+when the base branch has moved; and for runs whose change has landed, a login at each of their clusters, or
+whatever the runbook asks.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -29,12 +31,16 @@ from change.execution import execution
 from change.flow_runs import runs_in
 from change.gate import record as gate_record
 from change.gate.false_crash import take_back_false_crashes
-from change.gate.waking import Log, Waiting, Waker
+from change.gate.lack import key_of, kind_of
+from change.gate.visits import Visits
+from change.gate.waking import SETTLE, AtGate, Lacks, Log, Waker
 from change.gate.watched_repository import Watched
 from change.runbook import Runbook
 from change.step import look
 from runbook.errors import EnablementError, UnexpectedAnswer
-from runbook.gate import GateRecord
+from runbook.gate import GateRecord, LackRecord
+
+MERGE = kind_of(gate_record.KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +48,11 @@ class Round:
     """What one look found.
 
     Attributes:
-        waiting: runs that wait at the gate.
+        waiting: runs that wait for a merge, or for something after it; not those that wait for an approval.
         woken: names of those that were resumed.
         again: names of those that are to be woken and could not be yet: Prefect was busy, or the run has
             looked and is about to suspend.
-        problems: repositories or connections that could not be read; the runs of the others were served.
+        problems: repositories, connections or places that could not be read; the runs of others were served.
         unfinished: whether something more urgent came in between; the next look goes on with the rest.
     """
 
@@ -63,12 +69,15 @@ class Watch:
     Args:
         runbooks: whose runs wait.
         log: takes a line for each run that is woken, with the reason.
+        settle: seconds that a run is left alone after it has suspended, see `waking.SETTLE`.
     """
 
-    def __init__(self, runbooks: Sequence[Runbook], log: Log) -> None:
+    def __init__(self, runbooks: Sequence[Runbook], log: Log, settle: float = SETTLE) -> None:
         self._runbooks = {runbook.flow: runbook for runbook in runbooks}
         self._log = log
         self._watched: dict[str, Watched] = {}
+        self._settle = settle
+        self._visits = Visits(log)
         self._crashed: set[UUID] = set()
 
     def close(self) -> None:
@@ -90,15 +99,20 @@ class Watch:
         Raises:
             prefect.exceptions.PrefectHTTPStatusError, httpx.HTTPError: the Prefect server could not be asked.
         """
-        counted, problems, ended = 0, [], True
+        counted, ended = 0, True
+        problems: list[EnablementError] = []
         # Their connections and names are read once a look.
         with execution(), get_client(sync_client=True) as client:
             if repository is None:
                 take_back_false_crashes(client, tuple(self._runbooks), self._log, self._crashed)
-            by_connection: dict[str, list[Waiting]] = defaultdict(list)
+            by_connection: dict[str, list[AtGate]] = defaultdict(list)
+            lacking: list[Lacks] = []
             for waiting in self._waiting(client):
-                by_connection[waiting.asked.gitops].append(waiting)
-            waker = Waker(client, self._log)
+                if isinstance(waiting, Lacks):
+                    lacking.append(waiting)
+                else:
+                    by_connection[waiting.asked.gitops].append(waiting)
+            waker = Waker(client, self._log, self._settle)
             for name, group in by_connection.items():
                 try:
                     watched = self._watch(name, group[0].asked)
@@ -113,21 +127,30 @@ class Watch:
                 except Exception as error:  # noqa: BLE001 - nor for a defect of ours that it triggers
                     self._log.warning("%s could not be checked", name, exc_info=True)
                     problems.append(_fault(name, error))
+            if repository is None:  # of what a delivery told, nothing concerns these
+                counted += len(lacking)
+                problems += self._visits.look(lacking, waker)
         return Round(counted, tuple(waker.woken), tuple(waker.again), tuple(problems), unfinished=not ended)
 
-    def _waiting(self, client: SyncPrefectClient) -> Iterator[Waiting]:
+    def _waiting(self, client: SyncPrefectClient) -> Iterator[AtGate | Lacks]:
         # Those that are suspended, and those that may be about to suspend.
         for runbook in self._runbooks.values():
             for run in runs_in(client, [StateType.PAUSED, StateType.RUNNING], runbook.flow):
-                record = GateRecord.of_labels(run.labels)
-                if not _is_at_gate(run, record):
+                kind = _waits_for(run)
+                if not kind:
                     continue
                 try:
-                    yield Waiting(run, runbook, runbook.read(run.parameters), record)
+                    asked = runbook.read(run.parameters)
                 except (EnablementError, ValidationError) as error:
                     self._log.warning(
                         "%s waits with parameters that this version cannot read: %s", run.name, error
                     )
+                    continue
+                if kind == MERGE:
+                    yield AtGate(run, runbook, asked, GateRecord.of_labels(run.labels))
+                else:
+                    record = LackRecord.of_labels(run.labels)
+                    yield Lacks(run, runbook, asked, kind, record if record and record.kind == kind else None)
 
     def _watch(self, name: str, asked: Asked) -> Watched:
         connection = connect.gitops_repository(asked)
@@ -149,14 +172,17 @@ def _fault(repository: str, error: Exception) -> EnablementError:
     )
 
 
-def _is_at_gate(run: FlowRun, record: GateRecord | None) -> bool:
-    if record and record.passed:
-        return False
-    if run.state_type == StateType.RUNNING:
-        # It has looked and is about to suspend. One that has not looked yet since it was woken will.
-        return record is not None and record.suspensions == gate_record.suspensions(run)
-    key = run.state.state_details.pause_key if run.state else None
-    return (key or "").startswith(gate_record.KEY)
+def _waits_for(run: FlowRun) -> str:
+    """The kind of what a run waits for, and is woken when that may be there; empty if it does not."""
+    if run.state_type == StateType.PAUSED:
+        return kind_of((run.state.state_details.pause_key if run.state else None) or "")
+    # It has looked and is about to suspend. One that has not looked yet since it was woken will.
+    gate, lack = GateRecord.of_labels(run.labels), LackRecord.of_labels(run.labels)
+    if gate and not gate.passed:
+        return MERGE if gate.suspensions == gate_record.suspensions(run) else ""
+    if lack and not lack.over and lack.suspensions == gate_record.suspensions(run, key_of(lack.kind)):
+        return lack.kind
+    return ""
 
 
 @look("wake the runs whose world has changed")
@@ -172,7 +198,11 @@ def wake_waiting_runs(runbooks: Sequence[Runbook]) -> dict[str, Any]:
     logger = get_run_logger()
     with closing(Watch(runbooks, logger)) as watch:
         found = watch.look()
-    logger.info("%d runs wait for their merge; woken: %s", found.waiting, ", ".join(found.woken) or "none")
+        if found.again:
+            time.sleep(2 * SETTLE)
+            later = watch.look()
+            found = replace(later, woken=found.woken + later.woken)
+    logger.info("%d runs wait; woken: %s", found.waiting, ", ".join(found.woken) or "none")
     if found.problems:
         raise found.problems[0]
     return {"waiting": found.waiting, "woken": list(found.woken)}

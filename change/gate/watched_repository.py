@@ -14,7 +14,7 @@ from uuid import UUID
 
 from change import connect
 from change.execution import cloned
-from change.gate.waking import Waiting, Waker
+from change.gate.waking import AtGate, Waker
 from connections import GitOpsRepository, VaultConnection
 from runbook.errors import EnablementError
 from runbook.gitops import fingerprint, unmet
@@ -37,7 +37,7 @@ class Watched:
         """Close the connections."""
         self._closing.close()
 
-    def look(self, waiting: Sequence[Waiting], waker: Waker, is_wanted_elsewhere: Callable[[], bool]) -> bool:
+    def look(self, waiting: Sequence[AtGate], waker: Waker, is_wanted_elsewhere: Callable[[], bool]) -> bool:
         """Wake whom it concerns; returns whether the look came to its end.
 
         Raises:
@@ -64,7 +64,7 @@ class Watched:
             raise
 
     def _judge(
-        self, waiting: Sequence[Waiting], waker: Waker, is_wanted_elsewhere: Callable[[], bool]
+        self, waiting: Sequence[AtGate], waker: Waker, is_wanted_elsewhere: Callable[[], bool]
     ) -> bool:
         """Compare the head of the base branch with what each run saw there; returns whether all were."""
         vaults: dict[str, VaultConnection] = {}
@@ -81,12 +81,12 @@ class Watched:
                     self._judged[each.run.id] = base.base_commit
         return True
 
-    def _is_judged(self, waiting: Waiting, base: str) -> bool:
+    def _is_judged(self, waiting: AtGate, base: str) -> bool:
         record = waiting.record
         return record is not None and base in (record.base, self._judged.get(waiting.run.id))
 
 
-def _landed(waiting: Waiting, base: GitOpsClone) -> str:
+def _landed(waiting: AtGate, base: GitOpsClone) -> str:
     """Whether all that a run has proposed is there; it looks itself whether anything else lacks."""
     record = waiting.record
     if not record or record.base == base.base_commit or not record.wanted or unmet(base.tree, record.wanted):
@@ -95,7 +95,7 @@ def _landed(waiting: Waiting, base: GitOpsClone) -> str:
 
 
 def _why_of_base(
-    waiting: Waiting, base: GitOpsClone, connection: GitOpsRepository, vaults: dict[str, VaultConnection]
+    waiting: AtGate, base: GitOpsClone, connection: GitOpsRepository, vaults: dict[str, VaultConnection]
 ) -> str:
     asked, record = waiting.asked, waiting.record
     if record is None:

@@ -42,6 +42,7 @@ class OpenShift:
         context: a context of it; the current one by default.
         timeout: seconds for one answer.
         source: what holds the kubeconfig, for the reader of an error.
+        asks_once: whether what was answered is not asked again: for one short look for many.
 
     Raises:
         InvalidInput: from the constructor; names what is missing or cannot be used.
@@ -56,13 +57,15 @@ class OpenShift:
         context: str | None = None,
         timeout: float = 10,
         source: str = "the connection",
+        *,
+        asks_once: bool = False,
     ) -> None:
         login = read_kubeconfig(kubeconfig, context)
         self.host = login.host
         self.ca_pem = login.ca_pem
         self.proxy = login.proxy
         self._scoped = login.may_be_scoped
-        self._api = Api(login, timeout, source)
+        self._api = Api(login, timeout, source, asks_once=asks_once)
 
     def __repr__(self) -> str:
         return f"OpenShift({self.host!r})"

@@ -68,11 +68,13 @@ class Api:
         login: see `Login`.
         timeout: seconds for one answer.
         source: what holds the login, for the reader of an error.
+        asks_once: see `OpenShift`.
     """
 
-    def __init__(self, login: Login, timeout: float, source: str) -> None:
+    def __init__(self, login: Login, timeout: float, source: str, *, asks_once: bool = False) -> None:
         self._login = login
         self._source = source
+        self._answers: dict[str, Answer] | None = {} if asks_once else None
         configuration = Configuration(host=login.host)
         if login.token:
             token = check_header(login.token, f"token for {login.host}")
@@ -162,6 +164,20 @@ class Api:
         names: Mapping[str, str] | None,
         query: Query | None = None,
         body: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        if self._answers is None:
+            return self._exchange(path, names, query, body)
+        question = repr((path, names, query, body))
+        if question not in self._answers:
+            self._answers[question] = self._exchange(path, names, query, body)
+        return self._answers[question]
+
+    def _exchange(
+        self,
+        path: str,
+        names: Mapping[str, str] | None,
+        query: Query | None,
+        body: Mapping[str, Any] | None,
     ) -> Answer:
         answer: Any = self._client.call_api(
             *self._client.param_serialize(

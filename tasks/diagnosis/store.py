@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,6 +16,9 @@ from tasks.diagnosis.asking import Asked
 
 ALIVE = timedelta(minutes=15)
 """Three times the operator's usual interval: a store without a sign of it for longer is not reconciled."""
+
+KIND = "store"
+"""Of what a run waits for that waits for the operator; begins the keys of its suspensions."""
 
 _MANY = 20
 
@@ -37,6 +41,11 @@ class Look:
     cause: Cause | None = None
     never: bool = False
     meant_otherwise: bool = False
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return bool(self.ready or self.never or self.meant_otherwise)
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,12 @@ def look_at_store(operator: OperatorSeen, namespace: str, now: datetime | None =
     return _fault(
         Causes.STORE_NOT_READY.of(kind=meant.kind, store=store, seen=seen, event=_last_event(state))
     )
+
+
+def undecided(openshift: OpenShift, meant: VaultStore, namespaces: Iterable[str]) -> tuple[str, ...]:
+    """The stores of these namespaces of which the operator has not said anything that counts yet."""
+    operator = OperatorSeen(openshift, meant)
+    return tuple(meant.called(one) for one in namespaces if not look_at_store(operator, one).is_decided)
 
 
 def _fault(cause: Cause) -> Look:

@@ -15,12 +15,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from prefect.logging import disable_run_logger
 
+from change.gate.lack import look_briefly
 from change.gate.merge import _who
 from change.permission import Permission, permission
 from change.records import Recorder
@@ -28,6 +30,7 @@ from change.results import Checked, Proposed
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.application_names import ApplicationNames
 from runbook.approval import ApprovedPlan
+from runbook.durations import seconds
 from runbook.errors import PrerequisiteMissing, VerificationFailed
 from runbook.gitops import FileEdit, Tree, meaning_of, unmet
 from runbook.plan import Plan, PlannedFile, plan_sha256, to_approve
@@ -41,8 +44,8 @@ from tasks.diagnosis.asking import Asked
 from tasks.preflight.step import Connections, investigate
 from tasks.pull_request import _as_found, _propose
 from tasks.runbooks import ENABLE_CLUSTER
-from tasks.verify import await_stores, prove_login
-from tasks.wait_until_synced import _wait
+from tasks.verify import Stores, prove_login
+from tasks.wait_until_synced import POLL, Seeing
 from tests.steps import realize_config, realize_group, realize_mount, realize_policies, realize_role
 
 T = TypeVar("T")
@@ -187,7 +190,8 @@ class _Steps:
 
     def wait_until_synced(self) -> None:
         with self.cluster.client() as openshift:
-            _wait(openshift, self.request, ApplicationNames())
+            until = datetime.now(UTC) + timedelta(seconds=seconds("sync_timeout", self.request.sync_timeout))
+            look_briefly(until, POLL, Seeing(openshift, self.request, ApplicationNames()).look)
 
     def write(self, realize: Callable[[Vault, EnableRequest, Permission], object]) -> None:
         with self.vault.client() as vault:
@@ -210,7 +214,7 @@ class _Steps:
                     prove_login(vault, openshift, self.request, api, namespace)
             except (VerificationFailed, PrerequisiteMissing) as error:
                 raise failure(examine(Asked(self.request, vault, openshift, api, store))) or error from error
-            list(await_stores(openshift, store, self.request.namespaces, 0))
+            Stores(openshift, store, self.request.namespaces, 0).look(is_last=True)
 
     def publish_report(self) -> None:
         with self.vault.client() as vault:

@@ -71,7 +71,7 @@ async def test_a_diagnosis_proves_the_login_or_says_the_cause_and_writes_nothing
 
     @flow(name="only-the-proof")
     async def only_the_proof() -> None:
-        verify_login(request, names, ())
+        await verify_login(request, names, (), {"changes": []})
 
     proof = await Run.create(only_the_proof, {})
     assert await proof.go() == "Failed"

@@ -22,7 +22,7 @@ from tests.world import World
 
 async def look(**options: Any) -> Round:
     """In a thread of its own, as the merge service does."""
-    watch = Watch(RUNBOOKS, logging.getLogger(__name__))
+    watch = Watch(RUNBOOKS, logging.getLogger(__name__), settle=0)
     try:
         return await asyncio.to_thread(watch.look, **options)
     finally:

@@ -31,7 +31,7 @@ def crowd(prefect_harness: PrefectServer, world: World) -> Crowd:
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    made = Watch(RUNBOOKS, LOG)
+    made = Watch(RUNBOOKS, LOG, settle=0)
     yield made
     made.close()
 

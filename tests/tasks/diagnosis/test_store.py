@@ -7,18 +7,19 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from change.gate.lack import Lacking, look_briefly
 from runbook.application_names import ApplicationNames
 from runbook.diagnosis.causes import Causes
 from runbook.errors import VerificationFailed
 from runbook.report import READY, Proof
 from sandbox.certificates import CertificateAuthority
 from tasks.diagnosis.store import ALIVE, Look, OperatorSeen, look_at_store
-from tasks.verify import await_stores
+from tasks.verify import POLL, Stores
 from tests.operator_by_hand import NOT_VALID, STORE, VALID, Operator
 from tests.tasks.conftest import request
 from tests.tasks.diagnosis.scene import Scene
@@ -45,7 +46,10 @@ EVENT = (
 
 def awaited(scene: Scene, timeout: float, **more: Any) -> Proof:
     """What a run says that waits for the store of ``payments`` alone."""
-    (proof,) = await_stores(scene.openshift, scene.store, ["payments"], timeout, **more)
+    stores = Stores(scene.openshift, scene.store, ["payments"], timeout, **more)
+    found = look_briefly(datetime.now(UTC) + timedelta(seconds=timeout), POLL, stores.look)
+    assert not isinstance(found, Lacking)
+    (proof,) = found
     return proof
 
 
