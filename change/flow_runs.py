@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter
@@ -14,10 +16,24 @@ _PAGE = 200
 
 
 def runs_in(
-    client: SyncPrefectClient, states: Iterable[StateType], *flows: str, name: str | None = None
+    client: SyncPrefectClient,
+    states: Iterable[StateType],
+    *flows: str,
+    name: str | None = None,
+    ended_after: datetime | None = None,
 ) -> list[FlowRun]:
-    """All runs of these flows that are in one of these states, and have this name if one is given."""
-    wanted = {"state": {"type": {"any_": list(states)}}} | ({"name": {"any_": [name]}} if name else {})
+    """All runs of these flows that are in one of these states.
+
+    Args:
+        client, states, flows: whose runs.
+        name: only those with this name.
+        ended_after: only those that ended after this time.
+    """
+    wanted: dict[str, Any] = {"state": {"type": {"any_": list(states)}}}
+    if name:
+        wanted["name"] = {"any_": [name]}
+    if ended_after:
+        wanted["end_time"] = {"after_": ended_after}
     found: list[FlowRun] = []
     while True:
         page = client.read_flow_runs(

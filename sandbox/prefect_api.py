@@ -19,6 +19,9 @@ _BUSY = frozenset({429, 502, 503, 504})
 _GIVE_UP_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 
+POOL_LIMIT = 8
+"""Runs at once, as ``make deploy`` sets it for a new work pool."""
+
 FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 
@@ -55,12 +58,15 @@ class PrefectApi:
         return answer.json() if answer.content else None
 
     def create_work_pool(self, name: str) -> None:
-        """Make a work pool of type process with the project's job template, unless it is there."""
-        template = json.loads((CHECKOUT / "deployments" / "work-pool.json").read_text())
+        """Make a work pool of type process as ``make deploy`` does, unless it is there."""
+        pool = {
+            "name": name,
+            "type": "process",
+            "base_job_template": json.loads((CHECKOUT / "deployments" / "work-pool.json").read_text()),
+            "concurrency_limit": POOL_LIMIT,
+        }
         try:
-            self.request(
-                "POST", "/work_pools/", {"name": name, "type": "process", "base_job_template": template}
-            )
+            self.request("POST", "/work_pools/", pool)
         except requests.HTTPError as error:
             if error.response is None or error.response.status_code != 409:
                 raise

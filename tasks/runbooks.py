@@ -118,3 +118,6 @@ ENABLE_NAMESPACE = ClusterRunbook(
     enable_namespace.edits,
 )
 RUNBOOKS = (ENABLE_CLUSTER, ENABLE_NAMESPACE)
+
+OTHERS = ("diagnose-cluster",)
+"""Further flows whose runs go on by themselves after a crash."""

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
 import httpx
 from prefect import get_run_logger
@@ -30,7 +29,7 @@ from change.asked import Asked
 from change.execution import execution
 from change.flow_runs import runs_in
 from change.gate import record as gate_record
-from change.gate.false_crash import take_back_false_crashes
+from change.gate.crashed import start_crashed_runs_again
 from change.gate.lack import key_of, kind_of
 from change.gate.visits import Visits
 from change.gate.waking import SETTLE, AtGate, Lacks, Log, Waker
@@ -42,6 +41,9 @@ from runbook.gate import GateRecord, LackRecord
 
 MERGE = kind_of(gate_record.KEY)
 
+_LOOKS = 5
+"""More, at most, in a round that could not wake or start a run yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Round:
@@ -50,8 +52,8 @@ class Round:
     Attributes:
         waiting: runs that wait for a merge, or for something after it; not those that wait for an approval.
         woken: names of those that were resumed.
-        again: names of those that are to be woken and could not be yet: Prefect was busy, or the run has
-            looked and is about to suspend.
+        again: names of those that are to be woken or started and could not be yet: Prefect was busy, or
+            the process of the run is about to end.
         problems: repositories, connections or places that could not be read; the runs of others were served.
         unfinished: whether something more urgent came in between; the next look goes on with the rest.
     """
@@ -69,16 +71,19 @@ class Watch:
     Args:
         runbooks: whose runs wait.
         log: takes a line for each run that is woken, with the reason.
+        others: names of further flows whose crashed runs are started again.
         settle: seconds that a run is left alone after it has suspended, see `waking.SETTLE`.
     """
 
-    def __init__(self, runbooks: Sequence[Runbook], log: Log, settle: float = SETTLE) -> None:
+    def __init__(
+        self, runbooks: Sequence[Runbook], log: Log, *, others: Sequence[str] = (), settle: float = SETTLE
+    ) -> None:
         self._runbooks = {runbook.flow: runbook for runbook in runbooks}
         self._log = log
         self._watched: dict[str, Watched] = {}
         self._settle = settle
         self._visits = Visits(log)
-        self._crashed: set[UUID] = set()
+        self._started_again = (*self._runbooks, *others)
 
     def close(self) -> None:
         """Close the connections."""
@@ -103,8 +108,9 @@ class Watch:
         problems: list[EnablementError] = []
         # Their connections and names are read once a look.
         with execution(), get_client(sync_client=True) as client:
+            waker = Waker(client, self._log, self._settle)
             if repository is None:
-                take_back_false_crashes(client, tuple(self._runbooks), self._log, self._crashed)
+                waker.again += start_crashed_runs_again(client, self._started_again, self._log, self._settle)
             by_connection: dict[str, list[AtGate]] = defaultdict(list)
             lacking: list[Lacks] = []
             for waiting in self._waiting(client):
@@ -112,7 +118,6 @@ class Watch:
                     lacking.append(waiting)
                 else:
                     by_connection[waiting.asked.gitops].append(waiting)
-            waker = Waker(client, self._log, self._settle)
             for name, group in by_connection.items():
                 try:
                     watched = self._watch(name, group[0].asked)
@@ -186,8 +191,11 @@ def _waits_for(run: FlowRun) -> str:
 
 
 @look("wake the runs whose world has changed")
-def wake_waiting_runs(runbooks: Sequence[Runbook]) -> dict[str, Any]:
-    """One round over all repositories, for the runs of these runbooks.
+def wake_waiting_runs(runbooks: Sequence[Runbook], others: Sequence[str] = ()) -> dict[str, Any]:
+    """One round over everything, for the runs of these runbooks.
+
+    Args:
+        runbooks, others: see `Watch`.
 
     Returns:
         ``waiting``: how many runs wait; ``woken``: names of those that were resumed.
@@ -196,10 +204,12 @@ def wake_waiting_runs(runbooks: Sequence[Runbook]) -> dict[str, Any]:
         EnablementError: a repository or a connection could not be read; the runs of the others were woken.
     """
     logger = get_run_logger()
-    with closing(Watch(runbooks, logger)) as watch:
+    with closing(Watch(runbooks, logger, others=others)) as watch:
         found = watch.look()
-        if found.again:
-            time.sleep(2 * SETTLE)
+        for _ in range(_LOOKS):
+            if not found.again:
+                break
+            time.sleep(SETTLE)
             later = watch.look()
             found = replace(later, woken=found.woken + later.woken)
     logger.info("%d runs wait; woken: %s", found.waiting, ", ".join(found.woken) or "none")

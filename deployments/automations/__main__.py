@@ -19,12 +19,12 @@ from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectNotFound
 
 from deployments.commands import CommandError, no_answer, prefect_server
-from tasks.runbooks import RUNBOOKS
+from tasks.runbooks import OTHERS, RUNBOOKS
 
 CRASH, STUCK = "crash-runs-without-heartbeat", "schedule-stuck-runs-again"
 """Files of the automations whose time can be chosen."""
-FLOWS = (*(runbook.flow for runbook in RUNBOOKS), "watch-merges")
-"""Those whose runs wait, or wake others."""
+WATCHER = "watch-merges"
+FLOWS = (*(runbook.flow for runbook in RUNBOOKS), *OTHERS, WATCHER)
 KINDS = (
     "slack-webhook, ms-teams-webhook, sendgrid-email (e-mail), custom-webhook, mattermost-webhook and others"
 )
@@ -53,7 +53,9 @@ def read_automations(
             if "deployment_id" in action:
                 action["deployment_id"] = str(deployment_id(action["deployment_id"]))
         if related := automation["trigger"]["match_related"]:
-            related["prefect.resource.name"] = [*FLOWS]
+            # What the watcher does about a crash does not begin with a crash of the watcher.
+            runs_watcher = any(action["type"] == "run-deployment" for action in automation["actions"])
+            related["prefect.resource.name"] = [one for one in FLOWS if not (runs_watcher and one == WATCHER)]
         automation["trigger"]["within"] = within.get(file.stem, automation["trigger"]["within"])
         yield AutomationCore.model_validate(automation)
 
@@ -124,14 +126,14 @@ def main(arguments: list[str] | None = None) -> None:
         "--silence",
         type=_seconds,
         metavar="SECONDS",
-        help="how long a run may send no heartbeat (default: 90); longer than the workers' "
+        help="how long a run may send no heartbeat (default: 70); longer than the workers' "
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY (at least 30)",
     )
     parser.add_argument(
         "--pending",
         type=_seconds,
         metavar="SECONDS",
-        help="how long a run may be Pending (default: 120); longer if starting a run takes minutes (images "
+        help="how long a run may be Pending (default: 60); longer if starting a run takes minutes (images "
         "to pull)",
     )
     parser.add_argument(

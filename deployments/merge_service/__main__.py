@@ -14,7 +14,7 @@ from deployments.commands import CommandError, prefect_server
 from deployments.merge_service.loop import Loop
 from deployments.merge_service.settings import read_settings
 from deployments.merge_service.webhook import application
-from tasks.runbooks import RUNBOOKS
+from tasks.runbooks import OTHERS, RUNBOOKS
 
 MOST_CONNECTIONS = 256
 """At the same time; far below the 1024 open files that a process may have by default."""
@@ -37,7 +37,7 @@ def main() -> None:
     # Uvicorn ends gracefully and then raises the signal once more: a look that is under way may end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with contextlib.ExitStack() as stack:
-        watch = stack.enter_context(contextlib.closing(Watch(RUNBOOKS, log)))
+        watch = stack.enter_context(contextlib.closing(Watch(RUNBOOKS, log, others=OTHERS)))
         loop = Loop(watch, settings.interval, log)
         loop.start()
         stack.callback(loop.stop, _STOP_SECONDS)

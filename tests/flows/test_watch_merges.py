@@ -87,6 +87,21 @@ def test_a_run_that_has_looked_and_not_suspended_yet_is_woken_once_it_has(
     assert (found.woken, found.again) == (("enable emea/ember",), ())
 
 
+def test_a_run_that_has_just_suspended_is_woken_once_its_process_has_ended(
+    crowd: Crowd, world: World, watch: Watch
+) -> None:
+    crowd.grow_to(1)
+    run, number = crowd.runs[0]
+    crowd.suspend(run)
+    merge(world, number)
+    as_shipped = Watch(RUNBOOKS, LOG)
+    found = as_shipped.look()
+    as_shipped.close()
+    assert (found.woken, found.again) == ((), ("enable emea/ember",))
+    assert crowd.state(run) == "Suspended"
+    assert watch.look().woken == ("enable emea/ember",)
+
+
 NOT_WRITTEN = {
     "reason": "Error validating state: OperationalError('disk I/O error')",
     "type": "abort_details",

@@ -25,8 +25,10 @@ from sandbox.prefect_server import PrefectServer
 
 CRASH = "Crash runs without heartbeat"
 STUCK = "Schedule stuck runs again"
+AGAIN = "Start crashed runs again"
 LOOK = "Look for landed changes on an event"
-UNCHANGED = f"unchanged {CRASH!r}\nunchanged {STUCK!r}\nunchanged {LOOK!r}\n"
+ALL = (CRASH, STUCK, AGAIN, LOOK)
+UNCHANGED = "".join(f"unchanged {name!r}\n" for name in ALL)
 
 
 @pytest.fixture
@@ -53,9 +55,9 @@ def test_they_are_created_once_and_then_left_alone(
     automations: Any, deployment: UUID, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main([])
-    assert capsys.readouterr().out == f"created {CRASH!r}\ncreated {STUCK!r}\ncreated {LOOK!r}\n"
+    assert capsys.readouterr().out == "".join(f"created {name!r}\n" for name in ALL)
     first = automations()
-    assert set(first) == {CRASH, STUCK, LOOK}
+    assert set(first) == set(ALL)
     assert first[LOOK].actions[0].deployment_id == deployment
     main([])
     assert capsys.readouterr().out == UNCHANGED
@@ -71,14 +73,14 @@ def test_what_differs_is_updated_and_a_paused_one_stays_paused(
         client.pause_automation(before.id)
     capsys.readouterr()
     main(["--silence", "200", "--pending", "300"])
-    assert capsys.readouterr().out == f"updated {CRASH!r}\nupdated {STUCK!r}\nunchanged {LOOK!r}\n"
+    assert capsys.readouterr().out == UNCHANGED.replace("unchanged", "updated", 2)
     after = automations()[CRASH]
     assert (after.id, after.enabled, after.trigger.within.total_seconds()) == (before.id, False, 200.0)
     assert automations()[STUCK].trigger.within.total_seconds() == 300.0
 
 
 def test_a_waiting_run_and_every_end_of_a_run_is_expected() -> None:
-    crash = next(read_automations(lambda name: uuid4(), {}))
+    crash, _, again, _ = read_automations(lambda name: uuid4(), {})
     trigger: Any = crash.trigger
     names = {name.removeprefix("prefect.flow-run.") for name in trigger.expect}
     assert {"heartbeat", "Suspended", "Paused", "AwaitingRetry"} <= names
@@ -86,8 +88,11 @@ def test_a_waiting_run_and_every_end_of_a_run_is_expected() -> None:
     assert trigger.match_related["prefect.resource.name"] == [
         "enable-cluster",
         "enable-namespace",
+        "diagnose-cluster",
         "watch-merges",
     ]
+    started_by: Any = again.trigger
+    assert "watch-merges" not in started_by.match_related["prefect.resource.name"]
 
 
 def test_a_window_that_prefect_does_not_take_is_refused(
@@ -162,7 +167,7 @@ def test_people_are_told_of_runs_that_wait_fail_or_crash_through_a_block(
     }
     assert heard["enable-cluster is Failed failed"].startswith("Sealed.\nhttp")
     assert heard["enable-cluster is Suspended waits for you"].startswith("Waits for its merge.\nhttp")
-    assert heard["enable-cluster is Crashed crashed"].startswith("Press Retry")
+    assert heard["enable-cluster is Crashed crashed"].startswith("It is started again by itself")
 
 
 @pytest.mark.parametrize(
