@@ -36,12 +36,17 @@ install-dev: $(INSTALLED) ## The same with what sandbox, tests and lint need; ot
 CONNECTIONS ?= connections.yaml
 PREFECT := $(BIN)/prefect --no-prompt
 
+# Runs at once of a new work pool: see docs/operating.md, "How many runs at once".
+POOL_LIMIT := 8
+
 # The job template fixes the command of each run, so that none can bring its own. A pool that is there is left alone.
 deploy: $(VENV)/requirements.installed ## Save the connections in Prefect, make the work pool, deploy the flows
 	$(BIN)/python -m deployments.connect $(CONNECTIONS)
-	@$(PREFECT) work-pool inspect enablement >/dev/null 2>&1 || \
-	$(PREFECT) work-pool create enablement --type process --base-job-template deployments/work-pool.json
+	@$(PREFECT) work-pool inspect enablement >/dev/null 2>&1 || { \
+	$(PREFECT) work-pool create enablement --type process --base-job-template deployments/work-pool.json && \
+	$(PREFECT) work-pool set-concurrency-limit enablement $(POOL_LIMIT); }
 	$(PREFECT) deploy --all
+	$(BIN)/python -m deployments.automations $(AUTOMATIONS)
 
 demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 plays the reviewer too
 	@$(BIN)/python -m sandbox.demo

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.environment import CHECKOUT
+from sandbox.prefect_api import POOL_LIMIT
 
 pytestmark = pytest.mark.long
 
@@ -108,9 +109,9 @@ def test_a_python_that_is_named_and_does_not_fit_is_refused(copy: Path) -> None:
     assert "No fitting Python: /no/such/python is" in failed.stderr
 
 
-@pytest.mark.parametrize(("there", "made"), [(True, 0), (False, 1)], ids=["a pool is there", "no pool yet"])
-def test_deploy_saves_connections_and_deployments_and_leaves_a_work_pool_alone(
-    copy: Path, there: bool, made: int
+@pytest.mark.parametrize("there", [True, False], ids=["a pool is there", "no pool yet"])
+def test_deploy_saves_connections_deployments_and_automations_and_leaves_a_work_pool_alone(
+    copy: Path, there: bool
 ) -> None:
     programs = copy / ".venv" / "bin"
     programs.mkdir(parents=True)
@@ -119,14 +120,19 @@ def test_deploy_saves_connections_and_deployments_and_leaves_a_work_pool_alone(
         program.write_text(f'#!/bin/sh\necho "$*" >> calls\ntest "$3" != inspect -o {int(there)} = 1\n')
         program.chmod(0o755)
     (copy / ".venv" / "requirements.installed").touch()
-    result = make(copy, "deploy", "CONNECTIONS=other.yaml")
+    result = make(copy, "deploy", "CONNECTIONS=other.yaml", "AUTOMATIONS=--notify slack-webhook/platform")
     assert result.returncode == 0, result.stderr
-    connect, inspect, *created, deploy = (copy / "calls").read_text().splitlines()
+    connect, inspect, *created, deploy, automations = (copy / "calls").read_text().splitlines()
     assert connect == "-m deployments.connect other.yaml"
     assert inspect == "--no-prompt work-pool inspect enablement"
     template = "--base-job-template deployments/work-pool.json"
-    assert created == [f"--no-prompt work-pool create enablement --type process {template}"] * made
+    made = [
+        f"--no-prompt work-pool create enablement --type process {template}",
+        f"--no-prompt work-pool set-concurrency-limit enablement {POOL_LIMIT}",
+    ]
+    assert created == ([] if there else made)
     assert deploy == "--no-prompt deploy --all"
+    assert automations == "-m deployments.automations --notify slack-webhook/platform"
 
 
 def test_the_help_lists_what_people_need(copy: Path) -> None:
