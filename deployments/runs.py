@@ -29,6 +29,8 @@ from prefect.utilities.urls import url_for
 from rich.console import Console
 from rich.markdown import Markdown
 
+from change.gate.lack import kind_of
+from change.gate.record import KEY
 from deployments.commands import CommandError, no_answer, prefect_server
 
 COMPLETED, FAILED, BAD_INPUT, WAITS = 0, 1, 2, 3
@@ -79,6 +81,12 @@ def create(client: SyncPrefectClient, deployment: str, parameters: dict[str, Any
         raise BadInputError(f"No run was made. {error.response.json().get('detail')}") from None
 
 
+def _is_up_to_a_person(state: State) -> bool:
+    """Whether a run waits for its merge or an approval. What it lacks after the merge may come by itself."""
+    kind = kind_of(state.state_details.pause_key or "")
+    return state.is_paused() and kind in {"", kind_of(KEY)}
+
+
 class Follower:
     """Prints what becomes of one run."""
 
@@ -106,8 +114,10 @@ class Follower:
             self._tell_steps()
             state = run.state
             if state is not None:
-                self._tell(run.id, "run", state.name or state.type)
-                if state.is_final() or (state.is_paused() and not wait):
+                is_up_to_a_person, name = _is_up_to_a_person(state), state.name or state.type
+                lacks = state.is_paused() and not is_up_to_a_person
+                self._tell(run.id, "run", f"{name}: {state.message}" if lacks else name)
+                if state.is_final() or (is_up_to_a_person and not wait):
                     return run, state
             time.sleep(_POLL_SECONDS)
 

@@ -136,8 +136,8 @@ class DemoRun:
             run["name"] for run in self._api.task_runs(self.identifier) if run["state_type"] == "RUNNING"
         ]
         waits = f"It is in: {', '.join(steps)}." if steps else "It is in no step."
-        if self._announced and state["type"] == "PAUSED":
-            waits = f"It waits for the merge of {self._announced.page}."
+        if state["type"] == "PAUSED":
+            waits = f"It {state['message']}."
         said = [entry["message"] for entry in self._api.logs(self.identifier)]
         return f"{waits} Its last message: {said[-1] if said else state['message'] or 'none'}"
 

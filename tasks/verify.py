@@ -161,11 +161,11 @@ class Stores:
         if not self._left:
             return tuple(self._proofs)
         names = tuple(map(self._meant.called, self._left))
-        more = f" and {len(names) - 1} more" if names[1:] else ""
+        are_ready = f" and {len(names) - 1} more are Ready" if names[1:] else " is Ready"
         seen = [f"- {markdown(self._meant.called(one))}: {markdown(self._said[one])}" for one in self._left]
         return Lacking(
             names,
-            f"the operator, until {names[0]}{more} is Ready",
+            f"the operator, until {names[0]}{are_ready}",
             "\n".join(
                 ["All is written, and the login works. The operator looks every 5 minutes:", "", *seen]
             ),

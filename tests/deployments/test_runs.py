@@ -13,9 +13,11 @@ from prefect import flow, get_run_logger, suspend_flow_run, task
 from prefect.artifacts import Artifact, create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import State
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed, Suspended
 
 from deployments import runs
 from runbook.checks import Check, page
@@ -157,6 +159,23 @@ def test_a_run_that_waits_is_3_and_is_followed_to_its_end_with_wait(deployment: 
         code, said = command("--run", str(waiting.id), "--wait")
     assert code == 0, said
     assert "run                          Suspended" in said
+
+
+def test_what_a_run_lacks_after_its_merge_is_followed_too_and_said(deployment: UUID, command: Any) -> None:
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run_from_deployment(deployment, parameters={"cluster": "ember"})
+        waits = "waits for namespace web on ember; sync cluster-resources in ArgoCD"
+        suspended: State[None] = Suspended(pause_key="sync-gate-1", message=waits)
+        client.set_flow_run_state(run.id, suspended, force=True)
+
+    def end(url: str) -> None:
+        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+            client.set_flow_run_state(run.id, Completed(), force=True)
+
+    threading.Timer(3.0, end, args=(PREFECT_API_URL.value(),)).start()
+    code, said = command("--run", str(run.id))
+    assert code == 0, said
+    assert f"Suspended: {waits}" in said
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_the_operator_is_waited_for_without_a_process_too(start: Start) -> None:
     assert run.woken() == "Suspended", run.log()
     assert (
         message(run)
-        == "waits for the operator, until SecretStore payments/opf-vault-store and 1 more is Ready"
+        == "waits for the operator, until SecretStore payments/opf-vault-store and 1 more are Ready"
     )
     assert "no operator has reconciled it yet" in run.form()[0]
     operator.judge("payments", VALID)
