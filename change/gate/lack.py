@@ -18,7 +18,7 @@ from pydantic import Field
 
 from change.gate import record as gate_record
 from change.gate.suspension import run_in_execution, suspended_until
-from runbook.errors import EnablementError
+from runbook.errors import EnablementError, PermanentError
 from runbook.foreign_text import plain
 from runbook.gate import LackRecord, fingerprint_of
 
@@ -108,8 +108,8 @@ def look_for(
 
     try:
         found = look_briefly(until, every, see_once)
-    except EnablementError:
-        if is_last:
+    except EnablementError as error:
+        if is_last or isinstance(error, PermanentError):
             end()
         raise
     if isinstance(found, Lacking):

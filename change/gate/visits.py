@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import httpx
@@ -73,6 +74,10 @@ class Visits:
             # Each run says it itself.
             answer: list[Lack] = [error] * len(runs)
             return lambda: answer
+        except httpx.HTTPError:
+            raise  # of the Prefect server
+        except Exception as error:  # noqa: BLE001 - see `_result`
+            return partial(_raise, error)
 
     def _result(self, place: str, found: Future[list[Lack]]) -> list[Lack]:
         if not found.done() or found.cancelled():
@@ -80,7 +85,7 @@ class Visits:
             raise Unreachable("Connection", place, f"did not answer within {_PATIENCE:.0f} s", remedy)
         try:
             return found.result()
-        except (EnablementError, httpx.HTTPError):
+        except EnablementError:
             raise
         except Exception as error:
             self._log.warning("%s could not be checked", place, exc_info=True)
@@ -100,6 +105,10 @@ class Visits:
             elif not waker.wake(each, f"a look fails: {lack.subject}: {lack.answer}"):
                 self._told[run] = str(lack)
         return problems
+
+
+def _raise(error: Exception) -> list[Lack]:
+    raise error
 
 
 def _why_without_a_look(waiting: Lacks, now: datetime) -> str:
