@@ -1,4 +1,4 @@
-"""The net under the merge gate: every few minutes, wake the runs whose world has changed."""
+"""The net under the gate: every few minutes, wake runs whose world has changed, start crashed ones."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from tasks.runbooks import OTHERS, RUNBOOKS
 
 @flow(name="watch-merges")
 async def watch_merges() -> None:
-    """Check what the waiting runs wait for, and resume those for which something has changed."""
+    """Check what the waiting runs wait for, and resume those for which it has changed; start crashed ones."""
     wake_waiting_runs(RUNBOOKS, OTHERS)
