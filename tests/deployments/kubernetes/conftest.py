@@ -28,13 +28,13 @@ def built(folder: Path) -> str:
 
 
 def site_on_kubernetes(directory: Path) -> Path:
-    """A copy of the example of an installation, changed to a Kubernetes as its first lines say."""
+    """A copy of the example, changed to a Kubernetes as its first lines say, and with the monitoring."""
     shutil.copytree(FOLDER, directory / "kubernetes")
     site = directory / "kubernetes" / "site"
     file = site / "kustomization.yaml"
     text = file.read_text().replace("../overlays/openshift", "../overlays/kubernetes")
     text = text.replace("kind: Route", "kind: Ingress").replace("/spec/host", "/spec/rules/0/host")
-    file.write_text(text)
+    file.write_text(f"{text}components:\n  - ../monitoring\n")
     return site
 
 

@@ -136,6 +136,10 @@ def test_each_selector_and_port_leads_to_a_pod(site: Site) -> None:
     for ingress in site.of("Ingress"):
         (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
         assert path["backend"]["service"] == {"name": "merge-service", "port": {"name": port["name"]}}
+    for monitor in site.of("ServiceMonitor"):
+        labels_of_service = site.one("Service", "merge-service")["metadata"]["labels"]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels_of_service.items()
+        assert {one["port"] for one in monitor["spec"]["endpoints"]} <= names
     for policy in site.of("NetworkPolicy"):
         selector = policy["spec"]["podSelector"].get("matchLabels", {})
         assert any(selector.items() <= has.items() for has in labels.values()), policy["metadata"]["name"]
@@ -156,7 +160,7 @@ def test_a_pod_reaches_what_it_needs_and_only_the_merge_service_is_reached(site:
             port["port"] for one in mine for rule in one.get("egress", []) for port in rule["ports"]
         } - {53, 5353, 4200}
         assert any(rule.get("to") for one in mine for rule in one.get("egress", [])), "Prefect's namespace"
-    assert reached == ["merge-service"]
+    assert {*reached} == {"merge-service"}
     assert reaches == {
         "run": {443, 6443, 8200},
         "merge-service": {443, 6443},
