@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -25,7 +25,7 @@ from prefect.runtime import deployment, flow_run
 
 from change.artifacts import DATA, artifact_key, content, keep, published, show
 from change.asked import Asked
-from change.execution import once
+from change.execution import once, share
 from connections import GitOpsRepository
 from runbook import records
 from runbook.changes import Change
@@ -154,9 +154,20 @@ def identity_in_vault(vault: Vault) -> Callable[[], str]:
     return cache(lambda: _identity(vault))
 
 
+def own_token(vault: Vault) -> Mapping[str, Any]:
+    """What Vault knows of our token now, see `Vault.own_token`; records of this execution go by it."""
+    token = vault.own_token()
+    share(_question(vault), token)
+    return token
+
+
+def _question(vault: Vault) -> Hashable:
+    return vault.http.place, vault.http.token
+
+
 def _identity(vault: Vault) -> str:
     try:
-        return once((vault.http.place, vault.http.token), lambda: _name_of(vault.own_token()))
+        return _name_of(once(_question(vault), vault.own_token))
     except EnablementError as error:
         # The change is made; that its author is not known must not make the step fail.
         get_run_logger().warning("Vault does not say as whom this run acted: %s", error)

@@ -24,6 +24,9 @@ from systems.vault_http import Answer, HvacAdapter, VaultHttp
 _NO_CONFIG = "could not load backend configuration"
 """What Vault says, with a 500, of a login at a Kubernetes mount whose config was never written."""
 
+_PATHS = 1000
+"""Paths in one question about capabilities: some 50 kB, of which the answer is twice as large."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -133,9 +136,9 @@ class Vault:
         """
         asked = list(paths)
         new = [path for path in asked if path not in self._capabilities]
-        if new:
-            found = self._hvac.sys.get_capabilities(paths=new).done()
-            self._capabilities |= {path: frozenset(found.get(path) or ()) for path in new}
+        for some in (new[at : at + _PATHS] for at in range(0, len(new), _PATHS)):
+            found = self._hvac.sys.get_capabilities(paths=some).done()
+            self._capabilities |= {path: frozenset(found.get(path) or ()) for path in some}
         return {path: self._capabilities[path] for path in asked}
 
     def secret_mounts(self) -> dict[str, MountInVault]:

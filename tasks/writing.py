@@ -6,19 +6,23 @@ may have put one of theirs beside ours while the run waited. For its rights it a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from change.execution import answered, share
 from change.permission import Permission
 from change.permission import permission as of_plan
 from change.records import Recorder
 from change.step import Outcome, log_changes, outcome, realize
+from connections import VaultConnection
 from runbook.approval import ApprovedPlan
 from runbook.by_hand import OWN_ID
-from runbook.changes import Change
+from runbook.changes import Change, pending
 from runbook.errors import AccessDenied, Conflict
 from runbook.objects import Seen, VaultObject
 from runbook.request import ClusterRequest
 from runbook.rights import beyond_pins
+from runbook.vault_answers import MountInVault
 from systems.vault import Vault
 from tasks import connect
 
@@ -44,11 +48,48 @@ def permission(request: ClusterRequest, approved: ApprovedPlan, vault: Vault) ->
     return of_plan(approved, vault, recorder, check_values, check_rights, cluster)
 
 
+_LOOK = "what preflight has seen in Vault"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What preflight has seen in Vault, for the steps of the same execution: seconds later, as a rule.
+
+    Attributes:
+        connection: to that Vault.
+        auth_mounts: by path. Vault itself refuses to enable one that somebody else has made since.
+        changes: what has to be done with each object, by its name; not of those that could not be compared.
+    """
+
+    connection: VaultConnection
+    auth_mounts: dict[str, MountInVault]
+    changes: Mapping[str, Change]
+
+    def keep(self) -> None:
+        """Have the steps of this execution find it."""
+        share(_LOOK, self)
+
+    @classmethod
+    def of_this_execution(cls, connection: VaultConnection) -> Look:
+        """Preflight's; an empty one where it has not looked at this very Vault."""
+        look = answered(_LOOK)
+        return look if isinstance(look, Look) and look.connection == connection else cls(connection, {}, {})
+
+
 def carry_out(request: ClusterRequest, approved: ApprovedPlan, *groups: Sequence[VaultObject]) -> Outcome:
-    """Bring objects of Vault to where the run wants them, one group after the other; the step's result."""
-    with connect.vault(request) as vault:
-        given, seen = permission(request, approved, vault), Seen(vault)
-        changes = [change for objects in groups for change in realize(vault, objects, given, seen)]
+    """Bring objects of Vault to where the run wants them, one group after the other; the step's result.
+
+    Vault is asked once more for what is to be written. Where this execution has just found everything as
+    wanted, there is nothing to write.
+    """
+    look = Look.of_this_execution(connect.vault_connection(request))
+    known = [look.changes.get(one.name) for objects in groups for one in objects]
+    changes = [one for one in known if one is not None]
+    if len(changes) < len(known) or pending(changes):
+        with connect.vault(request) as vault:
+            given = permission(request, approved, vault)
+            seen = Seen(vault, auth_mounts=look.auth_mounts or None)
+            changes = [change for objects in groups for change in realize(vault, objects, given, seen)]
     log_changes(changes)
     return outcome(changes)
 

@@ -73,6 +73,7 @@ class Seen:
         configured_before: Callable[[], bool] = lambda: False,
         *,
         login_works: bool = True,
+        auth_mounts: dict[str, MountInVault] | None = None,
     ) -> None:
         """
         Args:
@@ -80,25 +81,28 @@ class Seen:
             api: the cluster's API as Vault reaches it; None where it is not known.
             configured_before: whether our record says that we configured the cluster's mount in this Vault.
             login_works: False where the starter ServiceAccount cannot log in, by a fault of config or JWT.
+            auth_mounts: those that an earlier look has found; None where this one has to ask.
         """
         self.vault, self.api = vault, api
         self.configured_before = configured_before
         self.login_works = login_works
         self._mounts: dict[str, MountInVault] | None = None
+        self._mounts_before = auth_mounts
         self._groups: dict[str, GroupInVault | None] = {}
 
     @property
     def auth_mounts(self) -> dict[str, MountInVault]:
         """Vault's auth mounts by path."""
         if self._mounts is None:
-            self._mounts = self.vault.auth_mounts()
+            before, self._mounts_before = self._mounts_before, None
+            self._mounts = self.vault.auth_mounts() if before is None else before
         return self._mounts
 
     def forget(self, written: Iterable[Change] | None = None) -> None:
         """Look anew; after writes of ours, only at what they may have changed."""
         self._groups.clear()
         if written is None or any(change.path.startswith("sys/auth/") for change in written):
-            self._mounts = None
+            self._mounts = self._mounts_before = None
 
     def is_only_planned(self, mount: str) -> bool:
         """Whether this look has found no such auth mount, so that nothing can be on it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 
+from change.records import own_token
 from change.table import Table
 from connections import VaultConnection
 from runbook.changes import Change, pending
@@ -22,7 +23,7 @@ from tasks.preflight.bound_namespaces import NAMESPACES, bound_namespaces
 from tasks.preflight.later import carried_out, to_write
 from tasks.preflight.other_mounts import other_mounts
 from tasks.reviewer_record import configured_before
-from tasks.writing import check_pins
+from tasks.writing import Look, check_pins
 
 REACHABLE = "Vault is reachable"
 UNSEALED = "Vault is unsealed"
@@ -85,7 +86,8 @@ def ask_vault(
 
         def logged_in() -> None:
             with connection.client(granting(request, namespace)) as vault:
-                _ask_logged_in(table, vault, request, api, changes, namespace, stores)
+                auth_mounts = _ask_logged_in(table, vault, request, api, changes, namespace, stores)
+                Look(connection, auth_mounts, {change.object: change for change in changes}).keep()
                 if pending(changes):
                     pinned = connection.pinned_policy
                     table.check(
@@ -109,9 +111,10 @@ def _ask_logged_in(
     changes: list[Change],
     namespace: str | None,
     stores: frozenset[str] | None,
-) -> None:
+) -> dict[str, MountInVault]:
+    """Fill rows and changes; returns the auth mounts, none where they are not known."""
     if not table.check(TOKEN, lambda: _own_token(vault, request, namespace)):
-        return
+        return {}
     needed = vault_rights(request)
     capabilities = partial(_capabilities, vault, request, needed, namespace)
     table.check(CAPABILITIES, to_write(request, CAPABILITIES, capabilities))
@@ -122,7 +125,7 @@ def _ask_logged_in(
     seen = Seen(vault, api, lambda: configured_before(request, vault.http.place))
     auth_mounts = table.get(people, lambda: seen.auth_mounts)
     if auth_mounts is None:
-        return
+        return {}
     table.check(people, lambda: _people_mount(people, request.target.people_mount, auth_mounts))
     changes += _planned_changes(table, request.objects, seen)
     table.check(NAMESPACES, lambda: bound_namespaces(seen, request, stores))
@@ -130,8 +133,9 @@ def _ask_logged_in(
         table.skip(OTHER_MOUNTS, "the cluster's address is not known")
     else:
         table.check(
-            OTHER_MOUNTS, lambda: other_mounts(OTHER_MOUNTS, vault, request, auth_mounts, api, namespace)
+            OTHER_MOUNTS, lambda: other_mounts(OTHER_MOUNTS, vault, request, seen, changes, api, namespace)
         )
+    return auth_mounts
 
 
 def _health(connection: VaultConnection) -> Health:
@@ -163,7 +167,7 @@ def _own_store(address: str, health: Health) -> str:
 
 def _own_token(vault: Vault, request: ClusterRequest, namespace: str | None) -> str | Check:
     try:
-        token = vault.own_token()
+        token = own_token(vault)
     except AccessDenied as error:
         raise AccessDenied(
             "Vault",
