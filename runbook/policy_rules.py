@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import hcl2
-
 _LONGEST = 100_000
 """Characters of a policy that is weighed; reading that many takes seconds."""
 
@@ -40,7 +38,7 @@ def outside(rules: str, mount: str, folder: str) -> tuple[str, ...]:
     Args:
         rules, mount, folder: as of `filled_rules`; placeholders of a cluster's names may stand in them.
     """
-    granted = rules_of(filled_rules(rules, mount, folder)) or {}
+    granted = (rules and rules_of(filled_rules(rules, mount, folder))) or {}
     return tuple(
         path
         for path, capabilities in granted.items()
@@ -94,6 +92,9 @@ def _from_hcl(text: str) -> dict[str, Any]:
     if len(text) > _LONGEST or "<<" in text:  # hcl2 takes the square of the length of a heredoc
         msg = "too long, or a heredoc"
         raise ValueError(msg)
+    # Its parser takes a quarter of a second to make, and few runs read a text that is not their own.
+    import hcl2  # noqa: PLC0415
+
     # A field's name, and the word `path`, may stand in quotes in Vault's HCL 1, which hcl2 does not read.
     parsed: dict[str, Any] = hcl2.loads(
         re.sub(r'"(\w+)"(?=\s*(=|"[^"\n]*"\s*\{))', r"\1", text.rstrip()) + "\n"

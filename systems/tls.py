@@ -60,7 +60,7 @@ def trusted_context(ca_pem: str | None, subject: str) -> ssl.SSLContext:
     Raises:
         InvalidInput: ``ca_pem`` is not PEM; ``subject`` names the field for the reader.
     """
-    context = trust(ca_pem, subject)
+    context = ssl.create_default_context() if ca_pem is None else trust(ca_pem, subject)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.hostname_checks_common_name = False

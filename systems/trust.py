@@ -10,6 +10,7 @@ import re
 import ssl
 from binascii import a2b_base64
 from collections.abc import Iterable
+from functools import lru_cache
 
 from runbook.errors import InvalidInput
 
@@ -67,14 +68,22 @@ def _are_certificates(blocks: Iterable[str]) -> bool:
     return True
 
 
+@lru_cache(maxsize=1)
+def _machines_store() -> ssl.SSLContext:
+    """Read once a process: that takes 40 ms, and each client of GitHub's API has it."""
+    return ssl.create_default_context()
+
+
 def trust(ca_pem: str | None, subject: str) -> ssl.SSLContext:
     """An SSL context that believes exactly ``ca_pem`` (PEM text), or the machine's store when it is None.
+
+    Not to be changed: several clients may have the same one.
 
     Raises:
         InvalidInput: see `certificates`.
     """
     if ca_pem is None:
-        return ssl.create_default_context()
+        return _machines_store()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=certificates(ca_pem, subject))
     return context

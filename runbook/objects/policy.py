@@ -79,10 +79,13 @@ class Policy(VaultObject):
             text = (Difference("policy", None, self.text),)
             return Change(self.name, "absent", "create", self.path, {"policy": self.text}, text)
         note = NOT_NEEDED if self.adopted else ""
+        as_we_write_it = Change(self.name, "same", "none", self.path, note=note)
+        if current.strip() == self.text.strip():
+            return as_we_write_it
         rules = rules_of(current)
         ours = {name: frozenset(capabilities) for name, capabilities in self.paths.items()}
-        if current.strip() == self.text.strip() or rules == ours:
-            return Change(self.name, "same", "none", self.path, note=note)
+        if rules == ours:
+            return as_we_write_it
         gap = "; ".join(lacking(ours, rules)) if rules is not None else self._not_understood(current)
         if not gap:
             more = "grants more than the runbook's rules; kept as it is"
