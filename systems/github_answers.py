@@ -60,6 +60,7 @@ class PullRequest(PullRequestInList):
     Attributes:
         url: its page.
         head_sha: the commit that is proposed now; a push to the branch moves it.
+        base_sha: head of the base branch when it was opened.
         merge_commit_sha: what was merged; None unless ``state`` is ``"merged"`` (GitHub shows a commit here
             for open ones too, by which it tries whether they merge).
         mergeable: without a conflict; None while GitHub has not found out, and when it is not open.
@@ -67,6 +68,7 @@ class PullRequest(PullRequestInList):
     """
 
     url: str = _at("html_url")
+    base_sha: str = _at("base", "sha")
     merge_commit_sha: str | None
     merged_by: str | None = Field(None, validation_alias=AliasPath("merged_by", "login"))
     merged_at: datetime | None

@@ -42,6 +42,8 @@ class GitOpsClone:
         self._interesting = interesting
         self._heads: Mapping[str, str] | None = None
         """Of all branches, where they were just looked at."""
+        self._told: str | None = None
+        """Head of the base branch, where the server has just told it otherwise."""
         self._clone(command, remote, base_branch)
 
     def _clone(self, command: GitCommand, remote: Remote, base_branch: str) -> None:
@@ -92,13 +94,20 @@ class GitOpsClone:
             finally:
                 clone._objects.repository.close()
 
+    def tell(self, head: str) -> None:
+        """Say where the base branch is on the server now, so that the next `renew` need not ask."""
+        self._told = head
+
     def renew(self) -> bool:
         """Clone anew if the base branch has moved on the server; returns whether it has.
 
         Raises:
             EnablementError: as `open`. This clone is of no use then.
         """
-        objects = self._objects
+        objects, told = self._objects, self._told
+        self._told = None
+        if told == self.base_commit:
+            return False
         self._heads = Branch(objects, objects.remote, objects.base_branch).heads()
         if self._heads.get(objects.base_branch) == self.base_commit:
             return False

@@ -57,16 +57,28 @@ class _LimitError(_BuildError):
     """A limit that the build hit."""
 
 
-class Kustomize:
-    """Builds folders of a tree in a private copy; a context manager that removes the copy."""
+Known = dict[tuple[str, frozenset[tuple[str, str]]], Built]
+"""What was built, by folder and by the texts of all files that kustomize got for it."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+_MANY = 50
+"""Folders of which a `Known` holds what was built; it is emptied then."""
+
+
+class Kustomize:
+    """Builds folders of a tree in a private copy; a context manager that removes the copy.
+
+    Args:
+        limits: of each build.
+        known: of others, to which what is built here is added; of its own if not given.
+    """
+
+    def __init__(self, limits: Limits | None = None, known: Known | None = None) -> None:
         self._limits = limits or Limits()
         self._cleanup = tempfile.TemporaryDirectory(prefix="kustomize-")
         self._home = Path(self._cleanup.name)
         self._root = self._home / "repository"
         self._root.mkdir()
-        self._known: dict[str, tuple[Mapping[str, str], Built]] = {}
+        self._known: Known = {} if known is None else known
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +108,7 @@ class Kustomize:
                 check_size(text)  # what is made of it is read
         empty = Built(folder, left_out=tuple(sources.left_out))
         try:
-            if folder not in self._known or self._known[folder][0] != files:
+            if (folder, frozenset(files.items())) not in self._known:
                 self._write(files)
         except _BuildError as error:
             return _failed(empty, error), {}
@@ -106,14 +118,17 @@ class Kustomize:
         built, files = copied
         if not files:
             return built
-        known = self._known.get(built.folder)
-        if known is not None and known[0] == files:
-            return known[1]
+        key = built.folder, frozenset(files.items())
+        if key in self._known:
+            return self._known[key]
         try:
             built = replace(built, documents=split(self._run(built.folder)))
         except _BuildError as error:
             built = _failed(built, error)
-        self._known[built.folder] = files, built
+        if not built.limited:  # that it took too long once says nothing of the next time
+            if len(self._known) >= _MANY:
+                self._known.clear()
+            self._known[key] = built
         return built
 
     def _write(self, files: Mapping[str, str]) -> None:

@@ -204,6 +204,8 @@ def _propose(
                 branch=branch,
                 base=repository.base_branch,
             )
+        # One that was there already was not a moment ago: it was opened since.
+        base.tell(pull.base_sha)
     before = plan_of(pull.body)
     if not shows(pull.body, text.body):
         showing = records.updated(pull.number, pull.url, before, plan_sha256)

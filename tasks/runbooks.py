@@ -19,7 +19,7 @@ from runbook.gitops import BuildFolders, Built, FileEdit, StoreSettings, Tree
 from runbook.layout import Layout
 from runbook.names import CLUSTER_BRANCHES, check_name
 from runbook.request import ClusterRequest, EnableRequest
-from systems.kustomize import Kustomize
+from systems.kustomize import Known, Kustomize
 from tasks import visit
 
 
@@ -42,7 +42,7 @@ class ClusterRunbook(Runbook):
         vault: VaultConnection,
         served_versions: tuple[str, ...],
     ) -> tuple[FileEdit, ...]:
-        with Kustomize() as kustomize:
+        with kustomize_of_this_execution() as kustomize:
             build = partial(complete, kustomize)
             return self.edits(tree, asked, repository.layout, store_settings(vault, served_versions), build)
 
@@ -51,6 +51,12 @@ class ClusterRunbook(Runbook):
 
     def prepare_visit(self, several: Sequence[tuple[Any, str]]) -> Callable[[], list[Lack]]:
         return visit.prepare(several)
+
+
+def kustomize_of_this_execution() -> Kustomize:
+    """Builds nothing twice of which an earlier step of this execution has built the same files."""
+    known: Known = once("built folders", dict)
+    return Kustomize(known=known)
 
 
 def store_settings(vault: VaultConnection, served_versions: tuple[str, ...]) -> StoreSettings:

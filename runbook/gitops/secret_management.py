@@ -26,6 +26,12 @@ from runbook.request import ClusterRequest, SecretStoreApi
 BASE = "base"
 """Folder with what every namespace gets."""
 
+_EXAMPLES = 200
+"""Files beside other clusters' overlays that are read to see in which version they have their stores."""
+
+_READABLE = 5_000
+"""Files of a whole repository that are read for it, if those tell nothing; operate-first/apps has 3,000."""
+
 _GROUP = "external-secrets.io/"
 _VERSIONS = ("v1", "v1beta1")
 """Those in which we write a SecretStore, the newest first."""
@@ -37,7 +43,8 @@ def store_api_version(
     """The version that a new SecretStore is written in: ``v1`` or ``v1beta1``.
 
     What is requested; else what the cluster serves, the newest first. While the cluster has no such CRD:
-    what most SecretStores of its overlay have, else most of the whole repository; else ``v1``.
+    what most SecretStores of its overlay have, else most beside other clusters, else most of a repository
+    that is not too large to be read for it; else ``v1``.
     """
     if requested != "auto":
         return requested
@@ -45,7 +52,14 @@ def store_api_version(
     if served:
         return next((version for version in _VERSIONS if version in served), served[0])
     overlay = build_of(tree, layout.cluster_overlay_of(target))
-    found = _versions(overlay.files.values()) or _versions(tree.read(path) or "" for path in yaml_files(tree))
+    found = _versions(overlay.files.values())
+    if not found:
+        everything = list(yaml_files(tree))
+        beside = [path for path in everything if f"/{layout.secret_management}/" in path]
+        for paths in (beside[:_EXAMPLES], everything if len(everything) <= _READABLE else []):
+            if not found:
+                tree.prefetch(paths)
+                found = _versions(tree.read(path) or "" for path in paths)
     return max(_VERSIONS, key=found.count)
 
 

@@ -34,7 +34,7 @@ from systems.github_answers import RepositoryAccess
 from systems.gitops import GitOpsClone
 from systems.kustomize import Kustomize
 from tasks.preflight.later import to_write
-from tasks.runbooks import ClusterRunbook, complete, store_settings
+from tasks.runbooks import ClusterRunbook, complete, kustomize_of_this_execution, store_settings
 
 PROPOSE = "We may propose a change"
 TOKEN_END = "Our GitHub token lives long enough"  # noqa: S105 - the name of a row
@@ -150,7 +150,7 @@ def _look_into(
         git.skip(EDITS, "no namespace is named")
     else:
         settings = store_settings(vault, served_versions)
-        with Kustomize() as kustomize:
+        with kustomize_of_this_execution() as kustomize:
             git.get(EDITS, lambda: _build(runbook, answers, base.tree, layout, request, settings, kustomize))
 
 
