@@ -15,10 +15,14 @@ from runbook.documents import MAX_CHARACTERS, named
 from runbook.errors import Conflict, PrerequisiteMissing
 from runbook.gitops import FileEdit, check_way
 from runbook.gitops.tree import PATH_MAX
+from runbook.kustomization import FILE_NAMES
 from systems.git_command import GitCommand, Remote
 from systems.git_refusals import GitError
 
 Entry = git.Tree | git.Blob | git.Submodule
+
+_AT_ONCE = 5_000
+"""Files that are fetched without asking which of them are needed; operate-first/apps has 3,000."""
 
 _QUOTED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 """How `git fast-import` wants a path."""
@@ -127,13 +131,16 @@ class CommitTree:
     """A commit's files, as `runbook.gitops.Tree`.
 
     Contents are fetched when the first file of a top folder is read: all YAML files below it in one request.
-    Of the real repositories of this kind that is a megabyte; file by file it would be a request for each.
+    Of the real repositories of this kind that is a megabyte; file by file it would be a request for each. Of
+    one that is much larger the kustomizations come first: they tell which files a run needs.
     """
 
     def __init__(self, objects: Objects, commit: git.Commit, remote: Remote) -> None:
         self._objects = objects
         self._remote = remote
         self._fetched: set[str] = set()
+        self._put_off: tuple[str, ...] = ()
+        """Folders of which only the kustomizations were fetched."""
         self._folders: dict[str, Mapping[str, Entry]] = {"": _entries(commit.tree)}
         self._texts: dict[str, str] = {}
 
@@ -154,7 +161,21 @@ class CommitTree:
 
     def fetch(self, folders: Iterable[str]) -> None:
         """Fetch the contents of all kustomizations and manifests below ``folders`` in one request."""
-        self._fetch(self._manifests(folders))
+        self._fetch(blob for _, blob in self._manifests(folders))
+
+    def begin(self, folders: Iterable[str]) -> None:
+        """The same, unless that is too much at once: then the kustomizations, and the others when read."""
+        folders = tuple(folders)
+        manifests = list(self._manifests(folders))
+        if len(manifests) > _AT_ONCE:
+            self._put_off = folders
+            manifests = [(name, blob) for name, blob in manifests if name in FILE_NAMES]
+        self._fetch(blob for _, blob in manifests)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether only a part of what was to be fetched at once is here."""
+        return bool(self._put_off)
 
     def file(self, path: str) -> git.Blob | None:
         """The regular file at ``path``; None if there is none, but perhaps a link or a submodule."""
@@ -178,7 +199,7 @@ class CommitTree:
             self._folders[above] = _entries(entry)
         return self._folders[above]
 
-    def _manifests(self, folders: Iterable[str]) -> Iterator[git.Blob]:
+    def _manifests(self, folders: Iterable[str]) -> Iterator[tuple[str, git.Blob]]:
         waiting, seen = list(folders), set()
         while waiting:
             path = waiting.pop()
@@ -189,11 +210,12 @@ class CommitTree:
                         seen.add(entry.hexsha)
                         waiting.append(f"{path}/{name}" if path else name)
                 elif _is_file(entry) and (name.endswith((".yaml", ".yml")) or name == "Kustomization"):
-                    yield entry
+                    yield name, entry
 
     def _content(self, path: str, blob: git.Blob) -> str:
         if blob.hexsha not in self._fetched:
-            self.fetch([path.split("/", maxsplit=1)[0]])
+            put_off, self._put_off = self._put_off, ()
+            self.fetch({path.split("/", maxsplit=1)[0], *put_off})
         self._fetch([blob])
         if blob.size > MAX_CHARACTERS:
             # Gigabytes do not come into memory only to be refused.

@@ -56,7 +56,7 @@ class GitOpsClone:
         self._objects = Objects(command, remote, base_branch)
         self.base_commit = self._objects.base.hexsha
         self.tree = CommitTree(self._objects, self._objects.base, remote)
-        self.tree.fetch(self._interesting)
+        self.tree.begin(self._interesting)
 
     @classmethod
     @contextmanager
@@ -76,7 +76,8 @@ class GitOpsClone:
             url: https or http address without credentials.
             token: sent as the password of `x-access-token`; None where no login is needed.
             ca_pem: certificates to trust instead of the system's.
-            interesting: folders whose files are fetched at once; others when they are first read.
+            interesting: folders whose files are fetched at once, see `CommitTree.begin`; others when they are
+                first read.
             timeout: seconds that one git command may take; a transfer that stands still is given up sooner.
 
         Raises:

@@ -8,6 +8,7 @@ from runbook.gitops.component import edits_with_patches
 from runbook.gitops.edits import namespace_edits, wanted_edits
 from runbook.gitops.judgement import built_namespaces, judge
 from runbook.gitops.landing import Meaning, fingerprint, meaning_of, unmet
+from runbook.gitops.needed import needed_files
 from runbook.gitops.sources import sources_of
 from runbook.gitops.stores import store_namespaces
 from runbook.gitops.tree import EditedTree, FileEdit, FileTree, Tree, check_way
@@ -37,6 +38,7 @@ __all__ = [
     "judge",
     "meaning_of",
     "namespace_edits",
+    "needed_files",
     "present_in",
     "sources_of",
     "store_namespaces",

@@ -25,6 +25,7 @@ from runbook.gitops import (
     check_repository,
     declared_namespaces,
     judge,
+    needed_files,
     store_namespaces,
 )
 from runbook.layout import Layout
@@ -136,6 +137,8 @@ def _look_into(
     served_versions: tuple[str, ...],
 ) -> None:
     git, layout = answers.tables[1], connection.layout
+    if base.tree.is_partial:
+        base.tree.prefetch(needed_files(base.tree, request, layout))
     answers.is_known = bool(base.tree.entries(layout.cluster_overlay_of(request.target)))
     rows = git.get(CONTENT, lambda: check_repository(base.tree, request, layout))
     if rows is None:
