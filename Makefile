@@ -13,7 +13,7 @@ PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	"$$candidate" -c '$(FITS)' >/dev/null 2>&1 && { command -v "$$candidate"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev deploy demo demo-env test test-further test-all lint format bench lock clean
+.PHONY: help install install-dev deploy demo demo-env test test-further test-all lint format bench bench-scale lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ format: $(INSTALLED) ## Let ruff put the code into shape
 
 bench: $(INSTALLED) ## Measure, and print a table
 	$(BIN)/python -m bench
+
+bench-scale: $(INSTALLED) ## Measure what grows with an installation, and print a table
+	$(BIN)/python -m bench.scale
 
 # In an environment of its own: what resolves the versions is no part of the project.
 UV := 0.13.9

@@ -17,8 +17,9 @@ from bench.crowd import Crowd
 from bench.stage import ENABLE, Stage
 from change.gate.watch import Watch
 from sandbox.environment import CHECKOUT
-from sandbox.github_api import Webhook
+from sandbox.github_api import GitHubApi, Webhook
 from sandbox.ports import free_port
+from sandbox.prefect_server import PrefectServer
 from sandbox.processes import Supervisor, http_answers
 from tasks.runbooks import RUNBOOKS
 
@@ -73,7 +74,9 @@ def merge_one(stage: Stage, crowd: Crowd) -> float:
 
 
 @contextmanager
-def service(stage: Stage, directory: Path, interval: float, *, webhook: bool) -> Iterator[None]:
+def service(
+    prefect: PrefectServer, github: GitHubApi, directory: Path, interval: float, *, webhook: bool
+) -> Iterator[None]:
     """The merge service in a process of its own, as documented."""
     port, secret = free_port(), secrets.token_hex(16)
     url = f"http://127.0.0.1:{port}"
@@ -84,17 +87,17 @@ def service(stage: Stage, directory: Path, interval: float, *, webhook: bool) ->
                 *(sys.executable, "-m", "deployments.merge_service", "--port", str(port)),
                 *("--interval", str(interval)),
             ],
-            environment={**stage.prefect.environment, "MERGE_SERVICE_WEBHOOK_SECRET": secret},
+            environment={**prefect.environment, "MERGE_SERVICE_WEBHOOK_SECRET": secret},
             directory=CHECKOUT,
             ready=http_answers(f"{url}/healthz"),
             within=_PATIENCE,
         )
         if webhook:
-            stage.world.github.webhooks.append(Webhook(f"{url}/webhook", secret))
+            github.webhooks.append(Webhook(f"{url}/webhook", secret))
         try:
             yield
         finally:
-            stage.world.github.webhooks.clear()
+            github.webhooks.clear()
 
 
 def measure(stage: Stage, rounds: int) -> Figures:
@@ -109,19 +112,21 @@ def measure(stage: Stage, rounds: int) -> Figures:
     crowd = Crowd(stage.world, stage.prefect.api, stage.prefect.api.deployment(ENABLE)["id"])
     for size in CROWDS:
         crowd.grow_to(size)
-        figures.requests[size], figures.seconds[size] = _looks(stage, crowd)
+        figures.requests[size], figures.seconds[size] = looks(stage, crowd)
     crowd.leave()
     crowd.grow_to(MERGES + POLLED_MERGES)
-    with service(stage, directory / "webhook", 3600.0, webhook=True):
+    prefect, github = stage.prefect, stage.world.github
+    with service(prefect, github, directory / "webhook", 3600.0, webhook=True):
         figures.webhook = [merge_one(stage, crowd) for _ in range(MERGES)]
-    with service(stage, directory / "poll", POLL_SECONDS, webhook=False):
+    with service(prefect, github, directory / "poll", POLL_SECONDS, webhook=False):
         figures.poll = [merge_one(stage, crowd) for _ in range(POLLED_MERGES)]
     crowd.leave()
     stage.prefect.start_worker()
     return figures
 
 
-def _looks(stage: Stage, crowd: Crowd) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+def looks(stage: Stage, crowd: Crowd) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """Requests and seconds of three looks: the first, one at nothing new, one after the base moved."""
     watch = Watch(RUNBOOKS, logging.getLogger(__name__), settle=0)
     requests, seconds = [], []
     for base_moves in (False, False, True):
@@ -139,7 +144,7 @@ def _looks(stage: Stage, crowd: Crowd) -> tuple[tuple[int, int, int], tuple[floa
 
 
 def _from_merge_to_login(stage: Stage, directory: Path, rounds: int, figures: Figures) -> None:
-    with service(stage, directory / "whole", 3600.0, webhook=True):
+    with service(stage.prefect, stage.world.github, directory / "whole", 3600.0, webhook=True):
         for _ in range(rounds):
             stage.world.revert()
             run = stage.create_run()

@@ -38,17 +38,23 @@ def make_repository(directory: Path, files: int = FILES, commits: int = COMMITS)
         ["git", "fast-import", "--quiet"],
         cwd=repository,
         env=environment,
-        input="".join(_stream(files, commits)).encode(),
+        input="".join(filler(files, commits)).encode(),
         check=True,
     )
     return repository
 
 
-def _stream(files: int, commits: int) -> Iterator[str]:
-    """Commands of git fast-import. The same each time."""
+def filler(files: int, commits: int, base: str = "") -> Iterator[str]:
+    """So many files and commits on ``main`` as commands of git fast-import. The same each time.
+
+    Args:
+        files: that the first commit adds.
+        commits: one more for each; they edit one file.
+        base: the commit that they follow; they begin the branch if it is empty.
+    """
     chance = random.Random(0)  # noqa: S311 - text to fill files with
     paths = [f"{_FOLDERS[number % len(_FOLDERS)]}/part-{number}/resource.yaml" for number in range(files)]
-    yield commit(0, "Add everything")
+    yield commit(0, "Add everything") + (f"from {base}\n" if base else "")
     for path in paths:
         yield file(path, _manifest(chance))
     for number in range(1, commits):

@@ -1,73 +1,23 @@
-"""Many clusters of one environment: one Vault, one GitOps repository, and an API server for each of them."""
+"""Many clusters of one environment, see `bench.fleet`, as the tests drive them."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from bench.world import REPOSITORY, Place
-from sandbox.fixture_repository import FOLDER, make_repository
-from sandbox.github_api import GitHubApi
+from bench.fleet import connect, merge, worlds_at
 from sandbox.vault_server import VaultServer
 from tests.world import World
 
-_APPLICATIONS = Path("argocd/overlays/moc-infra/applications")
-_FOLDERS = (Path("cluster-scope/overlays/prod/emea"), _APPLICATIONS / "envs/emea")
-"""Each holds one folder a cluster."""
-
-_SYNCS = 4
-"""At the same time; most of each is `kubectl kustomize` in a process of its own."""
+__all__ = ["connect", "fleet_at", "merge"]
 
 
 @contextmanager
 def fleet_at(directory: Path, vault: VaultServer, clusters: Sequence[str]) -> Iterator[list[World]]:
-    """A world for each cluster of emea, not connected yet; they share Vault, GitHub and their connections."""
-    folder = directory / "repository"
-    shutil.copytree(FOLDER, folder)
-    for cluster in clusters:
-        _add(folder, cluster)
-    with ExitStack() as stack:
-        github = stack.enter_context(
-            GitHubApi(directory / "github", {REPOSITORY: make_repository(directory / "seed", folder)})
-        )
-        worlds = [
-            stack.enter_context(World.cluster_at(directory / cluster, vault, github, Place(cluster=cluster)))
-            for cluster in clusters
-        ]
-        for world in worlds:
-            world.suffix = worlds[0].suffix
-        stack.callback(worlds[0].forget_runs_under_way)
-        yield worlds
-
-
-def connect(worlds: Sequence[World], **changes: Any) -> None:
-    """Save all connections, see `World.connect`."""
-    worlds[0].connect_what_is_shared(**changes)
-    for world in worlds:
-        world.connect_cluster(**changes)
-
-
-def merge(worlds: Sequence[World]) -> None:
-    """Merge all open pull requests, and let ArgoCD sync every cluster."""
-    for pull in worlds[0].pulls("open"):
-        worlds[0].as_reviewer("PUT", f"/pulls/{pull['number']}/merge", json={})
-    with ThreadPoolExecutor(_SYNCS) as pool:
-        list(pool.map(World.sync, worlds))
-
-
-def _add(repository: Path, cluster: str) -> None:
-    """Put a cluster into the repository, of which that is known what is known of ember."""
-    apps = repository / _APPLICATIONS / "app-of-apps"
-    application = (apps / "app-of-apps-ember.yaml").read_text()
-    (apps / f"app-of-apps-{cluster}.yaml").write_text(application.replace("ember", cluster))
-    with (apps / "kustomization.yaml").open("a") as listed:
-        listed.write(f"  - app-of-apps-{cluster}.yaml\n")
-    for folder in _FOLDERS:
-        made = repository / folder / cluster
-        shutil.copytree(repository / folder / "ember", made)
-        for file in (path for path in made.rglob("*") if path.is_file()):
-            file.write_text(file.read_text().replace("ember", cluster))
+    """The worlds; their runs that have not ended are cancelled in the end."""
+    with worlds_at(directory, vault, clusters, World) as worlds:
+        try:
+            yield worlds
+        finally:
+            worlds[0].forget_runs_under_way()

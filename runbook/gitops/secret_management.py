@@ -9,7 +9,8 @@ added: kustomize refuses an object that it meets twice.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
+from itertools import islice
 
 from runbook import manifests
 from runbook.documents import mapping_of
@@ -26,11 +27,8 @@ from runbook.request import ClusterRequest, SecretStoreApi
 BASE = "base"
 """Folder with what every namespace gets."""
 
-_EXAMPLES = 200
-"""Files beside other clusters' overlays that are read to see in which version they have their stores."""
-
 _READABLE = 5_000
-"""Files of a whole repository that are read for it, if those tell nothing; operate-first/apps has 3,000."""
+"""Files that are read to see in which version others have their stores; operate-first/apps has 3,000."""
 
 _GROUP = "external-secrets.io/"
 _VERSIONS = ("v1", "v1beta1")
@@ -43,24 +41,39 @@ def store_api_version(
     """The version that a new SecretStore is written in: ``v1`` or ``v1beta1``.
 
     What is requested; else what the cluster serves, the newest first. While the cluster has no such CRD:
-    what most SecretStores of its overlay have, else most beside other clusters, else most of a repository
-    that is not too large to be read for it; else ``v1``.
+    what most SecretStores of its overlay have; else most that stand where ours will, beside the overlays of
+    its environment; else most of a repository that is not too large to be read for it; else ``v1``.
     """
     if requested != "auto":
         return requested
     served = store.served_versions
     if served:
         return next((version for version in _VERSIONS if version in served), served[0])
-    overlay = build_of(tree, layout.cluster_overlay_of(target))
-    found = _versions(overlay.files.values())
-    if not found:
-        everything = list(yaml_files(tree))
-        beside = [path for path in everything if f"/{layout.secret_management}/" in path]
-        for paths in (beside[:_EXAMPLES], everything if len(everything) <= _READABLE else []):
-            if not found:
-                tree.prefetch(paths)
-                found = _versions(tree.read(path) or "" for path in paths)
-    return max(_VERSIONS, key=found.count)
+    folder = layout.cluster_overlay_of(target)
+    beside = (
+        f"{posixpath.dirname(folder)}/{name}{layout.secret_management}" for name in _siblings(tree, folder)
+    )
+    for texts in (
+        build_of(tree, folder).files.values(),
+        _texts(tree, (path for one in beside for path in yaml_files(tree, one))),
+        _texts(tree, yaml_files(tree)),
+    ):
+        if found := _versions(texts):
+            return max(_VERSIONS, key=found.count)
+    return _VERSIONS[0]
+
+
+def _siblings(tree: Tree, folder: str) -> list[str]:
+    """Folders beside one, with a slash at the end."""
+    return [name for name in tree.entries(posixpath.dirname(folder)) if name.endswith("/")]
+
+
+def _texts(tree: Tree, paths: Iterable[str]) -> Iterator[str]:
+    """The texts of files, unless they are too many to be read for this."""
+    found = list(islice(paths, _READABLE + 1))
+    if len(found) <= _READABLE:
+        tree.prefetch(found)
+        yield from (tree.read(path) or "" for path in found)
 
 
 def _versions(texts: Iterable[str]) -> list[str]:

@@ -220,14 +220,14 @@ def name_of(manifest: Manifest) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def yaml_files(tree: Tree) -> Iterator[str]:
-    """Paths of all YAML files, except those too deep for a file system.
+def yaml_files(tree: Tree, below: str = "") -> Iterator[str]:
+    """Paths of all YAML files below a folder, except those too deep for a file system.
 
     Raises:
         Conflict: there are more folders than people make. Git keeps one that is there many times once, and
             nested that way a few objects are folders without end.
     """
-    waiting, seen = [""], 0
+    waiting, seen = [below], 0
     while waiting:
         folder = waiting.pop()
         seen += 1

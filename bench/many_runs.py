@@ -1,0 +1,172 @@
+"""Many runs at the same time, each of a cluster of its own, through real workers and the merge service."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+from typing import Self
+
+import psutil
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from bench import fleet
+from bench.gate import service
+from bench.stage import ENABLE
+from bench.traffic import Traffic
+from bench.world import World
+from sandbox.github_api.limits import RateLimits
+from sandbox.prefect_api import FINAL_STATES
+from sandbox.prefect_server import WORK_POOL, PrefectServer
+from sandbox.vault_server import VaultServer
+
+_SAMPLE_SECONDS = 0.2
+_POLL_SECONDS = 1.0
+_PATIENCE = 1800.0
+_LOOK_SECONDS = 5.0
+"""Between two looks of the merge service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What many runs showed, those of clusters that nobody had enabled before.
+
+    Attributes:
+        runs: how many there were.
+        completed: how many of them ended Completed, by themselves.
+        wall: seconds of both executions of all, without the merges and syncs between them.
+        cpu: seconds a run, of all its processes.
+        megabytes: median of the peaks of resident memory of their processes.
+        requests: by system a run, those of the merge service among them.
+    """
+
+    runs: int
+    completed: int
+    wall: float
+    cpu: float
+    megabytes: float
+    requests: dict[str, float]
+
+
+class _Processes:
+    """Watches the workers' processes of flow runs: their CPU, and each one's peak of memory."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = [one for one in psutil.Process().children() if _is_worker(one)]
+        if len(self._workers) != workers:
+            msg = f"{len(self._workers)} workers were found, and {workers} started"
+            raise RuntimeError(msg)
+        self._peaks: Counter[int] = Counter()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="memory of the runs")
+
+    def __enter__(self) -> Self:
+        self._before = self._used()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.cpu = self._used() - self._before
+
+    def _used(self) -> float:
+        """Seconds of all processes that the workers have started and that have ended."""
+        times = [worker.cpu_times() for worker in self._workers]
+        return sum(one.children_user + one.children_system for one in times)
+
+    @property
+    def megabytes(self) -> float:
+        """Median of the peaks."""
+        return median(self._peaks.values()) / 1e6 if self._peaks else 0.0
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_SAMPLE_SECONDS):
+            for worker in self._workers:
+                for process in worker.children():
+                    try:
+                        self._peaks[process.pid] = max(self._peaks[process.pid], process.memory_info().rss)
+                    except psutil.Error:  # ended meanwhile
+                        continue
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "worker" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def measure(
+    directory: Path, prefect: PrefectServer, vault: VaultServer, workers: int, runs: int, limit: int
+) -> Figures:
+    """Enable so many new clusters at once.
+
+    Args:
+        directory: for their files.
+        prefect: started, without a worker; the flows are deployed.
+        vault: is reset first.
+        workers: how many execute the runs.
+        runs: how many there are.
+        limit: of the work pool, on runs at the same time.
+    """
+    vault.reset()
+    prefect.api.request("PATCH", f"/work_pools/{WORK_POOL}", {"concurrency_limit": limit})
+    names = [f"worker-{number}" for number in range(1, workers + 1)]
+    clusters = [f"ember-{number}" for number in range(runs)]
+    with (
+        temporary_settings(updates={PREFECT_API_URL: prefect.api_url}),
+        fleet.worlds_at(directory, vault, clusters, World) as worlds,
+    ):
+        worlds[0].github.rate_limits = RateLimits(writes_per_minute=10**6)
+        fleet.connect(worlds, vault__token=vault.root_token)
+        try:
+            for name in names:
+                prefect.start_worker(name)
+            with _Processes(workers) as processes:
+                completed, wall, requests = _enable(directory, prefect, worlds)
+        finally:
+            for name in names:
+                prefect.stop_worker(name)
+    each = {system: count / runs for system, count in requests.items()}
+    return Figures(runs, completed, wall, processes.cpu / runs, processes.megabytes, each)
+
+
+def _enable(
+    directory: Path, prefect: PrefectServer, worlds: Sequence[World]
+) -> tuple[int, float, Counter[str]]:
+    """How many ended Completed, the seconds of both executions, and the requests by system."""
+    traffic, began = Traffic(worlds[0]), time.monotonic()
+    runs = [prefect.api.create_flow_run(ENABLE, world.parameters) for world in worlds]
+    _wait(prefect, runs, {"PAUSED"})
+    wall, asked = time.monotonic() - began, Counter(one.system for one in traffic.requests())
+    fleet.merge(worlds)
+    traffic.forget()
+    began = time.monotonic()
+    with service(prefect, worlds[0].github, directory / "service", _LOOK_SECONDS, webhook=False):
+        ended = _wait(prefect, runs, set())
+    wall += time.monotonic() - began
+    asked.update(one.system for one in traffic.requests())
+    del asked["cluster"]  # each has its own; the first one's says nothing of all
+    return ended["Completed"], wall, asked
+
+
+def _wait(prefect: PrefectServer, runs: Sequence[str], until: set[str]) -> Counter[str]:
+    """Wait until all runs are in a state of such a type, or have ended; how many are in which, by name."""
+    deadline = time.monotonic() + _PATIENCE
+    left, names = set(runs), Counter[str]()
+    while left and time.monotonic() < deadline:
+        for run in tuple(left):
+            state = prefect.api.flow_run(run)["state"]
+            if state["type"] in {*until, *FINAL_STATES}:
+                left.remove(run)
+                names[state["name"]] += 1
+        time.sleep(_POLL_SECONDS)
+    return names
