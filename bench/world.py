@@ -188,7 +188,7 @@ class World:
             method,
             f"{self.github.api_url}/repos/{REPOSITORY}{path}",
             headers={"Authorization": f"Bearer {self.github.token_of('reviewer')}"},
-            timeout=30,
+            timeout=300,  # of a large repository, a merge takes its time
             **arguments,
         )
         answer.raise_for_status()

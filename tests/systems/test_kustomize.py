@@ -11,7 +11,7 @@ import pytest
 from runbook.documents import named, one_tree
 from runbook.errors import Conflict
 from runbook.gitops import Built, FileTree
-from systems.kustomize import Kustomize, Limits
+from systems.kustomize import Known, Kustomize, Limits
 from tests.runbook.gitops.judging import ACCOUNT
 
 
@@ -35,6 +35,19 @@ def test_files_that_are_too_large_together_are_not_built() -> None:
     tree = OneTree({**files, "x/kustomization.yaml": "resources: [a.yaml, b.yaml, c.yaml]\n"})
     with Kustomize() as builder, one_tree(nodes=250), pytest.raises(Conflict, match="too large together"):
         builder.build(tree, "x")
+
+
+def test_what_another_has_built_of_the_same_files_is_not_built_again() -> None:
+    files = {"x/kustomization.yaml": "resources: [a.yaml]\n", "x/a.yaml": ACCOUNT}
+    known: Known = {}
+    with Kustomize(known=known) as first:
+        (built,) = first.build(FileTree(files), "x")
+    assert built.documents
+    # Of these limits nothing can be built.
+    with Kustomize(Limits(seconds=0.0), known) as second:
+        assert second.build(FileTree(files), "x") == [built]
+        (other,) = second.build(FileTree({**files, "x/a.yaml": f"{ACCOUNT}# other\n"}), "x")
+    assert other.limited
 
 
 @pytest.fixture

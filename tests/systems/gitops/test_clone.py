@@ -94,6 +94,19 @@ def test_a_clone_of_the_head_costs_one_look_and_one_that_is_behind_is_made_anew(
     assert not list(temporary.iterdir())
 
 
+def test_where_the_base_branch_is_the_server_is_not_asked_once_it_has_told(server: GitServer) -> None:
+    with server.clone() as clone:
+        clone.tell(clone.base_commit)
+        opened = len(server.requests)
+        assert not clone.renew()
+        assert len(server.requests) == opened
+        head = server.change_an_edited_file()
+        assert clone.renew(), "it was told of one moment"
+        clone.tell("somewhere else")
+        assert not clone.renew()
+        assert clone.base_commit == head
+
+
 def test_a_clone_is_renewed_no_more_when_its_branch_is_gone(server: GitServer, temporary: Path) -> None:
     with server.clone() as clone:
         server.git("branch", "-m", "main", "trunk")
