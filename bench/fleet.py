@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.world import REPOSITORY, Place, World
+from deployments.vault.policy import pipeline_policy
+from runbook.names import Cluster
 from sandbox.fixture_repository import FOLDER, make_repository
 from sandbox.github_api import GitHubApi
+from sandbox.vault_seed import VaultAdmin, make_group
 from sandbox.vault_server import VaultServer
 
 W = TypeVar("W", bound=World)
@@ -44,6 +47,17 @@ def worlds_at(
         for world in worlds:
             world.suffix = worlds[0].suffix
         yield worlds
+
+
+def policy_for(*clusters: str) -> Callable[[VaultAdmin], str]:
+    """The policy that the project's command prints for clusters of emea, as `VaultServer` takes it."""
+    targets = [Cluster("emea", one) for one in clusters]
+
+    def printed(vault: VaultAdmin) -> str:
+        accessor, group = make_group(vault, "vault-admins-emea", "emea-kv-rw", "Vault emea Admin")
+        return pipeline_policy(targets, accessor, ("env",), (), {"emea": group})
+
+    return printed
 
 
 def connect(worlds: Sequence[World], **changes: Any) -> None:

@@ -57,7 +57,7 @@ class _Processes:
     """Watches the workers' processes of flow runs: their CPU, and each one's peak of memory."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = [one for one in psutil.Process().children() if _is_worker(one)]
+        self._workers = [one for one in psutil.Process().children(recursive=True) if _is_worker(one)]
         if len(self._workers) != workers:
             msg = f"{len(self._workers)} workers were found, and {workers} started"
             raise RuntimeError(msg)
@@ -99,34 +99,33 @@ class _Processes:
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
-        return "worker" in process.cmdline()
+        # Python, the program, its command: not the launcher above it, which has all three further behind.
+        return process.cmdline()[2:3] == ["worker"]
     except psutil.Error:
         return False
 
 
-def measure(
-    directory: Path, prefect: PrefectServer, vault: VaultServer, workers: int, runs: int, limit: int
-) -> Figures:
+def measure(directory: Path, prefect: PrefectServer, workers: int, runs: int, limit: int) -> Figures:
     """Enable so many new clusters at once.
 
     Args:
         directory: for their files.
         prefect: started, without a worker; the flows are deployed.
-        vault: is reset first.
         workers: how many execute the runs.
         runs: how many there are.
         limit: of the work pool, on runs at the same time.
     """
-    vault.reset()
     prefect.api.request("PATCH", f"/work_pools/{WORK_POOL}", {"concurrency_limit": limit})
     names = [f"worker-{number}" for number in range(1, workers + 1)]
     clusters = [f"ember-{number}" for number in range(runs)]
     with (
         temporary_settings(updates={PREFECT_API_URL: prefect.api_url}),
+        VaultServer(directory / "vault", pipeline_policy=fleet.policy_for(*clusters)) as vault,
         fleet.worlds_at(directory, vault, clusters, World) as worlds,
     ):
+        vault.reset()
         worlds[0].github.rate_limits = RateLimits(writes_per_minute=10**6)
-        fleet.connect(worlds, vault__token=vault.root_token)
+        fleet.connect(worlds)
         try:
             for name in names:
                 prefect.start_worker(name)

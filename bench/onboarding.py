@@ -44,7 +44,7 @@ class Cost:
 
 
 class Onboarding:
-    """Enables the cluster of a world, with a token of Vault's that may do everything.
+    """Enables the cluster of a world, with the pipeline's token.
 
     Args:
         prefect: to which the flows are deployed.
@@ -83,7 +83,6 @@ class Onboarding:
                 "vault__address": vault_url,
                 "vault__address_for_clusters": world.vault.address,
                 "vault__ca_cert_for_clusters": world.vault.ca_pem,
-                "vault__token": world.vault.root_token,
                 "gitops__url": git_url,
                 "cluster__kubeconfig": yaml.safe_dump(kubeconfig),
                 **changes,

@@ -14,6 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from bench import large, many_runs
 from bench.crowd import Crowd
+from bench.fleet import policy_for
 from bench.gate import looks
 from bench.onboarding import Cost, Onboarding
 from bench.stage import ENABLE, set_up
@@ -59,8 +60,8 @@ def many_at_once(directory: Path) -> list[Section]:
     for number, (name, (kind, workers)) in enumerate(_INSTALLATIONS.items()):
         _say(f"{runs} runs at once: {name}")
         here = directory / str(number)
-        with _prefect(here / "prefect", kind) as prefect, VaultServer(here / "vault") as vault:
-            found.append(many_runs.measure(here / "fleet", prefect, vault, workers, runs, limit))
+        with _prefect(here / "prefect", kind) as prefect:
+            found.append(many_runs.measure(here / "fleet", prefect, workers, runs, limit))
 
     def row(what: str, figure: Callable[[many_runs.Figures], str]) -> Row:
         first, second, third = map(figure, found)
@@ -153,9 +154,10 @@ def _compared(system: str, small: Cost, much: Cost) -> Iterator[Row]:
 def _onboard(directory: Path, prefect: PrefectServer, fill: Callable[[World], None]) -> Cost:
     with (
         temporary_settings(updates={PREFECT_API_URL: prefect.api_url}),
-        VaultServer(directory / "vault") as vault,
+        VaultServer(directory / "vault", pipeline_policy=policy_for("ember")) as vault,
         World.at(directory / "world", vault) as world,
     ):
+        vault.reset()
         fill(world)
         return Onboarding(prefect, world, directory / "runs.log").measure()
 
