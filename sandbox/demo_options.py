@@ -27,6 +27,7 @@ class DemoOptions:
         kubeconfig: DEMO_KUBECONFIG, an administrator of a real API server.
         vault_address, vault_token, vault_ca: DEMO_VAULT_ADDR, DEMO_VAULT_TOKEN, DEMO_VAULT_CACERT.
         repository: DEMO_GITOPS_REPO, path or URL of a repository to clone.
+        distributed: DATABASE=postgresql: Prefect as `DistributedPrefect` instead of one server with SQLite.
     """
 
     auto: bool = False
@@ -39,6 +40,7 @@ class DemoOptions:
     vault_token: str = ""
     vault_ca: Path | None = None
     repository: str = ""
+    distributed: bool = False
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> DemoOptions:
@@ -62,6 +64,7 @@ class DemoOptions:
             vault_token=environ.get("DEMO_VAULT_TOKEN", ""),
             vault_ca=_file("DEMO_VAULT_CACERT", environ),
             repository=_repository(environ.get("DEMO_GITOPS_REPO", "")),
+            distributed=_is_distributed(environ.get("DATABASE") or "sqlite"),
         )
         options._check_vault()
         allowed = [host.strip() for host in environ.get("DEMO_ALLOW_REMOTE", "").split(",") if host.strip()]
@@ -78,6 +81,13 @@ class DemoOptions:
             raise SandboxError(
                 "DEMO_VAULT_TOKEN and DEMO_VAULT_CACERT go with DEMO_VAULT_ADDR, which is not set."
             )
+
+
+def _is_distributed(value: str) -> bool:
+    if value not in {"sqlite", "postgresql"}:
+        msg = f"DATABASE={value!r} is neither sqlite nor postgresql"
+        raise SandboxError(msg)
+    return value == "postgresql"
 
 
 def _name(variable: str, value: str) -> str:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from sandbox.certificates import write_private
 from sandbox.cluster_account import ClusterAccount
 from sandbox.demo_env import write_environment
 from sandbox.demo_options import DemoOptions
+from sandbox.distributed_prefect import DistributedPrefect
 from sandbox.environment import CHECKOUT, clean_environment
 from sandbox.fixture_repository import make_repository
 from sandbox.github_client import GitHubClient
@@ -116,7 +118,8 @@ class Installation(Started):
     def start(self) -> None:
         """Start everything that is not the real thing, and connect it."""
         # The Prefect server takes longest by far: it starts first, the others meanwhile.
-        self.prefect = PrefectServer(self._directory / "prefect", PREFECT_PORT)
+        kind = DistributedPrefect if self._options.distributed else PrefectServer
+        self.prefect = kind(self._directory / "prefect", PREFECT_PORT)
         self._stack.callback(self.prefect.stop)
         self._stack.callback(self._supervisor.stop_all)
         self.prefect.begin()
@@ -128,13 +131,13 @@ class Installation(Started):
         file = self._write_connections(vault, cluster)
         write_environment(self._directory / "demo.env", self.prefect.api_url, vault, cluster, file)
         self._timed("Prefect server", self.prefect.wait_until_ready, self.prefect.ui_url)
-        self.prefect.start_worker(wait=False)
+        self.prefect.start_workers()
         connect = "deployments.connect"
         self._timed("connections", lambda: self._printed(connect, str(file)), f"python -m {connect}")
         # After the connections: it reads once a minute which repositories they name.
         self._start_merge_service()
         self._timed("deployments", self.prefect.deploy, "prefect --no-prompt deploy --all")
-        self._timed("worker", self.prefect.wait_for_worker, "work pool enablement")
+        self._timed("worker", self.prefect.wait_for_workers, "work pool enablement")
         self._timed("merge service", self._wait_for_merge_service, "python -m deployments.merge_service")
 
     def _timed(self, what: str, start: Callable[[], Any], where: str) -> None:
@@ -177,11 +180,8 @@ class Installation(Started):
             *("--webhook-url", f"{self._service_url}/webhook"),
         ]
         environment = {**self._environment, "WEBHOOK_SECRET": webhook_secret}
-        self._timed(
-            "GitHub (stand-in)",
-            lambda: self._module("github_api", command, directory, 300.0, environment),
-            seed,
-        )
+        github = partial(self._module, "github_api", command, directory, 300.0, environment)
+        self._timed("GitHub (stand-in)", github, seed)
         self._repository = json.loads((directory / "ready.json").read_text())
         tokens = json.loads((directory / "tokens.json").read_text())
         self._secret("github-token", tokens[PROPOSER])
@@ -216,8 +216,7 @@ class Installation(Started):
         """The pipeline's own account. Returns the cluster's section of the connection file."""
         if self._options.kubeconfig:
             self._say(f"  {'API of ' + self._options.cluster:<24} {server_of(admin_kubeconfig)[0]}  (yours)")
-        options = self._options
-        manifests = self._printed("deployments.openshift.account", *options.namespaces)
+        manifests = self._printed("deployments.openshift.account", *self._options.namespaces)
         self._account = ClusterAccount(admin_kubeconfig, manifests)
         self._account.create(lambda line: self._say(f"  on the cluster: {line}"))
         return {"kubeconfig": self._secret("kubeconfig", self._account.kubeconfig(self._options.cluster))}
@@ -232,8 +231,8 @@ class Installation(Started):
         ]
         if self._options.kubeconfig:
             command.append("--only-onboarding")
-        what = "GitOps agent"
-        self._timed(what, lambda: self._module("gitops_agent", command, directory, 120.0), "as ArgoCD would")
+        agent = partial(self._module, "gitops_agent", command, directory, 120.0)
+        self._timed("GitOps agent", agent, "as ArgoCD would")
 
     def _module(
         self,
@@ -297,4 +296,5 @@ class Installation(Started):
         """Credentials of real systems do not stay: neither as files nor in Prefect's database."""
         for name in ("vault-token", "kubeconfig"):
             (self._directory / name).unlink(missing_ok=True)
-        shutil.rmtree(self._directory / "prefect" / "home", ignore_errors=True)
+        for database in ("home", "postgresql"):
+            shutil.rmtree(self._directory / "prefect" / database, ignore_errors=True)

@@ -20,7 +20,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sandbox.environment import CHECKOUT, clean_environment
@@ -32,9 +32,9 @@ USUAL_PORT = 4200
 WORK_POOL = "enablement"
 _SERVER = "prefect-server"
 # Far above what it takes, for machines that are busy with other things.
-_START_SECONDS = 300.0
-_DEPLOY_SECONDS = 300.0
-_CACHE = CHECKOUT / ".sandbox" / "cache"
+START_SECONDS = 300.0
+_COMMAND_SECONDS = 300.0
+CACHE = CHECKOUT / ".sandbox" / "cache"
 
 
 class _MigratedDatabase:
@@ -73,14 +73,17 @@ class PrefectServer(Started):
     """A Prefect server on 127.0.0.1 with the work pool ``enablement``.
 
     Attributes:
+        workers: names of those that an installation of this kind has.
         api_url, ui_url: where API and UI are.
         api: the REST client for it.
         environment: of every process that talks to it, workers included.
         logs: directory with a file for the server and one for each worker.
     """
 
+    workers: tuple[str, ...] = ("worker",)
+
     def __init__(
-        self, state_directory: Path, port: int = 0, *, cache: Path = _CACHE, **environment: str
+        self, state_directory: Path, port: int = 0, *, cache: Path = CACHE, **environment: str
     ) -> None:
         """
         Args:
@@ -129,7 +132,7 @@ class PrefectServer(Started):
     def wait_until_ready(self) -> None:
         """Wait until it answers, and make the work pool."""
         self._supervisor.wait_until(
-            http_answers(f"{self.api_url}/health"), _START_SECONDS, "the Prefect server to answer"
+            http_answers(f"{self.api_url}/health"), START_SECONDS, "the Prefect server to answer"
         )
         if self._is_new:
             self._database.remember(Path(self.environment["PREFECT_HOME"]) / "prefect.db")
@@ -171,9 +174,19 @@ class PrefectServer(Started):
         if wait:
             self.wait_for_worker(name)
 
+    def start_workers(self) -> None:
+        """Start all of `workers` without waiting for them."""
+        for name in self.workers:
+            self.start_worker(name, wait=False)
+
+    def wait_for_workers(self) -> None:
+        """Wait until the server sees all of `workers` online."""
+        for name in self.workers:
+            self.wait_for_worker(name)
+
     def wait_for_worker(self, name: str = "worker") -> None:
         """Wait until the server sees the worker online."""
-        self._supervisor.wait_until(self._is_online(name), _START_SECONDS, f"{name} to be online")
+        self._supervisor.wait_until(self._is_online(name), START_SECONDS, f"{name} to be online")
 
     def stop_worker(self, name: str = "worker") -> None:
         """End a worker as a deployment of a new version does: SIGTERM."""
@@ -192,25 +205,29 @@ class PrefectServer(Started):
         environment = {**self.environment, "PYTHONPATH": str(directory)}
         # As on a machine that deploys but does not run: the pull step is then resolved by the worker.
         del environment["ENABLEMENT_CHECKOUT"]
+        return self._run("--no-prompt", "deploy", "--all", environment=environment, directory=directory)
+
+    def run_url(self, flow_run: str) -> str:
+        """The run's page in the UI."""
+        return f"{self.ui_url}/runs/flow-run/{flow_run}"
+
+    def _run(self, *arguments: str, environment: Mapping[str, str], directory: Path = CHECKOUT) -> str:
         result = subprocess.run(
-            [self._prefect, "--no-prompt", "deploy", "--all"],
+            [self._prefect, *arguments],
             env=environment,
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_DEPLOY_SECONDS,
+            timeout=_COMMAND_SECONDS,
             check=False,
         )
         if result.returncode != 0:
-            msg = f"prefect deploy --all ended with status {result.returncode}\n{result.stdout}"
+            command = " ".join(["prefect", *arguments])
+            msg = f"{command} ended with status {result.returncode}\n{result.stdout}"
             raise SandboxError(msg)
         return result.stdout
-
-    def run_url(self, flow_run: str) -> str:
-        """The run's page in the UI."""
-        return f"{self.ui_url}/runs/flow-run/{flow_run}"
 
     @property
     def _prefect(self) -> str:

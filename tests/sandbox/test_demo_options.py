@@ -52,6 +52,8 @@ def test_what_a_shell_happens_to_have_is_never_used(tmp_path: Path) -> None:
             DemoOptions(repository="https://git.example/a.git"),
         ),
         ({"DEMO_GITOPS_REPO": "/"}, DemoOptions(repository="/")),
+        ({"DATABASE": "postgresql"}, DemoOptions(distributed=True)),
+        ({"DATABASE": "sqlite"}, DemoOptions()),
     ],
 )
 def test_the_variables_choose(environ: dict[str, str], options: DemoOptions) -> None:
