@@ -6,41 +6,34 @@ server can be ended and started again by its name.
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
-import tempfile
 from pathlib import Path
 
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.postgresql import PostgreSQL
-from sandbox.prefect_server import CACHE, START_SECONDS, WORK_POOL, PrefectServer
+from sandbox.prefect_server import START_SECONDS, WORK_POOL, PrefectServer
 from sandbox.processes import http_answers
 from sandbox.valkey import Valkey
 
 REPLICAS = ("prefect-api-1", "prefect-api-2")
 SERVICES = "prefect-services"
-_BALANCER = "load-balancer"
 
 
 class DistributedPrefect(PrefectServer):
     """A whole installation of Prefect on 127.0.0.1 with the work pool ``enablement``.
 
     Attributes:
-        database, messaging: its PostgreSQL and its Valkey.
-        api_urls: of each replica; `api_url` leads to whichever takes a connection.
+        database, messaging: its PostgreSQL and its Valkey; either may be stopped and started.
     """
 
     workers = ("worker-1", "worker-2")
 
-    def __init__(
-        self, state_directory: Path, port: int = 0, *, cache: Path = CACHE, **environment: str
-    ) -> None:
+    def __init__(self, state_directory: Path, port: int = 0, **environment: str) -> None:
         self.database = PostgreSQL(state_directory / "postgresql")
         self.messaging = Valkey(state_directory / "valkey")
         super().__init__(
             state_directory,
             port,
-            cache=cache,
             **{
                 "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.database.url,
                 # Two servers that start at once on an empty database would both make its tables.
@@ -54,37 +47,34 @@ class DistributedPrefect(PrefectServer):
                 # Does not know the URL above, and would ask localhost for ever.
                 "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL": f"{self.messaging.url}/0",
                 "PREFECT_SERVER_DOCKET_URL": f"{self.messaging.url}/1",
+                # What a server answers while it cannot reach its database; clients repeat 503 by themselves.
+                "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
                 **environment,
             },
         )
         self._ports = {name: free_port() for name in REPLICAS}
-        self._kept = cache / f"postgresql-{importlib.metadata.version('prefect')}"
 
     def begin(self) -> None:
-        """Start everything without waiting for the servers; an empty database is made ready before."""
+        """Start everything but the second server, without waiting for the first."""
         self.messaging.start()
-        is_kept = self._kept.exists()
-        if is_kept:
-            self.database.take_data_from(self._kept)
         self.database.start()
-        if not is_kept:
-            self.migrate()
-            self._register_blocks()
-            self._keep_database()
-        for name in (*REPLICAS, SERVICES):
-            self.start_part(name)
-        balancer = [sys.executable, "-m", "sandbox.load_balancer", str(self.port)]
+        self._run("server", "database", "upgrade", "-y", environment=self.environment)
+        self.start_part(REPLICAS[0])
+        self.start_part(SERVICES)
+        ports = map(str, (self.port, *self._ports.values()))
         self._supervisor.start(
-            _BALANCER, [*balancer, *map(str, self._ports.values())], environment=self.environment
+            "load-balancer",
+            [sys.executable, "-m", "sandbox.load_balancer", *ports],
+            environment=self.environment,
         )
 
     def wait_until_ready(self) -> None:
-        """Wait until all servers answer, and make the work pool."""
-        for name in REPLICAS:
-            self.wait_for_replica(name)
-        self._supervisor.wait_until(
-            http_answers(f"{self.api_url}/health"), START_SECONDS, "the load balancer to answer"
-        )
+        """Wait until both servers answer, and make the work pool."""
+        # One after the other: the first puts the types of Blocks into an empty database, and of two that do
+        # so at the same time one ends.
+        self.wait_for_replica(REPLICAS[0])
+        self.start_part(REPLICAS[1])
+        self.wait_for_replica(REPLICAS[1])
         self.api.create_work_pool(WORK_POOL)
 
     def stop(self) -> None:
@@ -92,14 +82,6 @@ class DistributedPrefect(PrefectServer):
         super().stop()
         self.messaging.stop()
         self.database.stop()
-
-    def migrate(self) -> None:
-        """``prefect server database upgrade -y``: the database as this version of Prefect wants it.
-
-        Raises:
-            SandboxError: with its output, when it fails.
-        """
-        self._run("server", "database", "upgrade", "-y", environment=self.environment)
 
     def start_part(self, name: str) -> None:
         """Start one of `REPLICAS`, or `SERVICES`, without waiting for it."""
@@ -119,23 +101,10 @@ class DistributedPrefect(PrefectServer):
         url = f"http://{LOOPBACK}:{self._ports[name]}/api/health"
         self._supervisor.wait_until(http_answers(url), START_SECONDS, f"{name} to answer")
 
+    def stop_part(self, name: str) -> None:
+        """End one of `REPLICAS`, or `SERVICES`, as an administrator does: SIGTERM."""
+        self._supervisor.stop(name)
+
     def kill_part(self, name: str) -> None:
         """End one of `REPLICAS`, or `SERVICES`, as a crash of its machine does: SIGKILL."""
         self._supervisor.kill(name)
-
-    def _register_blocks(self) -> None:
-        """One replica alone puts the types of Blocks into the database; of two that do, one ends."""
-        self.start_part(REPLICAS[0])
-        self.wait_for_replica(REPLICAS[0])
-        self._supervisor.stop(REPLICAS[0])
-
-    def _keep_database(self) -> None:
-        """Keep the data for the next installation, as `PrefectServer` does with SQLite's."""
-        self.database.stop()
-        self._kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._kept.parent) as directory:
-            draft = Path(directory) / "data"
-            self.database.copy_data_to(draft)
-            if not self._kept.exists():  # another one may have been quicker
-                draft.rename(self._kept)
-        self.database.start()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -86,15 +85,6 @@ class PostgreSQL(Started):
         options = ("--host", self._sockets.name, "--username", _NAME)
         return self._run([str(_COMMANDS / command), *options, *arguments])
 
-    def copy_data_to(self, folder: Path) -> None:
-        """Keep the data of a server that is stopped in a folder that is not there yet."""
-        shutil.copytree(self._data, folder)
-
-    def take_data_from(self, folder: Path) -> None:
-        """Put such a copy where a new server looks for its data."""
-        shutil.copytree(folder, self._data)
-        _give(self._data, *self._data.rglob("*"))
-
     def _make_data(self) -> None:
         self._data.mkdir(mode=0o700)
         _give(self._data)
@@ -138,8 +128,7 @@ def _as_who_may(command: str, *arguments: str) -> list[str]:
     return ["setpriv", *dropped, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", *started]
 
 
-def _give(*paths: Path) -> None:
-    """Let these belong to the user as whom the server runs."""
+def _give(path: Path) -> None:
+    """Let it belong to the user as whom the server runs."""
     if os.geteuid() == 0:
-        for path in paths:
-            os.chown(path, _NOBODY, _NOBODY)
+        os.chown(path, _NOBODY, _NOBODY)

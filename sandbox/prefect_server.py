@@ -34,7 +34,7 @@ _SERVER = "prefect-server"
 # Far above what it takes, for machines that are busy with other things.
 START_SECONDS = 300.0
 _COMMAND_SECONDS = 300.0
-CACHE = CHECKOUT / ".sandbox" / "cache"
+_CACHE = CHECKOUT / ".sandbox" / "cache"
 
 
 class _MigratedDatabase:
@@ -82,20 +82,17 @@ class PrefectServer(Started):
 
     workers: tuple[str, ...] = ("worker",)
 
-    def __init__(
-        self, state_directory: Path, port: int = 0, *, cache: Path = CACHE, **environment: str
-    ) -> None:
+    def __init__(self, state_directory: Path, port: int = 0, **environment: str) -> None:
         """
         Args:
             state_directory: for database, results and logs.
             port: the wanted one; another free one is taken if it is not free, or is 0.
-            cache: directory for the migrated database.
             environment: more variables for server, workers and `deploy`.
         """
         self._directory = state_directory.resolve()
         self.logs = self._directory / "logs"
         self._supervisor = Supervisor(self.logs)
-        self._database = _MigratedDatabase(cache)
+        self._database = _MigratedDatabase(_CACHE)
         self.port = free_port(port)
         self.ui_url = f"http://{LOOPBACK}:{self.port}"
         self.api_url = f"{self.ui_url}/api"
