@@ -1,0 +1,75 @@
+"""Prefect as a team runs it, once for the tests of this folder; its settings end with them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from runbook.names import Cluster
+from sandbox.distributed_prefect import DistributedPrefect
+from sandbox.log_check import unexplained
+from sandbox.vault_server import VaultServer
+from tests.e2e.conftest import command
+from tests.engineer import Engineer
+from tests.fleet import connect, fleet_at
+from tests.merge_service import EXPECTED
+from tests.rights import printed_policy, token_with
+from tests.world import World
+
+CLUSTERS = [f"ember-{number}" for number in range(4)]
+
+ENDED = (
+    (r"asyncpg[\s\S]*FileNotFoundError: \[Errno 2\]", "a test ends the database, whose socket is then gone"),
+    (r"asyncpg\.exceptions\._base\.|InternalClientError|ConnectionDoesNotExist|CannotConnectNow", "the same"),
+    (r"PrefectHTTPStatusError: Server error '50[03] ", "the same, as a worker sees it"),
+    (r"Can't reconnect until invalid transaction is rolled back", "the same"),
+    (r"redis\.exceptions\.|NOGROUP", "a test ends the messaging, and what it held is gone"),
+    (r"websockets\.|RemoteProtocolError|httpx\.ReadError", "a test kills a server or a worker"),
+)
+
+
+@pytest.fixture(scope="package")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DistributedPrefect]:
+    """In place of the session's server, which has SQLite."""
+    with DistributedPrefect(
+        tmp_path_factory.mktemp("distributed"),
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30",
+        PREFECT_SERVER_ENCRYPTION_KEY=Fernet.generate_key().decode(),
+        SSL_CERT_FILE=os.environ["SSL_CERT_FILE"],
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def prefect_harness(prefect_server: DistributedPrefect) -> Iterator[DistributedPrefect]:
+    """Blocks of this very process are saved there."""
+    with temporary_settings(updates={PREFECT_API_URL: prefect_server.api_url}):
+        yield prefect_server
+
+
+@pytest.fixture(scope="package")
+def engineer(prefect_harness: DistributedPrefect) -> Iterator[Engineer]:
+    """Everything deployed, our automations too, and two workers."""
+    prefect_harness.start_workers()
+    prefect_harness.deploy()
+    command(prefect_harness, sys.executable, "-m", "deployments.automations")
+    prefect_harness.wait_for_workers()
+    yield Engineer(prefect_harness)
+    prefect_harness.stop()
+    errors = unexplained(sorted(prefect_harness.logs.glob("*.log")), (*EXPECTED, *ENDED))
+    assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def worlds(engineer: Engineer, vault: VaultServer, tmp_path: Path) -> Iterator[list[World]]:
+    """Clusters of one environment, connected."""
+    token = token_with(vault, printed_policy(vault, [Cluster("emea", name) for name in CLUSTERS]))
+    with fleet_at(tmp_path, vault, CLUSTERS) as made:
+        connect(made, vault__token=token)
+        yield made
