@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +80,14 @@ def test_a_record_survives_being_a_label_and_what_newer_code_adds() -> None:
     text = record(shared=True).model_dump_json()
     assert GateRecord.of_labels({LABEL: text}) == record(shared=True)
     assert GateRecord.of_labels({LABEL: text[:-1] + ', "added_later": 1}'}) == record(shared=True)
+
+
+def test_all_that_an_older_version_kept_of_a_run_that_waits_is_read() -> None:
+    text = (Path(__file__).parent / "record_of_a_waiting_run.json").read_text()
+    found = GateRecord.of_labels({LABEL: text})
+    assert found is not None
+    kept = json.loads(found.model_dump_json())
+    assert json.loads(text).items() <= kept.items()
 
 
 @pytest.mark.parametrize(
