@@ -27,11 +27,17 @@ CLUSTERS = [f"ember-{number}" for number in range(4)]
 ENDED = (
     (r"asyncpg[\s\S]*FileNotFoundError: \[Errno 2\]", "a test ends the database, whose socket is then gone"),
     (r"asyncpg\.exceptions\._base\.|InternalClientError|ConnectionDoesNotExist|CannotConnectNow", "the same"),
-    (r"PrefectHTTPStatusError: Server error '50[03] ", "the same, as a worker sees it"),
     (r"Can't reconnect until invalid transaction is rolled back", "the same"),
+    (r"PrefectHTTPStatusError: Server error '50[03] ", "the same, as a worker sees it"),
     (r"redis\.exceptions\.|NOGROUP", "a test ends the messaging, and what it held is gone"),
     (r"websockets\.|RemoteProtocolError|httpx\.ReadError", "a test kills a server or a worker"),
+    (r"Service 'EventsWorker' failed with", "the same, as a run sees it"),
+    (
+        r"Key \(flow_run_id, key\)|uq_flow_run_input__",
+        "two merge services wake a run at once, and one does",
+    ),
 )
+"""Errors in the logs of this installation, beside those of `EXPECTED`."""
 
 
 @pytest.fixture(scope="package")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.distributed_prefect import REPLICAS, DistributedPrefect
+from sandbox.distributed_prefect import REPLICAS, SERVICES, DistributedPrefect
 from sandbox.vault_server import VaultServer
 from tests.e2e.distributed.runs import PATIENCE, Runs, merge_services, nothing_is_lost_or_doubled
 from tests.engineer import Engineer
@@ -38,6 +38,9 @@ def test_a_server_the_messaging_and_the_database_end_under_the_runs(
         server.kill_part(REPLICAS[0])
         server.messaging.stop()
         server.messaging.start()
+        # As docs/operating.md says: of what they do, automations may end with the connection for good.
+        server.stop_part(SERVICES)
+        server.start_part(SERVICES)
         runs.all_are("Suspended")
         server.start_part(REPLICAS[0])
         server.wait_for_replica(REPLICAS[0])
