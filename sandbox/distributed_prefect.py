@@ -38,6 +38,10 @@ class DistributedPrefect(PrefectServer):
                 "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.database.url,
                 # Two servers that start at once on an empty database would both make its tables.
                 "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
+                # On a busy machine Prefect's five seconds may pass, and a service whose first question to the
+                # database fails never runs, and says so nowhere.
+                "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
+                "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
                 "PREFECT_MESSAGING_BROKER": "prefect_redis.messaging",
                 "PREFECT_MESSAGING_CACHE": "prefect_redis.messaging",
                 "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",

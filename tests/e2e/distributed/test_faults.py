@@ -38,7 +38,6 @@ def test_a_server_the_messaging_and_the_database_end_under_the_runs(
         server.kill_part(REPLICAS[0])
         server.messaging.stop()
         server.messaging.start()
-        # As docs/operating.md says: of what they do, automations may end with the connection for good.
         server.stop_part(SERVICES)
         server.start_part(SERVICES)
         runs.all_are("Suspended")
