@@ -8,7 +8,6 @@ its size matter.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from runbook.gitops import FileEdit
 from systems.git_branch import TRAILER, Branch, Proposal, Remaining
 from systems.git_command import GitCommand, Remote
 from systems.git_objects import CommitTree, Objects
+from systems.temporary import temporary_folder
 
 Sign = Callable[[str, str, str, Mapping[str, bytes]], str]
 """Has the server make a signed commit at the head of a branch. Takes the branch, the commit that is its head,
@@ -83,12 +83,12 @@ class GitOpsClone:
         Raises:
             InvalidInput: the address is of no kind that we use, or carries credentials.
             AccessDenied: the token is missing, not accepted, or may not read.
-            PrerequisiteMissing: no such repository, or it has no such branch.
+            PrerequisiteMissing: no such repository or branch, or no folder for the clone.
             CertificateNotTrusted: the server's certificate does not check out.
             Unreachable, Busy: no answer, or one that means "later".
         """
         remote = Remote(url, token, ca_pem)
-        with tempfile.TemporaryDirectory(prefix="gitops-") as home:
+        with temporary_folder("gitops-") as home:
             clone = cls(GitCommand(Path(home), timeout), remote, base_branch, interesting)
             try:
                 yield clone

@@ -26,6 +26,7 @@ from runbook.errors import PrerequisiteMissing
 from runbook.gitops import Built, Tree, sources_of
 from runbook.gitops.built import split
 from runbook.gitops.tree import kustomization_of
+from systems.temporary import temporary_folder
 
 _KUBECTL = Path(sysconfig.get_path("scripts"), "kubectl")
 _NOWHERE = "http://127.0.0.1:9"
@@ -74,7 +75,7 @@ class Kustomize:
 
     def __init__(self, limits: Limits | None = None, known: Known | None = None) -> None:
         self._limits = limits or Limits()
-        self._cleanup = tempfile.TemporaryDirectory(prefix="kustomize-")
+        self._cleanup = temporary_folder("kustomize-")
         self._home = Path(self._cleanup.name)
         self._root = self._home / "repository"
         self._root.mkdir()
