@@ -13,7 +13,8 @@ PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	"$$candidate" -c '$(FITS)' >/dev/null 2>&1 && { command -v "$$candidate"; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev deploy demo demo-env test test-further test-all lint format bench bench-scale lock clean
+.PHONY: help install install-dev deploy image demo demo-env test test-further test-all lint format bench
+.PHONY: bench-scale lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,9 @@ deploy: $(VENV)/requirements.installed ## Save the connections in Prefect, make 
 	$(PREFECT) work-pool set-concurrency-limit enablement $(POOL_LIMIT); }
 	$(PREFECT) deploy --all
 	$(BIN)/python -m deployments.automations $(AUTOMATIONS)
+
+image: ## Build the image of this commit with podman, buildah or docker; IMAGE, BASE and SOURCE: docs/image.md
+	@deployments/image/build.sh
 
 demo: $(INSTALLED) ## Enable a cluster in a sandbox on this machine; AUTO=1 plays the reviewer too
 	@$(BIN)/python -m sandbox.demo
