@@ -20,7 +20,7 @@ fi
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 revision=$(git rev-parse HEAD)
 epoch=$(git log -1 --format=%ct)
-image=${IMAGE:-vault-enablement:$version-$(git rev-parse --short=12 HEAD)}
+image=${IMAGE:-vault-enablement}
 [ -z "$(git status --porcelain)" ] || echo "What is not committed does not get into the image." >&2
 
 context=$(mktemp -d)
