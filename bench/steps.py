@@ -63,7 +63,7 @@ def as_functions(scene: Scene, request: EnableRequest) -> None:
             prove_login(vault, openshift, request, api, namespace)
 
 
-@flow(name="bench-steps", flow_run_name="steps of {request.cluster}", result_serializer="json")
+@flow(name="bench-steps", flow_run_name="steps of {request.cluster}")
 async def steps_as_tasks(request: EnableRequest) -> None:
     """The steps as `enable-cluster` has them, without a plan to compare with."""
     policies = write_policies(request, ANY_PLAN)

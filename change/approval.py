@@ -25,7 +25,7 @@ from change.gate.suspension import first_suspended, run_in_execution, suspended_
 from change.plans import find_plan, plans_of_run, show_carried_out
 from change.results import Checked, Landing, Proposed
 from change.runbook import Runbook
-from change.step import look
+from change.step import step
 from runbook.approval import ApprovedPlan
 from runbook.changes import pending
 from runbook.errors import PlanMoved, PrerequisiteMissing
@@ -44,7 +44,7 @@ class PlanAnswer(RunInput):
     note: str = Field(default="", description="A note for the run's log.")
 
 
-@look("look for the approved plan")
+@step("look for the approved plan")
 def find_approved_plan(
     runbook: Runbook,
     asked: Asked,

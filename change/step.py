@@ -1,13 +1,11 @@
-"""What every step has in common: how it is retried, when it is skipped, how it changes Vault.
+"""What every step has in common: how it is retried, and how it changes Vault.
 
-Two kinds of task. `look` asks the world and is never answered from a stored result: after days at the gate
-the world is another one. `write_once` changes Vault; once it is done, a resumed or retried run skips it.
+No step is answered from a stored result: after days at the gate, or after a failure that somebody mended, the
+world is another one. What is done already is found as wanted, and not done again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypedDict, TypeVar
@@ -17,8 +15,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
 
 from change.artifacts import prefect_is_away
 from change.permission import Permission
@@ -63,54 +59,25 @@ def is_worth_retrying(_task: Task[..., Any], run: TaskRun, state: State[Any]) ->
     return True
 
 
-def inputs_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> str:
-    """Cache key of a step: this flow run, this task, these inputs.
+def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Decorate a step: a task that looks again each time it is reached, and is retried where that may help.
 
-    Prefect's ``INPUTS + RUN_ID`` has no identity of the task: two steps with equal inputs answered for each
-    other. ``DEFAULT`` has the source of the task in it: a comment edited while a run waits at the gate would
-    run the step again.
-    """
-    inputs = {
-        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else to_jsonable_python(value)
-        for name, value in parameters.items()
-    }
-    identity = [str(context.task_run.flow_run_id), context.task.name, inputs]
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-_RETRIED: dict[str, Any] = {
-    "retries": RETRIES + 1,
-    "retry_delay_seconds": exponential_backoff(2),
-    "retry_jitter_factor": 0.5,
-    "retry_condition_fn": is_worth_retrying,
-}
-
-
-def look(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Decorate a step that asks the world each time it is reached."""
-    return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False, **_RETRIED)
-
-
-def write_once(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Decorate a step that changes Vault and is skipped once it is done.
-
-    Its result is kept as JSON, so that a run that wakes up under newer code can read it, and holds no secret.
+    Its result stays in memory: whichever worker goes on with the run finds out anew what is there.
     """
     return task(
         name=name,
         task_run_name=name,
-        cache_key_fn=inputs_of_this_run,
-        persist_result=True,
-        result_serializer="json",
-        **_RETRIED,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=RETRIES + 1,
+        retry_delay_seconds=exponential_backoff(2),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=is_worth_retrying,
     )
 
 
 def say_instead(words: str) -> None:
-    """Have this run of a step be called so: lists of runs say of a step's name that it was completed.
-
-    The task keeps its name, by which results are kept.
-    """
+    """Have this run of a step be called so: lists of runs say of a step's name that it was completed."""
     if context := TaskRunContext.get():
         context.task_run.name = words
 
@@ -176,7 +143,7 @@ def realize(
 
 
 class Outcome(TypedDict):
-    """The result of a step that writes: plain JSON, because a run may wake up under newer code.
+    """The result of a step that writes, without what it wrote: that may be a secret.
 
     Attributes:
         changes: `Change.as_json` of each object, with what was found.

@@ -37,7 +37,7 @@ def run_name(*parts: str, verb: str = "enable", words: str = "") -> Callable[[],
 
 
 @in_words
-@flow(name="enable-cluster", flow_run_name=run_name("env", "cluster"), result_serializer="json")
+@flow(name="enable-cluster", flow_run_name=run_name("env", "cluster"))
 async def enable_cluster(
     cluster: form.Cluster,
     env: form.Env = "",

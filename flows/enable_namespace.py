@@ -23,7 +23,6 @@ from tasks.wait_until_synced import wait_until_synced
 @flow(
     name="enable-namespace",
     flow_run_name=run_name("env", "cluster", "namespace", words="namespace "),
-    result_serializer="json",
 )
 async def enable_namespace(
     cluster: form.Cluster,

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from runbook.conventions import RUNBOOK, Conventions, PolicyScope
 from runbook.durations import seconds
@@ -36,9 +36,7 @@ class ClusterRequest(BaseModel):
     reviewer_token: ReviewerToken = "secret"
     secret_store_api: SecretStoreApi = "auto"
     sync_timeout: str = "1h"
-    # Parameters that came later are left out while they have their default: the cache keys of steps are made
-    # of all of them, and runs wait for days.
-    store_timeout: str = Field(default="6m", exclude_if=lambda value: value == "6m")
+    store_timeout: str = "6m"
     merge_timeout: str | None = None
     adopt: tuple[str, ...] = ()
     plan_only: bool = False
@@ -47,7 +45,7 @@ class ClusterRequest(BaseModel):
     vault: str = "vault"
     gitops: str = "gitops"
     cluster_connection: str = ""
-    conventions: Conventions = Field(default=RUNBOOK, exclude_if=lambda value: value == RUNBOOK)
+    conventions: Conventions = RUNBOOK
 
     @property
     def target(self) -> Cluster:
@@ -206,7 +204,7 @@ class EnableRequest(ClusterRequest):
     token_ttl: str = "1h"
     reviewer_token_lifetime: str = "8760h"
     move_alias: bool = False
-    cluster_moved: bool = Field(default=False, exclude_if=lambda moved: not moved)
+    cluster_moved: bool = False
 
     @field_validator("token_ttl", "reviewer_token_lifetime")
     @classmethod

@@ -14,7 +14,7 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from change.permission import Permission
-from change.step import READ_BACK_PAUSES, Outcome, log_changes, outcome, write_once
+from change.step import READ_BACK_PAUSES, Outcome, log_changes, outcome, step
 from runbook.application_names import OPERATOR
 from runbook.approval import ApprovedPlan
 from runbook.changes import Change, Difference
@@ -229,7 +229,7 @@ def _write_config(
     keep(record)
 
 
-@write_once("configure auth method")
+@step("configure auth method")
 def configure_auth_method(request: EnableRequest, approved: ApprovedPlan) -> Outcome:
     """Tell Vault where the cluster's API is, whom to trust there, and as whom to review tokens."""
     connection = connect.cluster_connection(request)

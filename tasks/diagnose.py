@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from prefect import get_run_logger
 
 from change.artifacts import show
-from change.step import look
+from change.step import step
 from runbook.application_names import IN_WORDS, ApplicationNames
 from runbook.diagnosis.examination import Examination, Findings, Mark
 from runbook.diagnosis.record import ReviewerRecord
@@ -116,7 +116,7 @@ def failure(examination: Examination) -> VerificationFailed | None:
     )
 
 
-@look("diagnose the login")
+@step("diagnose the login")
 def diagnose_login(request: EnableRequest) -> str:
     """Prove the login, or find the cause. Writes nothing but the run's artifact.
 

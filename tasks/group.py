@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from prefect import get_run_logger
 
-from change.step import Outcome, outcome, say_instead, write_once
+from change.step import Outcome, outcome, say_instead, step
 from runbook.approval import ApprovedPlan
 from runbook.objects import Alias, Group
 from runbook.request import EnableRequest
 from tasks.writing import carry_out
 
 
-@write_once("write group and alias")
+@step("write group and alias")
 def write_group(request: EnableRequest, approved: ApprovedPlan) -> Outcome:
     """Write the administrators' group, then the alias, which needs the group's id."""
     if not request.target.admin_group:

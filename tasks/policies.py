@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from change.step import Outcome, write_once
+from change.step import Outcome, step
 from runbook.approval import ApprovedPlan
 from runbook.request import EnableRequest
 from tasks.writing import carry_out
 
 
-@write_once("write policies")
+@step("write policies")
 def write_policies(request: EnableRequest, approved: ApprovedPlan) -> Outcome:
     """Write the policies of the environment, and the cluster's own where it is asked for."""
     return carry_out(request, approved, request.policies)

@@ -22,7 +22,7 @@ from change.gate.siblings import refuse_to_fight
 from change.plans import plans_of_run
 from change.records import Recorder
 from change.results import Checked, Proposed
-from change.step import look, say_instead
+from change.step import say_instead, step
 from connections import GitOpsRepository
 from runbook import records
 from runbook.errors import Conflict, NotMerged, OthersCommits
@@ -42,7 +42,7 @@ FORK_WAIT = 60.0
 """Seconds that GitHub gets to fill a new fork; it says "up to five minutes" and takes a few seconds."""
 
 
-@look("open the pull request")
+@step("open the pull request")
 def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked: Checked) -> Proposed:
     """Clone, edit, commit, push, and open or find the pull request; bring an open one up to date.
 

@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from change.artifacts import show
 from change.records import show_records, written_to_vault
 from change.results import Landing
-from change.step import Outcome, look
+from change.step import Outcome, step
 from runbook.foreign_text import markdown
 from runbook.plan import changes_of
 from runbook.report import Proof, headline, report
@@ -20,7 +20,7 @@ from tasks import connect
 from tasks.reviewer_record import find_record
 
 
-@look("publish the report")
+@step("publish the report")
 def publish_report(
     request: ClusterRequest,
     landing: Landing,

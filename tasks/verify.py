@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from prefect import get_run_logger
 
 from change.gate.lack import Lacking, look_for, wait_for
-from change.step import Outcome, look
+from change.step import Outcome, step
 from runbook.application_names import IN_WORDS, ApplicationNames
 from runbook.durations import seconds
 from runbook.errors import PrerequisiteMissing, VerificationFailed
@@ -184,7 +184,7 @@ def _proof_of_store(look: Look, store: str, timeout: float, applications: Applic
     return Proof(f"{store} is Ready", None, f"not proved: {plain(look.words)}{waited}", doubt)
 
 
-@look("verify the login")
+@step("verify the login")
 def prove(
     request: ClusterRequest, applications: ApplicationNames, synced: tuple[str, ...]
 ) -> tuple[Proof, ...] | Lacking:

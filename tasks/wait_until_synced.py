@@ -16,7 +16,7 @@ from prefect import get_run_logger
 
 from change.artifacts import show
 from change.gate.lack import Lacking, look_for, wait_for
-from change.step import look
+from change.step import step
 from runbook.application_names import IN_WORDS, ApplicationNames
 from runbook.approval import ApprovedPlan
 from runbook.cluster_rights import REVIEW_TOKENS
@@ -123,7 +123,7 @@ def _account(openshift: OpenShift, namespace: str, name: str) -> bool | None:
     return False if openshift.namespace_exists(namespace) else None
 
 
-@look("wait until synced")
+@step("wait until synced")
 def look_whether_synced(
     request: ClusterRequest, applications: ApplicationNames, served_versions: tuple[str, ...]
 ) -> tuple[str, ...] | Lacking:

@@ -21,7 +21,7 @@ from change.gate.pages import landed_page, waiting_page
 from change.gate.suspension import run_in_execution, suspended_until, used_keys
 from change.results import Checked, Landing, Proposed
 from change.runbook import Runbook
-from change.step import look
+from change.step import step
 from connections import GitOpsRepository
 from runbook.durations import seconds
 from runbook.errors import NotMerged
@@ -40,7 +40,7 @@ class MergeAnswer(RunInput):
     note: str = Field(default="", description="A note for the run's log.")
 
 
-@look("look for the merge")
+@step("look for the merge")
 def look_for_merge(runbook: Runbook, asked: Asked, checked: Checked, proposal: Proposed) -> Landing | None:
     """Look whether everything that the run wants is at the head of the base branch.
 

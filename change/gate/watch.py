@@ -35,7 +35,7 @@ from change.gate.visits import Visits
 from change.gate.waking import SETTLE, AtGate, Lacks, Log, Waker
 from change.gate.watched_repository import Watched
 from change.runbook import Runbook
-from change.step import look
+from change.step import step
 from runbook.errors import EnablementError, UnexpectedAnswer
 from runbook.gate import GateRecord, LackRecord
 
@@ -190,7 +190,7 @@ def _waits_for(run: FlowRun) -> str:
     return ""
 
 
-@look("wake the runs whose world has changed")
+@step("wake the runs whose world has changed")
 def wake_waiting_runs(runbooks: Sequence[Runbook], others: Sequence[str] = ()) -> dict[str, Any]:
     """One round over everything, for the runs of these runbooks.
 

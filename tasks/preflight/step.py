@@ -13,7 +13,7 @@ from prefect import get_run_logger
 from change.artifacts import show
 from change.plans import publish_plan
 from change.results import Checked
-from change.step import look
+from change.step import step
 from change.table import Table
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from runbook.checks import counted, page
@@ -93,7 +93,7 @@ def _of_the_name(request: ClusterRequest) -> frozenset[str]:
     )
 
 
-@look("preflight")
+@step("preflight")
 def preflight(runbook: ClusterRunbook, request: ClusterRequest) -> Checked:
     """Ask everything, publish table and plan, and stop here if a prerequisite is missing.
 

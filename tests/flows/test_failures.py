@@ -18,7 +18,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from bench.traffic import Traffic
 from bench.world import REPOSITORY
 from change.ending import in_words
-from change.step import RETRIES, look
+from change.step import RETRIES, step
 from flows.enable_cluster import enable_cluster
 from runbook.errors import (
     Conflict,
@@ -216,7 +216,7 @@ async def test_systems_that_stay_silent_are_asked_again_each_time_and_then_named
 
 
 async def test_the_last_try_is_logged_without_a_traceback(prefect_harness: PrefectServer) -> None:
-    @look("ask")
+    @step("ask")
     def ask() -> None:
         raise Unreachable("Vault", "https://vault", "no answer", "Check it.")
 

@@ -110,16 +110,3 @@ def test_no_parameter_can_hold_a_secret_and_each_is_described() -> None:
     for name, schema in properties.items():
         assert schema.get("description"), name
         assert schema.get("format") != "password", name
-
-
-def test_a_parameter_that_came_later_leaves_the_cache_keys_of_waiting_runs_as_they_were() -> None:
-    made = {"cluster": "ember", "env": "emea", "namespaces": ("payments",)}
-    at_first = "cluster env namespaces service_account token_ttl policy_scope reviewer_token "
-    at_first += (
-        "reviewer_token_lifetime secret_store_api sync_timeout merge_timeout adopt move_alias plan_only "
-    )
-    at_first += "approve vault gitops cluster_connection"
-    assert set(EnableRequest.model_validate(made).model_dump(mode="json")) == set(at_first.split())
-    later = {"cluster_moved": True, "store_timeout": "1m"}
-    changed = EnableRequest.model_validate(made | later).model_dump(mode="json")
-    assert {name: changed[name] for name in later} == later
