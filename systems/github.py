@@ -23,9 +23,9 @@ from systems.github_answers import (
     parsed,
     text_at,
 )
-from systems.github_http import NotAccepted
+from systems.github_http import CallsLeft, NotAccepted
 
-__all__ = ["Commit", "GitHub", "PullRequest", "RepositoryAccess"]
+__all__ = ["CallsLeft", "Commit", "GitHub", "PullRequest", "RepositoryAccess"]
 
 _COMMIT = "mutation($input:CreateCommitOnBranchInput!){createCommitOnBranch(input:$input){commit{oid}}}"
 _DUPLICATE = "pull request already exists"

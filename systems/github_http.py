@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -39,10 +40,19 @@ _MOST_PAGES = 100
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _NAME = re.compile(r"[\w-]+/[\w.-]+", re.ASCII)
 _GRAPHQL = "/graphql"
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 
 
 class NotAccepted(UnexpectedAnswer):
     """422: what was sent is understood, and cannot be done. ``answer`` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallsLeft:
+    """Of a token's calls in the present hour: how many are left, of how many."""
+
+    left: int
+    limit: int
 
 
 class GitHubSession:
@@ -58,6 +68,7 @@ class GitHubSession:
 
     Attributes:
         token_ends_at: when the token ends, as the last answers said; None if they did not, as for an App's.
+        calls_left: of the REST API, as the last answer said; None where a server has no limit.
 
     Raises:
         InvalidInput: a name, an address, a CA or a token that cannot be one. The token is never quoted.
@@ -77,6 +88,7 @@ class GitHubSession:
             )
         self.repository = repository
         self.token_ends_at: datetime | None = None
+        self.calls_left: CallsLeft | None = None
         self._path = f"/repos/{repository}"
         source = "the GitOpsRepository"
         self._address = check_address(api_url, f"api_url of {source}", http="loopback").rstrip("/")
@@ -147,6 +159,8 @@ class GitHubSession:
                 f"{answer.status}: it was moved or renamed, redirects to {answer.redirect}",
                 "Put its new name, and the API's own address, into the GitOpsRepository.",
             )
+        if path != _GRAPHQL:  # it has a limit of its own
+            self.calls_left = _calls_left(answer.headers) or self.calls_left
         data = answer.decoded()
         if answer.status >= 400:
             raise _refusal(answer, data, subject, repository)
@@ -217,6 +231,11 @@ def _token_end(headers: Mapping[str, str]) -> datetime | None:
         return datetime.strptime(said, "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _calls_left(headers: Mapping[str, str]) -> CallsLeft | None:
+    left, limit = headers.get("X-RateLimit-Remaining", ""), headers.get("X-RateLimit-Limit", "")
+    return CallsLeft(int(left), int(limit)) if _COUNT.fullmatch(left) and _COUNT.fullmatch(limit) else None
 
 
 def _refusal(answer: Answer, body: object, subject: str, repository: str) -> EnablementError:

@@ -18,7 +18,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import AwaitingRetry, Crashed
 
 from change.flow_runs import runs_in
-from change.gate.waking import SETTLE, Log
+from change.gate.waking import SETTLE, Log, about
 
 MOST, WITHIN = 3, timedelta(days=1)
 """So many crashes within this time, and a run is left alone: it would crash for ever."""
@@ -74,7 +74,7 @@ def _start_again(client: SyncPrefectClient, run: FlowRun, since: datetime, log: 
         )
     # By force: the keys of its suspensions stay, and with them what people filled in.
     if client.set_flow_run_state(run.id, state, force=True).status is SetStateStatus.ACCEPT:
-        log.warning("%s: %s", run.name, state.message)
+        about(log, run).warning("crashed. %s", state.message)
 
 
 def _crashes(states: Iterable[State], since: datetime) -> int:

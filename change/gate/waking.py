@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from prefect.input import keyset_from_paused_state
 
 from change.asked import Asked
 from change.gate.merge import MergeAnswer
+from change.gate.waits import wait_of
 from change.runbook import Runbook
 from runbook.gate import GateRecord, LackRecord
 
@@ -57,12 +59,27 @@ class Lacks(Waiting):
 W = TypeVar("W", bound=Waiting)
 
 
+class _OfRun(logging.LoggerAdapter[Any]):
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[str, MutableMapping[str, Any]]:
+        run = self.extra or {}
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **run}
+        # Anybody may rename a run.
+        name = str(run["run_name"]).replace("%", "%%")
+        return f"{name} {msg} (run {run['run_id']})", kwargs
+
+
+def about(log: Log, run: FlowRun) -> Log:
+    """The same log for lines about a run: they begin with its name and end with its id; both are fields."""
+    return _OfRun(log, {"run_id": str(run.id), "run_name": run.name})
+
+
 class Waker:
     """Resumes runs, and says of each how that went.
 
     Attributes:
         woken: names of those that were resumed.
         again: names of those that could not be resumed yet.
+        kinds: how many were resumed, by what they waited for.
     """
 
     def __init__(self, client: SyncPrefectClient, log: Log, settle: float = SETTLE) -> None:
@@ -71,6 +88,7 @@ class Waker:
         self._settle = settle
         self.woken: list[str] = []
         self.again: list[str] = []
+        self.kinds: Counter[str] = Counter()
 
     def wake_where(self, waiting: Iterable[W], why: Callable[[W], str]) -> list[W]:
         """Wake those that have a reason; returns the others."""
@@ -92,23 +110,25 @@ class Waker:
         if self._is_ending(run):
             self.again.append(run.name)
             return
+        log = about(self._log, run)
         try:
             answer = self._resume(run, why)
         except PrefectHTTPStatusError as error:
             status = error.response.status_code
             if status != 404:  # it was deleted a moment ago
-                self._log.warning("%s could not be woken (%s): Prefect answered %s", run.name, why, status)
+                log.warning("could not be woken (%s): Prefect answered %s", why, status)
                 self.again.append(run.name)
             return
         if answer.status.value == "ACCEPT":
-            self._log.info("%s was woken: %s", run.name, why)
+            log.info("was woken: %s", why)
             self.woken.append(run.name)
+            self.kinds[wait_of(run)] += 1
         elif run.state_type == StateType.RUNNING:
             self.again.append(run.name)
         elif _reason(answer) == _NOT_PAUSED:
-            self._log.info("%s was to be woken (%s); somebody resumed it already", run.name, why)
+            log.info("was to be woken (%s); somebody resumed it already", why)
         else:
-            self._log.warning("%s could not be woken (%s): %s", run.name, why, _reason(answer))
+            log.warning("could not be woken (%s): %s", why, _reason(answer))
             if answer.status.value == "ABORT":
                 self.again.append(run.name)
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -32,12 +32,14 @@ from change.gate import record as gate_record
 from change.gate.crashed import start_crashed_runs_again
 from change.gate.lack import key_of, kind_of
 from change.gate.visits import Visits
-from change.gate.waking import SETTLE, AtGate, Lacks, Log, Waker
+from change.gate.waits import Waits, waits_of
+from change.gate.waking import SETTLE, AtGate, Lacks, Log, Waker, about
 from change.gate.watched_repository import Watched
 from change.runbook import Runbook
 from change.step import step
 from runbook.errors import EnablementError, UnexpectedAnswer
 from runbook.gate import GateRecord, LackRecord
+from systems.github import CallsLeft
 
 MERGE = kind_of(gate_record.KEY)
 
@@ -56,6 +58,8 @@ class Round:
             the process of the run is about to end.
         problems: repositories, connections or places that could not be read; the runs of others were served.
         unfinished: whether something more urgent came in between; the next look goes on with the rest.
+        waits: what all suspended runs wait for, also those for which nobody looks here.
+        wakings: how many runs were woken, by what they waited for.
     """
 
     waiting: int
@@ -63,6 +67,8 @@ class Round:
     again: tuple[str, ...] = ()
     problems: tuple[EnablementError, ...] = ()
     unfinished: bool = False
+    waits: Waits = field(default_factory=Waits)
+    wakings: Mapping[str, int] = field(default_factory=dict)
 
 
 class Watch:
@@ -106,6 +112,7 @@ class Watch:
         """
         counted, ended = 0, True
         problems: list[EnablementError] = []
+        runs: list[FlowRun] = []
         # Their connections and names are read once a look.
         with execution(), get_client(sync_client=True) as client:
             waker = Waker(client, self._log, self._settle)
@@ -113,7 +120,7 @@ class Watch:
                 waker.again += start_crashed_runs_again(client, self._started_again, self._log, self._settle)
             by_connection: dict[str, list[AtGate]] = defaultdict(list)
             lacking: list[Lacks] = []
-            for waiting in self._waiting(client):
+            for waiting in self._waiting(client, runs):
                 if isinstance(waiting, Lacks):
                     lacking.append(waiting)
                 else:
@@ -135,20 +142,35 @@ class Watch:
             if repository is None:  # of what a delivery told, nothing concerns these
                 counted += len(lacking)
                 problems += self._visits.look(lacking, waker)
-        return Round(counted, tuple(waker.woken), tuple(waker.again), tuple(problems), unfinished=not ended)
+        return Round(
+            counted,
+            tuple(waker.woken),
+            tuple(waker.again),
+            tuple(problems),
+            unfinished=not ended,
+            waits=waits_of(runs),
+            wakings=waker.kinds,
+        )
 
-    def _waiting(self, client: SyncPrefectClient) -> Iterator[AtGate | Lacks]:
-        # Those that are suspended, and those that may be about to suspend.
+    def github_calls(self) -> dict[str, CallsLeft]:
+        """What GitHub said last of the calls that are left, by name of the connection whose token it was."""
+        calls = {name: watched.calls_left for name, watched in self._watched.items()}
+        return {name: left for name, left in calls.items() if left}
+
+    def _waiting(self, client: SyncPrefectClient, runs: list[FlowRun]) -> Iterator[AtGate | Lacks]:
+        """Of all that are suspended, or may be about to, those that are woken; all are added to ``runs``."""
         for runbook in self._runbooks.values():
-            for run in runs_in(client, [StateType.PAUSED, StateType.RUNNING], runbook.flow):
+            found = runs_in(client, [StateType.PAUSED, StateType.RUNNING], runbook.flow)
+            runs += found
+            for run in found:
                 kind = _waits_for(run)
                 if not kind:
                     continue
                 try:
                     asked = runbook.read(run.parameters)
                 except (EnablementError, ValidationError) as error:
-                    self._log.warning(
-                        "%s waits with parameters that this version cannot read: %s", run.name, error
+                    about(self._log, run).warning(
+                        "waits with parameters that this version cannot read: %s", error
                     )
                     continue
                 if kind == MERGE:

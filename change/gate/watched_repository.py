@@ -18,6 +18,7 @@ from change.gate.waking import AtGate, Waker
 from connections import GitOpsRepository, VaultConnection
 from runbook.errors import EnablementError
 from runbook.gitops import fingerprint, unmet
+from systems.github import CallsLeft
 from systems.gitops import GitOpsClone
 
 
@@ -32,6 +33,11 @@ class Watched:
         """Base commit at which a run was found to have nothing to look at."""
         self._not_before = 0.0
         """When GitHub may be asked again, in seconds of `time.monotonic`."""
+
+    @property
+    def calls_left(self) -> CallsLeft | None:
+        """Of the connection's token, as GitHub said last."""
+        return self._github.calls_left
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import signal
 import sys
 
@@ -11,6 +10,7 @@ import uvicorn
 
 from change.gate.watch import Watch
 from deployments.commands import CommandError, prefect_server
+from deployments.merge_service.logs import log_to_stderr
 from deployments.merge_service.loop import Loop
 from deployments.merge_service.settings import read_settings
 from deployments.merge_service.webhook import application
@@ -29,11 +29,7 @@ def main() -> None:
         prefect_server()
     except CommandError as error:
         sys.exit(str(error))
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING, stream=sys.stderr, force=True
-    )
-    log = logging.getLogger("merge_service")
-    log.setLevel(logging.INFO)
+    log = log_to_stderr(settings.log_format)
     # Uvicorn ends gracefully and then raises the signal once more: a look that is under way may end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with contextlib.ExitStack() as stack:

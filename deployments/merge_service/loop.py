@@ -11,20 +11,27 @@ import contextvars
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from change.flow_runs import runs_by_state
 from change.gate.watch import Round, Watch
+from deployments.merge_service.metrics import Metrics, Seen
 from deployments.merge_service.repositories import Known, read_repositories
+from tasks.runbooks import RUNBOOKS
 
 PAUSE = 0.5
 """Seconds between two looks at least, so that a burst of deliveries is one look. Doubled after each look that
 failed or could not wake a run yet, up to the interval."""
 _CLIENT_RETRIES = 1
 """Prefect's client waits 2 s, then 4, 8, ... after a 503; the loop itself tries again sooner."""
+LATELY = timedelta(days=1)
+"""How long runs that have ended are counted."""
 _HEALTHY_ROUNDS = 3
 _ROUND_SECONDS = 120.0
 """A look that takes longer than this hangs."""
@@ -35,6 +42,7 @@ class Loop:
 
     Attributes:
         repositories: those of the connections, as of the last look at everything.
+        metrics: what Prometheus is told.
     """
 
     def __init__(self, watch: Watch, interval: float, log: logging.Logger, pause: float = PAUSE) -> None:
@@ -46,6 +54,7 @@ class Loop:
             pause: see `PAUSE`.
         """
         self.repositories: Known = frozenset()
+        self.metrics = Metrics()
         self._watch = watch
         self._interval = interval
         self._pause = pause
@@ -55,7 +64,6 @@ class Loop:
         self._regular_at = 0.0
         self._stopping = False
         self._succeeded: float | None = None
-        self._found: Round | None = None
         # Prefect's settings are context-local: the thread is to have those of whoever makes it.
         context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -96,7 +104,7 @@ class Loop:
         elif age > _HEALTHY_ROUNDS * self._interval + _ROUND_SECONDS:
             reason = f"no check has succeeded for {age} s"
         # The log says more: anybody may ask for the health, and errors name addresses.
-        found = self._found
+        found = self.metrics.seen and self.metrics.seen.found
         return {
             "reason": reason,
             "last_success": age,
@@ -119,7 +127,8 @@ class Loop:
             left = self._regular_at - time.monotonic()
             self._changed.wait_for(lambda: self._asked or self._stopping, left)
             asked, self._asked = self._asked, frozenset()
-        is_regular = time.monotonic() >= self._regular_at
+        began = time.monotonic()
+        is_regular = began >= self._regular_at
         try:
             found = [self._look_at_everything()] if is_regular else [self._look(one) for one in sorted(asked)]
         except Exception as error:  # noqa: BLE001 - nothing may end the thread
@@ -127,10 +136,12 @@ class Loop:
             is_fault = not isinstance(error, httpx.HTTPError)
             line = (str(error).splitlines() or [""])[0]
             self._log.warning("check failed: %s: %s", type(error).__name__, line, exc_info=is_fault)
-            done = False
+            done, woken = False, None
         else:
             self._succeeded = time.monotonic()
             done = not any(one.again for one in found)
+            woken = [one.wakings for one in found]
+        self.metrics.looked(time.monotonic() - began, woken)
         if is_regular:
             self._regular_at = time.monotonic() + (self._interval if done else 0.0)
         elif not done:
@@ -151,7 +162,17 @@ class Loop:
         except httpx.HTTPStatusError as error:
             # Which deliveries concern us is known from before; what there is to wake is not less urgent.
             self._log.warning("repositories not read: %s", type(error).__name__)
-        self._found = found = self._watch.look()
+        found = self._watch.look()
+        self.metrics.seen = Seen(time.time(), found, self._watch.github_calls(), self._count_runs())
         for problem in found.problems:
             self._log.warning("%s", problem)
         return found
+
+    def _count_runs(self) -> Mapping[str, int] | None:
+        try:
+            with get_client(sync_client=True) as client:
+                return runs_by_state(client, LATELY, *(runbook.flow for runbook in RUNBOOKS))
+        except httpx.HTTPError as error:
+            # Whoever was to be woken was woken.
+            self._log.warning("runs not counted: %s", type(error).__name__)
+            return None

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deployments.commands import CommandError
+from deployments.merge_service.logs import Format
 
 LEAST_SECRET = 16
 """Characters. GitHub takes any; what is shorter can be tried out by whoever caught one delivery."""
@@ -45,6 +46,10 @@ class Settings(BaseSettings):
     )
     interval: float = Field(
         default=60.0, ge=1, le=86_400, description="seconds between two checks without a delivery"
+    )
+
+    log_format: Format = Field(
+        default="text", description="of the log on standard error; json: an object on each line"
     )
 
     def read_secret(self) -> bytes | None:

@@ -11,8 +11,9 @@ import hashlib
 import hmac
 import logging
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
@@ -35,8 +36,7 @@ def application(secret: bytes | None, loop: Loop, log: logging.Logger) -> FastAP
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.post("/webhook")
-    async def webhook(request: Request) -> JSONResponse:
+    async def deliver(request: Request) -> tuple[int, str]:
         if secret is None:
             raise HTTPException(404, "no deliveries are taken: this service only polls")
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
@@ -49,20 +49,33 @@ def application(secret: bytes | None, loop: Loop, log: logging.Logger) -> FastAP
             raise HTTPException(401, "X-Hub-Signature-256 was not made with this service's secret")
         event = request.headers.get("x-github-event", "")
         if event == "ping":
-            return _answer(200, "pong")
+            return 200, "pong"
         if event not in _EVENTS:
-            return _answer(202, "ignored: an event that is not used")
+            return 202, "ignored: an event that is not used"
         try:
             repositories = what_to_look_at(event, body, loop.repositories)
         except ValidationError:
             # Its text is about the body; nothing of that goes any further.
             raise HTTPException(400, f"the body is not the payload of a {event} event") from None
         if not repositories:
-            return _answer(202, "ignored: this event concerns no waiting run")
+            return 202, "ignored: this event concerns no waiting run"
         # Names as our own connections have them, not as the delivery says them.
-        log.info("Received a %s event: checking %s.", event, ", ".join(repositories))
+        names = ", ".join(repositories)
+        log.info("Received a %s event: checking %s.", event, names, extra={"repository": names})
         loop.hint(repositories)
-        return _answer(202, "looking")
+        return 202, "looking"
+
+    @app.post("/webhook")
+    async def webhook(request: Request) -> JSONResponse:
+        status, what = 500, "failed"
+        try:
+            status, what = await deliver(request)
+        except HTTPException as error:
+            status, what = error.status_code, "refused"
+            raise
+        finally:
+            loop.metrics.deliveries.labels(status, what.split(":")[0]).inc()
+        return JSONResponse({"message": what}, status)
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -70,11 +83,11 @@ def application(secret: bytes | None, loop: Loop, log: logging.Logger) -> FastAP
         status = "failing" if health["reason"] else "ok"
         return JSONResponse({"status": status, **health}, 503 if health["reason"] else 200)
 
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(loop.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
     return app
-
-
-def _answer(status: int, what: str) -> JSONResponse:
-    return JSONResponse({"message": what}, status)
 
 
 async def _body(request: Request) -> bytes:

@@ -69,6 +69,7 @@ def test_no_flag_takes_the_secret_itself() -> None:
     ("flag", "value"),
     [
         *[("--port", value) for value in ("-1", "65536", "http", "²")],
+        ("--log-format", "xml"),
         *[("--interval", value) for value in ("0", "-5", "nan", "inf", "often")],
     ],
 )
