@@ -109,11 +109,10 @@ class _LastLook(Collector):
             value=seen.at,
         )
         waits = seen.found.waits
-        since = waits.since.timestamp() if waits.since else time.time()
         yield GaugeMetricFamily(
             "enablement_oldest_wait_seconds",
             "Time since the start of the oldest run that waits; 0 if none does.",
-            value=max(0.0, time.time() - since),
+            value=max(0.0, time.time() - waits.since.timestamp()) if waits.since else 0.0,
         )
         yield _by(
             "waits_for",
