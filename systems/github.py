@@ -14,6 +14,7 @@ from urllib.parse import quote
 from runbook.errors import AccessDenied, Conflict, PrerequisiteMissing
 from systems.github_access import AccessAndForks, same_account
 from systems.github_answers import (
+    CallsLeft,
     Comment,
     Commit,
     Issue,
@@ -23,7 +24,7 @@ from systems.github_answers import (
     parsed,
     text_at,
 )
-from systems.github_http import CallsLeft, NotAccepted
+from systems.github_http import NotAccepted
 
 __all__ = ["CallsLeft", "Commit", "GitHub", "PullRequest", "RepositoryAccess"]
 

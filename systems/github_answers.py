@@ -6,6 +6,7 @@ Names and types are those of GitHub's REST API description; everything else in a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
@@ -24,6 +25,14 @@ from runbook.documents import field
 from runbook.errors import UnexpectedAnswer
 
 Shape = TypeVar("Shape", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class CallsLeft:
+    """Of a token's calls in the present hour: how many are left, of how many."""
+
+    left: int
+    limit: int
 
 
 class _Answer(BaseModel):

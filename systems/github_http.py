@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -28,6 +27,7 @@ from runbook.errors import (
     PrerequisiteMissing,
     UnexpectedAnswer,
 )
+from systems.github_answers import CallsLeft
 from systems.http_session import Answer, HttpSession, Server, given
 from systems.trust import trust
 
@@ -40,19 +40,10 @@ _MOST_PAGES = 100
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _NAME = re.compile(r"[\w-]+/[\w.-]+", re.ASCII)
 _GRAPHQL = "/graphql"
-_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 
 
 class NotAccepted(UnexpectedAnswer):
     """422: what was sent is understood, and cannot be done. ``answer`` says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallsLeft:
-    """Of a token's calls in the present hour: how many are left, of how many."""
-
-    left: int
-    limit: int
 
 
 class GitHubSession:
@@ -235,7 +226,7 @@ def _token_end(headers: Mapping[str, str]) -> datetime | None:
 
 def _calls_left(headers: Mapping[str, str]) -> CallsLeft | None:
     left, limit = headers.get("X-RateLimit-Remaining", ""), headers.get("X-RateLimit-Limit", "")
-    return CallsLeft(int(left), int(limit)) if _COUNT.fullmatch(left) and _COUNT.fullmatch(limit) else None
+    return CallsLeft(int(left), int(limit)) if left.isdecimal() and limit.isdecimal() else None
 
 
 def _refusal(answer: Answer, body: object, subject: str, repository: str) -> EnablementError:
