@@ -11,6 +11,7 @@ import ssl
 from binascii import a2b_base64
 from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
 
 from runbook.errors import InvalidInput
 
@@ -68,9 +69,14 @@ def _are_certificates(blocks: Iterable[str]) -> bool:
     return True
 
 
-@lru_cache(maxsize=1)
 def _machines_store() -> ssl.SSLContext:
-    """Read once a process: that takes 40 ms, and each client of GitHub's API has it."""
+    bundle = ssl.get_default_verify_paths().cafile
+    return _store_of(bundle, Path(bundle).stat().st_mtime_ns if bundle else 0)
+
+
+@lru_cache(maxsize=1)
+def _store_of(_bundle: str | None, _changed: int) -> ssl.SSLContext:
+    """Read once for all clients, for that takes 40 ms; again when the machine has another bundle."""
     return ssl.create_default_context()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 import traceback
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +88,20 @@ def test_a_key_and_what_holds_no_certificate_are_refused_and_not_shown(text: str
     assert KEY.splitlines()[1] not in "".join(traceback.format_exception(caught.value))
     with pytest.raises(InvalidInput, match=says):
         trust(text, "ca_cert of a test")
+
+
+def test_the_machines_store_is_read_again_when_the_machine_has_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def known() -> list[str]:
+        return [str(one["subject"]) for one in trust(None, "here").get_ca_certs()]
+
+    bundle = tmp_path / "machine.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    bundle.write_text(CertificateAuthority("yesterday").pem)
+    assert "yesterday" in str(known())
+    assert trust(None, "here") is trust(None, "here")
+    bundle.write_text(CertificateAuthority("today").pem)
+    os.utime(bundle, ns=(0, 1))
+    assert "today" in str(known())
+    assert "yesterday" not in str(known())
