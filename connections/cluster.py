@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from prefect.blocks.core import Block
+from prefect.runtime import flow_run
 from pydantic import Field, SecretStr, model_validator
 
 from connections.fields import HIDDEN, checked_by
@@ -69,7 +70,7 @@ class ClusterConnection(Block):
         text = self.kubeconfig.get_secret_value()
         kubeconfig = parse_kubeconfig(text, "kubeconfig of the ClusterConnection")
         source = "the ClusterConnection"
-        return OpenShift(kubeconfig, self.context, timeout, source, asks_once=asks_once)
+        return OpenShift(kubeconfig, self.context, timeout, source, asks_once=asks_once, run=flow_run.id)
 
     def as_vault_sees_it(self, client: OpenShift, ca: ReviewerCa = "connection") -> ApiServer:
         """Host and CA (PEM) that go into Vault's auth config, and the proxy through which we reach that host.

@@ -7,6 +7,7 @@ from functools import partial
 from typing import ClassVar, Self
 
 from prefect.blocks.core import Block
+from prefect.runtime import flow_run
 from pydantic import Field, SecretStr, model_validator
 
 from connections.fields import HIDDEN, checked_by
@@ -78,4 +79,4 @@ class GitOpsRepository(Block):
 
     def github(self) -> GitHub:
         """A client of GitHub's API for this repository."""
-        return GitHub(self.repository, self.token, api_url=self.api_url, ca_pem=self.ca_cert)
+        return GitHub(self.repository, self.token, api_url=self.api_url, ca_pem=self.ca_cert, run=flow_run.id)

@@ -131,7 +131,8 @@ def _traced(request: ClusterRequest, audit_devices: Sequence[str] | None, flow_r
         audit = markdown(", ".join(audit_devices))
     return [
         f"- Each change has a record: artifact `{records}`, and a line of JSON in the process's log.",
-        f"- Our requests to Vault carry `X-Correlation-Id: {flow_run}`.",
+        f"- Our requests to Vault carry `X-Correlation-Id: {flow_run}`; those to the cluster and GitHub "
+        "name the run in `User-Agent`.",
         f"- Vault's audit devices: {audit}.",
     ]
 

@@ -28,7 +28,7 @@ from runbook.errors import (
     UnexpectedAnswer,
 )
 from systems.github_answers import CallsLeft
-from systems.http_session import Answer, HttpSession, Server, given
+from systems.http_session import Answer, HttpSession, Server, given, user_agent
 from systems.trust import trust
 
 _SECONDARY_LIMIT_SECONDS = 60.0
@@ -56,6 +56,7 @@ class GitHubSession:
             ``https://<server>/api/v3`` of a GitHub Enterprise Server.
         ca_pem: the only CA that is believed, PEM; None for the machine's store.
         timeout: seconds for connecting and between two bytes; twice that for a whole answer.
+        run: id of the flow run that asks.
 
     Attributes:
         token_ends_at: when the token ends, as the last answers said; None if they did not, as for an App's.
@@ -72,6 +73,7 @@ class GitHubSession:
         api_url: str = "https://api.github.com",
         ca_pem: str | None = None,
         timeout: float = 15,
+        run: str | None = None,
     ) -> None:
         if not _NAME.fullmatch(repository):
             raise InvalidInput(
@@ -88,7 +90,7 @@ class GitHubSession:
         server = Server(
             "GitHub", self._address, context, timeout, 2 * timeout, source, ca_pem=ca_pem, named=False
         )
-        self._http = HttpSession(server, {**_HEADERS, "Authorization": bearer})
+        self._http = HttpSession(server, {**_HEADERS, "User-Agent": user_agent(run), "Authorization": bearer})
         self._known: dict[str, Answer] = {}
 
     def __enter__(self) -> Self:

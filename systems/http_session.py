@@ -46,6 +46,11 @@ _RETRY = urllib3.Retry(retry_after_max=10**9)
 USER_AGENT = "vault-enablement"
 
 
+def user_agent(run: str | None) -> str:
+    """By which the audit log of a system tells us apart, and the requests of one flow run from others."""
+    return f"{USER_AGENT} (run {run})" if run else USER_AGENT
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer that was read to its end. Its body may hold secrets, and is not in its ``repr``."""

@@ -43,6 +43,7 @@ class OpenShift:
         timeout: seconds for one answer.
         source: what holds the kubeconfig, for the reader of an error.
         asks_once: whether what was answered is not asked again: for one short look for many.
+        run: id of the flow run that asks.
 
     Raises:
         InvalidInput: from the constructor; names what is missing or cannot be used.
@@ -59,13 +60,14 @@ class OpenShift:
         source: str = "the connection",
         *,
         asks_once: bool = False,
+        run: str | None = None,
     ) -> None:
         login = read_kubeconfig(kubeconfig, context)
         self.host = login.host
         self.ca_pem = login.ca_pem
         self.proxy = login.proxy
         self._scoped = login.may_be_scoped
-        self._api = Api(login, timeout, source, asks_once=asks_once)
+        self._api = Api(login, timeout, source, asks_once=asks_once, run=run)
 
     def __repr__(self) -> str:
         return f"OpenShift({self.host!r})"

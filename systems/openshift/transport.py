@@ -29,7 +29,7 @@ from runbook.errors import (
     PrerequisiteMissing,
     UnexpectedAnswer,
 )
-from systems.http_session import USER_AGENT, Answer, HttpSession, Server, given
+from systems.http_session import Answer, HttpSession, Server, given, user_agent
 from systems.openshift.kubeconfig import Login
 from systems.proxies import proxy_for
 
@@ -68,10 +68,12 @@ class Api:
         login: see `Login`.
         timeout: seconds for one answer.
         source: what holds the login, for the reader of an error.
-        asks_once: see `OpenShift`.
+        asks_once, run: see `OpenShift`.
     """
 
-    def __init__(self, login: Login, timeout: float, source: str, *, asks_once: bool = False) -> None:
+    def __init__(
+        self, login: Login, timeout: float, source: str, *, asks_once: bool = False, run: str | None = None
+    ) -> None:
         self._login = login
         self._source = source
         self._answers: dict[str, Answer] | None = {} if asks_once else None
@@ -93,7 +95,7 @@ class Api:
         )
         self._http = HttpSession(server)
         self._client = ApiClient(configuration)
-        self._client.user_agent = USER_AGENT  # by which the cluster's audit log tells us apart
+        self._client.user_agent = user_agent(run)
         # As client-go: the keys of a cluster's tokens have a media type of their own.
         self._client.default_headers["Accept"] = "application/json, */*"
         self._client.rest_client = _Rest(self._http)  # type: ignore[assignment]

@@ -87,7 +87,7 @@ def proxies_of(world: World, plans: Path) -> Iterator[Proxies]:
 
 
 def _is_ours(headers: Message) -> bool:
-    return headers.get("User-Agent") == "vault-enablement"
+    return headers.get("User-Agent", "").startswith("vault-enablement")
 
 
 def _github_or_git(path: str) -> str:
