@@ -115,7 +115,10 @@ class Waker:
             answer = self._resume(run, why)
         except PrefectHTTPStatusError as error:
             status = error.response.status_code
-            if status != 404:  # it was deleted a moment ago
+            if status == 409:  # another service wakes it at this moment
+                log.info("is to be woken (%s); somebody resumes it right now", why)
+                self.again.append(run.name)
+            elif status != 404:  # it was deleted a moment ago
                 log.warning("could not be woken (%s): Prefect answered %s", why, status)
                 self.again.append(run.name)
             return
