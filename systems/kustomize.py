@@ -99,6 +99,7 @@ class Kustomize:
             return list(threads.map(self._built, copied))
 
     def _copied(self, tree: Tree, folder: str) -> tuple[Built, Mapping[str, str]]:
+        """What is known of a folder, and the files that it is still to be built of."""
         if kustomization_of(tree, folder) is None:
             return Built(folder, absent=True), {}
         sources = sources_of(tree, folder)
@@ -107,10 +108,11 @@ class Kustomize:
         for text in files.values():
             with contextlib.suppress(yaml.YAMLError):
                 check_size(text)  # what is made of it is read
+        if known := self._known.get((folder, frozenset(files.items()))):
+            return known, {}
         empty = Built(folder, left_out=tuple(sources.left_out))
         try:
-            if (folder, frozenset(files.items())) not in self._known:
-                self._write(files)
+            self._write(files)
         except _BuildError as error:
             return _failed(empty, error), {}
         return empty, files
@@ -119,9 +121,6 @@ class Kustomize:
         built, files = copied
         if not files:
             return built
-        key = built.folder, frozenset(files.items())
-        if key in self._known:
-            return self._known[key]
         try:
             built = replace(built, documents=split(self._run(built.folder)))
         except _BuildError as error:
@@ -129,7 +128,7 @@ class Kustomize:
         if not built.limited:  # that it took too long once says nothing of the next time
             if len(self._known) >= _MANY:
                 self._known.clear()
-            self._known[key] = built
+            self._known[built.folder, frozenset(files.items())] = built
         return built
 
     def _write(self, files: Mapping[str, str]) -> None:

@@ -50,6 +50,19 @@ def test_what_another_has_built_of_the_same_files_is_not_built_again() -> None:
     assert other.limited
 
 
+def test_what_is_known_stays_so_while_others_are_built_beside_it() -> None:
+    files = {f"{name}/kustomization.yaml": "resources: [a.yaml]\n" for name in "xyz"}
+    tree = FileTree(files | {f"{name}/a.yaml": ACCOUNT for name in "xyz"})
+    known: Known = {}
+    with Kustomize(known=known) as first:
+        (built,) = first.build(tree, "x")
+    # So many that what comes next takes their place.
+    known |= {(str(number), frozenset()): Built(str(number)) for number in range(49)}
+    with Kustomize(known=known) as second:
+        assert second.build(tree, "y", "z", "x")[2] == built
+    assert built.documents
+
+
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[str]]]:
     """A server on this machine that is asked for nothing, and the paths that it was asked for."""
