@@ -94,8 +94,9 @@ class Seen:
     def auth_mounts(self) -> dict[str, MountInVault]:
         """Vault's auth mounts by path."""
         if self._mounts is None:
-            before, self._mounts_before = self._mounts_before, None
-            self._mounts = self.vault.auth_mounts() if before is None else before
+            if self._mounts_before is not None:
+                return self._mounts_before
+            self._mounts = self.vault.auth_mounts()
         return self._mounts
 
     def forget(self, written: Iterable[Change] | None = None) -> None:
@@ -105,7 +106,11 @@ class Seen:
             self._mounts = self._mounts_before = None
 
     def is_only_planned(self, mount: str) -> bool:
-        """Whether this look has found no such auth mount, so that nothing can be on it."""
+        """Whether this look has found no such auth mount, so that nothing can be on it.
+
+        An earlier look does not tell: the mount may have been made since, and others may have put there what
+        a write would replace.
+        """
         return self._mounts is not None and mount not in self._mounts
 
     def group(self, name: str) -> GroupInVault | None:
