@@ -60,10 +60,9 @@ def other_mounts(
     unread = [path for path in configs if not may[path] & {"read", "root"}]
     before = _compared(request, vault.http.place, api.host)
     left = [path for path in configs if path not in before and path not in unread]
-    for path in left:
-        _compare(vault, path, request, api)
-    if left:
-        _keep(request, vault.http.place, api.host, left)
+    elsewhere = [path for path in left if _leads_elsewhere(vault, path, request, api)]
+    if elsewhere:
+        _keep(request, vault.http.place, api.host, elsewhere)
     if unread:
         more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
         return Check(
@@ -91,7 +90,8 @@ def _leads_there(request: ClusterRequest, changes: Sequence[Change]) -> bool:
     return bool(ours) and "kubernetes_host" not in fields
 
 
-def _compare(vault: Vault, path: str, request: ClusterRequest, api: ApiServer) -> None:
+def _leads_elsewhere(vault: Vault, path: str, request: ClusterRequest, api: ApiServer) -> bool:
+    """Whether a mount has another host. One that has none yet may get ours while the run waits."""
     mount = path.removeprefix("auth/").removesuffix("/config")
     host = str((vault.kubernetes_config(mount) or {}).get("kubernetes_host", ""))
     if same_api_server(host, api.host):
@@ -102,6 +102,7 @@ def _compare(vault: Vault, path: str, request: ClusterRequest, api: ApiServer) -
             f"Check that the ClusterConnection {request.cluster_connection!r} is {request.target} and "
             f"not the cluster of {mount}.",
         )
+    return bool(host)
 
 
 def _compared(request: ClusterRequest, place: str, host: str) -> frozenset[str]:

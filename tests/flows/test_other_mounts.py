@@ -14,6 +14,12 @@ OTHERS = 30
 def with_others(world: World) -> None:
     for number in range(OTHERS):
         world.as_vault_admin("POST", f"sys/auth/other-{number}-k8s", {"type": "kubernetes"})
+        lead(world, f"other-{number}-k8s", f"https://api.other-{number}.example.com:6443")
+
+
+def lead(world: World, mount: str, host: str) -> None:
+    config = {"kubernetes_host": host, "kubernetes_ca_cert": "any", "disable_local_ca_jwt": True}
+    world.as_vault_admin("POST", f"auth/{mount}/config", config)
 
 
 def asked(traffic: Traffic, words: str) -> int:
@@ -63,11 +69,22 @@ async def test_a_cluster_that_another_mount_has_is_found_after_the_gate_where_it
     await land(world, run)
     # The same API server under another name, which the certificate has too.
     moved = world.kubernetes.url.replace("127.0.0.1", "localhost")
-    config = {"kubernetes_host": moved, "kubernetes_ca_cert": "any", "disable_local_ca_jwt": True}
-    world.as_vault_admin("POST", "auth/other-0-k8s/config", config)
+    lead(world, "other-0-k8s", moved)
     world.connect(vault__token=token, cluster__host_for_vault=moved)
     traffic = Traffic(world)
     assert await run.go() == "Failed"
     assert isinstance(run.error, Conflict)
     assert f"auth/other-0-k8s/config: has the API server {moved} already" in str(run.error)
+    assert traffic.writes() == []
+
+
+async def test_a_mount_that_led_nowhere_when_the_run_began_is_looked_at_again(world: World) -> None:
+    world.as_vault_admin("POST", "sys/auth/other-k8s", {"type": "kubernetes"})
+    world.connect(vault__token=token_with(world.vault, policy_of_the_tests(world.vault, ["other-mounts"])))
+    run = await at_the_gate(world)
+    await land(world, run)
+    lead(world, "other-k8s", world.kubernetes.url)
+    traffic = Traffic(world)
+    assert await run.go() == "Failed"
+    assert "auth/other-k8s/config: has the API server" in str(run.error)
     assert traffic.writes() == []
