@@ -59,8 +59,8 @@ def start_crashed_runs_again(
 
 def _start_again(client: SyncPrefectClient, run: FlowRun, since: datetime, log: Log) -> None:
     states = sorted(client.read_flow_run_states(run.id), key=lambda state: state.timestamp)
-    if states[-1].type is not StateType.CRASHED:
-        return  # somebody was quicker
+    if not states or states[-1].type is not StateType.CRASHED:
+        return  # somebody was quicker, or has deleted it
     said, crashes = states[-1].message or "no message", _crashes(states, since)
     state: State[None]
     if crashes < MOST:
