@@ -27,8 +27,9 @@ _PATIENCE = 30.0
 class Visits:
     """Looks, and remembers what is worth it from one look to the next."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, patience: float = _PATIENCE) -> None:
         self._log = log
+        self._patience = patience
         self._silent: set[str] = set()
         self._told: dict[UUID, str] = {}
         """Errors for which a run was woken, so that it is woken once where only we see the error."""
@@ -39,7 +40,8 @@ class Visits:
         Raises:
             httpx.HTTPError: the Prefect server could not be asked.
         """
-        self._told = {run: said for run, said in self._told.items() if run in {w.run.id for w in waiting}}
+        still = {each.run.id for each in waiting}
+        self._told = {run: said for run, said in self._told.items() if run in still}
         now = datetime.now(UTC)
         waiting = waker.wake_where(waiting, lambda each: _why_without_a_look(each, now))
         problems: list[EnablementError] = []
@@ -52,7 +54,7 @@ class Visits:
                 place: pool.submit(self._prepared(by_place[place]))
                 for place in sorted(by_place, key=lambda place: (place in self._silent, place))
             }
-            wait(begun.values(), _PATIENCE)
+            wait(begun.values(), self._patience)
         finally:
             # Nobody waits for one that hangs; its client gives up by itself.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -61,7 +63,8 @@ class Visits:
             try:
                 lacks = self._result(place, found)
             except EnablementError as error:
-                self._silent.add(place)
+                if not found.cancelled():  # else its turn did not come, and is the next one
+                    self._silent.add(place)
                 problems.append(error)
             else:
                 problems += self._wake(zip(by_place[place], lacks, strict=True), waker)
@@ -82,7 +85,7 @@ class Visits:
     def _result(self, place: str, found: Future[list[Lack]]) -> list[Lack]:
         if not found.done() or found.cancelled():
             remedy = "The next look asks again; the runs of the others were served."
-            raise Unreachable("Connection", place, f"did not answer within {_PATIENCE:.0f} s", remedy)
+            raise Unreachable("Connection", place, f"did not answer within {self._patience:.0f} s", remedy)
         try:
             return found.result()
         except EnablementError:
