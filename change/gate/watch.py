@@ -139,7 +139,10 @@ class Watch:
                 except Exception as error:  # noqa: BLE001 - nor for a defect of ours that it triggers
                     self._log.warning("%s could not be checked", name, exc_info=True)
                     problems.append(_fault(name, error))
-            if repository is None:  # of what a delivery told, nothing concerns these
+            if repository is None:
+                for name in self._watched.keys() - by_connection.keys():
+                    self._watched.pop(name).close()  # nobody waits for it any more
+                # Of what a delivery tells, nothing concerns these.
                 counted += len(lacking)
                 problems += self._visits.look(lacking, waker)
         return Round(
@@ -153,7 +156,10 @@ class Watch:
         )
 
     def github_calls(self) -> dict[str, CallsLeft]:
-        """What GitHub said last of the calls that are left, by name of the connection whose token it was."""
+        """What GitHub said last of the calls that are left, by name of the connection whose token it was.
+
+        Only of those for which runs wait: of others it would soon be wrong.
+        """
         calls = {name: watched.calls_left for name, watched in self._watched.items()}
         return {name: left for name, left in calls.items() if left}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Crashed, Running, Suspended
+from prefect.states import Cancelled, Crashed, Running, Suspended
 
 from change.gate.crashed import start_crashed_runs_again
 from change.gate.watch import Round, Watch
@@ -67,6 +68,18 @@ async def test_while_github_does_not_answer_nobody_is_woken_to_fail(world: World
     assert found.woken == ()
     world.connect()
     assert (await look()).woken == ("enable emea/ember",)
+
+
+async def test_of_a_connection_for_which_nobody_waits_any_more_nothing_is_told(world: World) -> None:
+    run = await enable(world)
+    await put_at_the_gate(run, "of another version")
+    with closing(Watch(RUNBOOKS, logging.getLogger(__name__), settle=0)) as watch:
+        await asyncio.to_thread(watch.look)
+        assert set(watch.github_calls()) == {world.parameters["gitops"]}
+        async with get_client() as client:
+            await client.set_flow_run_state(run.id, Cancelled(), force=True)
+        await asyncio.to_thread(watch.look)
+        assert watch.github_calls() == {}
 
 
 async def crash(run: Run, message: str) -> None:
