@@ -87,7 +87,7 @@ bench: $(INSTALLED) ## Measure, and print a table
 	$(BIN)/python -m bench
 
 bench-scale: $(INSTALLED) ## Measure what grows with an installation, and print a table
-	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench scale
 
 # In an environment of its own: what resolves the versions is no part of the project.
 UV := 0.13.9

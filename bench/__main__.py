@@ -4,6 +4,10 @@ Ends with 1 if the second run of the flow wrote anything anywhere. Missed aims a
 not fail: how long something takes says as much about the machine as about us.
 
 Variables: BENCH_ROUNDS (5), BENCH_GITOPS_REPO (path or URL of a repository with its history, to clone).
+
+``python -m bench scale`` measures what grows with the size of an installation. Variables: BENCH_RUNS (50) at
+the same time, BENCH_LIMIT (8) of the work pool, BENCH_WAITING (2000) runs in one look of the merge service,
+BENCH_PART (all parts if empty): ``runs``, ``waiting`` or ``systems``.
 """
 
 from __future__ import annotations
@@ -23,6 +27,11 @@ def main() -> int:
         directory = Path(name).resolve()
         replace_environment(os.environ, directory / "home", keep=("BENCH_",))
         # Prefect reads its settings and the active profile on import, kubernetes its kubeconfig.
+        if sys.argv[1:] == ["scale"]:
+            from bench.scale import measure_what_grows  # noqa: PLC0415
+
+            measure_what_grows(directory)
+            return 0
         from bench.measure import measure_everything  # noqa: PLC0415
 
         given = os.environ.get("BENCH_GITOPS_REPO", "")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import requests
 
 from bench.history import filler
 from bench.world import World
 from sandbox.kubernetes_api import KubernetesApi
+from sandbox.vault_seed import VaultAdmin
 from sandbox.vault_server import VaultServer
 
 GROUPS, MOUNTS, POLICIES = 2_000, 500, 2_000
@@ -23,27 +23,14 @@ _AT_ONCE = 8
 
 def fill_vault(vault: VaultServer, groups: int, mounts: int, policies: int) -> None:
     """Groups, auth mounts of clusters and policies of others."""
-    session = requests.Session()
-    session.headers["X-Vault-Token"] = vault.root_token
-    session.verify = str(vault.ca_file)
-
-    def write(path: str, body: dict[str, Any]) -> None:
-        session.post(f"{vault.address}/v1/{path}", json=body, timeout=60).raise_for_status()
-
+    admin = VaultAdmin(vault.address, str(vault.ca_file), vault.root_token)
     policy = {"policy": 'path "secret/data/others/*" {\n  capabilities = ["read", "list"]\n}\n'}
-    _together(
-        (
-            *(
-                partial(write, f"identity/group/name/others-{number}", {"type": "external"})
-                for number in range(groups)
-            ),
-            *(
-                partial(write, f"sys/auth/others-{number}-k8s", {"type": "kubernetes"})
-                for number in range(mounts)
-            ),
-            *(partial(write, f"sys/policies/acl/others-{number}", policy) for number in range(policies)),
-        )
-    )
+    for path, body, count in (
+        ("identity/group/name/others-{}", {"type": "external"}, groups),
+        ("sys/auth/others-{}-k8s", {"type": "kubernetes"}, mounts),
+        ("sys/policies/acl/others-{}", policy, policies),
+    ):
+        _together(partial(admin.request, "POST", path.format(number), body) for number in range(count))
 
 
 def fill_cluster(cluster: KubernetesApi, namespaces: int) -> None:
@@ -65,6 +52,6 @@ def fill_repository(world: World, files: int, commits: int) -> None:
     world.git("repack", "--quiet", "-a", "-d")
 
 
-def _together(calls: Iterable[Callable[[], None]]) -> None:
+def _together(calls: Iterable[Callable[[], object]]) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(lambda call: call(), calls))

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from types import TracebackType
-from typing import Self
 
-import psutil
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from bench import fleet
 from bench.gate import service
+from bench.runs import Processes
 from bench.stage import ENABLE
 from bench.traffic import Traffic
 from bench.world import World
@@ -25,7 +21,6 @@ from sandbox.prefect_api import FINAL_STATES
 from sandbox.prefect_server import WORK_POOL, PrefectServer
 from sandbox.vault_server import VaultServer
 
-_SAMPLE_SECONDS = 0.2
 _POLL_SECONDS = 1.0
 _PATIENCE = 1800.0
 _LOOK_SECONDS = 5.0
@@ -53,58 +48,6 @@ class Figures:
     requests: dict[str, float]
 
 
-class _Processes:
-    """Watches the workers' processes of flow runs: their CPU, and each one's peak of memory."""
-
-    def __init__(self, workers: int) -> None:
-        self._workers = [one for one in psutil.Process().children(recursive=True) if _is_worker(one)]
-        if len(self._workers) != workers:
-            msg = f"{len(self._workers)} workers were found, and {workers} started"
-            raise RuntimeError(msg)
-        self._peaks: Counter[int] = Counter()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="memory of the runs")
-
-    def __enter__(self) -> Self:
-        self._before = self._used()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-        self.cpu = self._used() - self._before
-
-    def _used(self) -> float:
-        """Seconds of all processes that the workers have started and that have ended."""
-        times = [worker.cpu_times() for worker in self._workers]
-        return sum(one.children_user + one.children_system for one in times)
-
-    @property
-    def megabytes(self) -> float:
-        """Median of the peaks."""
-        return median(self._peaks.values()) / 1e6 if self._peaks else 0.0
-
-    def _watch(self) -> None:
-        while not self._ended.wait(_SAMPLE_SECONDS):
-            for worker in self._workers:
-                for process in worker.children():
-                    try:
-                        self._peaks[process.pid] = max(self._peaks[process.pid], process.memory_info().rss)
-                    except psutil.Error:  # ended meanwhile
-                        continue
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    try:
-        # Python, the program, its command: not the launcher above it, which has all three further behind.
-        return process.cmdline()[2:3] == ["worker"]
-    except psutil.Error:
-        return False
-
-
 def measure(directory: Path, prefect: PrefectServer, workers: int, runs: int, limit: int) -> Figures:
     """Enable so many new clusters at once.
 
@@ -129,7 +72,7 @@ def measure(directory: Path, prefect: PrefectServer, workers: int, runs: int, li
         try:
             for name in names:
                 prefect.start_worker(name)
-            with _Processes(workers) as processes:
+            with Processes(workers) as processes:
                 completed, wall, requests = _enable(directory, prefect, worlds)
         finally:
             for name in names:

@@ -37,21 +37,21 @@ def measure_everything(directory: Path, rounds: int, repository: str) -> int:
         rounds: how often everything is measured.
         repository: path or URL of the repository to clone; one is made if it is empty.
     """
-    _say("starting the installation")
+    say("starting the installation")
     with set_up(directory) as stage:
-        _say(f"1 + {rounds} whole runs through a worker")
+        say(f"1 + {rounds} whole runs through a worker")
         whole = runs.measure(stage, rounds)
-        _say(f"the gate: {rounds} merges to the proved login, {max(gate.CROWDS)} waiting runs")
+        say(f"the gate: {rounds} merges to the proved login, {max(gate.CROWDS)} waiting runs")
         waiting = gate.measure(stage, rounds)
         # After the whole runs: preflight refuses a cluster whose API server other mounts have too.
-        _say(f"steps 5 to 10 of {rounds + 1} new clusters, four ways")
+        say(f"steps 5 to 10 of {rounds + 1} new clusters, four ways")
         steps = _steps(stage, rounds)
-        _say(f"{rounds} imports of the flow")
+        say(f"{rounds} imports of the flow")
         imports = [runs.import_seconds(stage) for _ in range(rounds)]
     if not repository:
-        _say("making a repository with a history")
+        say("making a repository with a history")
     seed = repository or make_repository(directory)
-    _say(f"{rounds} clones, two ways")
+    say(f"{rounds} clones, two ways")
     ours, full = clones.measure(directory / "clones", seed, rounds)
 
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {rounds} rounds\n")
@@ -94,7 +94,8 @@ def measure_everything(directory: Path, rounds: int, repository: str) -> int:
     return 1 if writes else 0
 
 
-def _say(words: str) -> None:
+def say(words: str) -> None:
+    """Tell the person who waits what is measured now."""
     print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from resource import struct_rusage
 
 import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -43,74 +44,64 @@ class Cost:
     received: Counter[str] = field(default_factory=Counter)
 
 
-class Onboarding:
-    """Enables the cluster of a world, with the pipeline's token.
+def onboard(prefect: PrefectServer, world: World, log: Path) -> Cost:
+    """Enable the cluster of a world, with the pipeline's token.
 
     Args:
         prefect: to which the flows are deployed.
         world: not connected yet.
         log: takes what the runs print.
     """
+    cost, api = Cost(), prefect.api
+    with ExitStack() as stack, temporary_settings(updates={PREFECT_API_URL: prefect.api_url}):
+        meters = _connect(stack, world)
+        run = api.create_flow_run(ENABLE, world.parameters)
+        for state in ("PAUSED", "COMPLETED"):
+            traffic = Traffic(world)
+            for meter in meters.values():
+                meter.take()
+            used = _execute(prefect, run, log)
+            cost.cpu += used.ru_utime + used.ru_stime
+            cost.megabytes = max(cost.megabytes, used.ru_maxrss / 1000)
+            cost.requests.update(asked.system for asked in traffic.requests())
+            cost.received.update({system: meter.take() for system, meter in meters.items()})
+            now = api.flow_run(run)["state"]
+            if now["type"] != state:
+                msg = f"the run is {now['name']} and not {state}: {now['message']}; see {log}"
+                raise SandboxError(msg)
+            if state == "PAUSED":
+                world.merge()
+                world.sync()
+                api.resume(run, {})
+    return cost
 
-    def __init__(self, prefect: PrefectServer, world: World, log: Path) -> None:
-        self._prefect = prefect
-        self._world = world
-        self._log = log
-        self._cost = Cost()
 
-    def measure(self, **changes: object) -> Cost:
-        """Enable it; ``changes`` are of the connections, see `World.connect`."""
-        world, api = self._world, self._prefect.api
-        with ExitStack() as stack, temporary_settings(updates={PREFECT_API_URL: self._prefect.api_url}):
-            meters = self._connect(stack, changes)
-            run = api.create_flow_run(ENABLE, world.parameters)
-            self._execute(run, "PAUSED", meters)
-            world.merge()
-            world.sync()
-            api.resume(run, {})
-            self._execute(run, "COMPLETED", meters)
-        return self._cost
+def _connect(stack: ExitStack, world: World) -> dict[str, Meter]:
+    vault_url, vault = stack.enter_context(metered(world.vault.address))
+    git_url, git = stack.enter_context(metered(world.github.clone_url(REPOSITORY)))
+    cluster_url, cluster = stack.enter_context(metered(world.kubernetes.url))
+    kubeconfig = yaml.safe_load(Path(world.kubernetes.admin_kubeconfig).read_text())
+    kubeconfig["clusters"][0]["cluster"]["server"] = cluster_url
+    world.connect(
+        vault__address=vault_url,
+        vault__address_for_clusters=world.vault.address,
+        vault__ca_cert_for_clusters=world.vault.ca_pem,
+        gitops__url=git_url,
+        cluster__kubeconfig=yaml.safe_dump(kubeconfig),
+    )
+    return {"Vault": vault, "Git": git, "cluster": cluster}
 
-    def _connect(self, stack: ExitStack, changes: dict[str, object]) -> dict[str, Meter]:
-        world = self._world
-        vault_url, vault = stack.enter_context(metered(world.vault.address))
-        git_url, git = stack.enter_context(metered(world.github.clone_url(REPOSITORY)))
-        cluster_url, cluster = stack.enter_context(metered(world.kubernetes.url))
-        kubeconfig = yaml.safe_load(Path(world.kubernetes.admin_kubeconfig).read_text())
-        kubeconfig["clusters"][0]["cluster"]["server"] = cluster_url
-        world.connect(
-            **{
-                "vault__address": vault_url,
-                "vault__address_for_clusters": world.vault.address,
-                "vault__ca_cert_for_clusters": world.vault.ca_pem,
-                "gitops__url": git_url,
-                "cluster__kubeconfig": yaml.safe_dump(kubeconfig),
-                **changes,
-            }
+
+def _execute(prefect: PrefectServer, run: str, log: Path) -> struct_rusage:
+    with log.open("a") as lines:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect.engine"],
+            env={**prefect.environment, "PREFECT__FLOW_RUN_ID": run},
+            cwd=CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=lines,
+            stderr=subprocess.STDOUT,
         )
-        return {"Vault": vault, "Git": git, "cluster": cluster}
-
-    def _execute(self, run: str, state: str, meters: dict[str, Meter]) -> None:
-        traffic = Traffic(self._world)
-        for meter in meters.values():
-            meter.take()
-        with self._log.open("a") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "prefect.engine"],
-                env={**self._prefect.environment, "PREFECT__FLOW_RUN_ID": run},
-                cwd=CHECKOUT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        cost = self._cost
-        cost.cpu += used.ru_utime + used.ru_stime
-        cost.megabytes = max(cost.megabytes, used.ru_maxrss / 1000)
-        cost.requests.update(asked.system for asked in traffic.requests())
-        cost.received.update({system: meter.take() for system, meter in meters.items()})
-        now = self._prefect.api.flow_run(run)["state"]
-        if now["type"] != state:
-            msg = f"the run is {now['name']} and not {state}: {now['message']}; see {self._log}"
-            raise SandboxError(msg)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return used

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from statistics import median
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +20,7 @@ from bench.stage import Stage
 from bench.traffic import Asked, Traffic
 from sandbox.environment import CHECKOUT
 
-_SAMPLE_SECONDS = 0.05
+_SAMPLE_SECONDS = 0.1
 _OF_THE_WORKER = ("prefect.flow_runs.worker", "prefect.flow_runs.runner")
 
 
@@ -56,16 +58,24 @@ def import_seconds(stage: Stage) -> float:
     return time.perf_counter() - began
 
 
-class _PeakMemory:
-    """Samples the resident memory of a flow run's process, somewhere below this one."""
+class Processes:
+    """Watches the workers' processes of flow runs: their CPU, and each one's peak of memory.
 
-    def __init__(self, run: str) -> None:
-        self._run = run
+    Attributes:
+        cpu: seconds of those that have ended.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self._workers = [one for one in psutil.Process().children(recursive=True) if _is_worker(one)]
+        if len(self._workers) != workers:
+            msg = f"{len(self._workers)} workers were found, and {workers} started"
+            raise RuntimeError(msg)
+        self._peaks: Counter[int] = Counter()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="memory of the flow's process")
-        self.megabytes = 0.0
+        self._thread = threading.Thread(target=self._watch, name="memory of the runs")
 
     def __enter__(self) -> Self:
+        self._before = self._used()
         self._thread.start()
         return self
 
@@ -74,27 +84,34 @@ class _PeakMemory:
     ) -> None:
         self._ended.set()
         self._thread.join()
+        self.cpu = self._used() - self._before
+
+    def _used(self) -> float:
+        """Seconds of all processes that the workers have started and that have ended."""
+        times = [worker.cpu_times() for worker in self._workers]
+        return sum(one.children_user + one.children_system for one in times)
+
+    @property
+    def megabytes(self) -> float:
+        """Median of the peaks."""
+        return median(self._peaks.values()) / 1e6 if self._peaks else 0.0
 
     def _watch(self) -> None:
-        process: psutil.Process | None = None
         while not self._ended.wait(_SAMPLE_SECONDS):
-            process = process or self._find()
-            if process is None:
-                continue
-            try:
-                resident = process.memory_info().rss
-            except psutil.NoSuchProcess:
-                return
-            self.megabytes = max(self.megabytes, resident / 1e6)
+            for worker in self._workers:
+                for process in worker.children():
+                    try:
+                        self._peaks[process.pid] = max(self._peaks[process.pid], process.memory_info().rss)
+                    except psutil.Error:  # ended meanwhile
+                        continue
 
-    def _find(self) -> psutil.Process | None:
-        for process in psutil.Process().children(recursive=True):
-            try:
-                if "prefect.engine" in process.cmdline() and self._run in process.environ().values():
-                    return process
-            except psutil.Error:  # ended meanwhile
-                continue
-        return None
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        # Python, the program, its command: not the launcher above it, which has all three further behind.
+        return process.cmdline()[2:3] == ["worker"]
+    except psutil.Error:
+        return False
 
 
 def measure(stage: Stage, rounds: int) -> Figures:
@@ -103,13 +120,13 @@ def measure(stage: Stage, rounds: int) -> Figures:
     traffic = Traffic(stage.world)
     for number in range(rounds):
         run = stage.create_run()
-        with _PeakMemory(run) as memory:
+        with Processes() as processes:
             found = stage.wait_for(run, "COMPLETED")
         if number == 0:
             figures.second = list(traffic.requests())
         created = _moment(found["created"])
         started = _moment(found["start_time"])
-        figures.megabytes.append(memory.megabytes)
+        figures.megabytes.append(processes.megabytes)
         figures.first_line.append(_first_line(stage, run) - created)
         figures.running.append(started - created)
         figures.whole.append(_moment(found["end_time"]) - started)
