@@ -40,12 +40,14 @@ PREFECT := $(BIN)/prefect --no-prompt
 # Runs at once of a new work pool: see docs/operating.md, "How many runs at once".
 POOL_LIMIT := 8
 
-# The job template fixes the command of each run, so that none can bring its own. A pool that is there is left alone.
+# The job template fixes the command of each run, so that none can bring its own, and its heartbeat. The limit of a pool
+# that is there is left alone.
 deploy: $(VENV)/requirements.installed ## Save the connections in Prefect, make the work pool, deploy the flows
 	$(BIN)/python -m deployments.connect $(CONNECTIONS)
-	@$(PREFECT) work-pool inspect enablement >/dev/null 2>&1 || { \
-	$(PREFECT) work-pool create enablement --type process --base-job-template deployments/work-pool.json && \
-	$(PREFECT) work-pool set-concurrency-limit enablement $(POOL_LIMIT); }
+	@if $(PREFECT) work-pool inspect enablement >/dev/null 2>&1; \
+	then $(PREFECT) work-pool update enablement --base-job-template deployments/work-pool.json; \
+	else $(PREFECT) work-pool create enablement --type process --base-job-template deployments/work-pool.json && \
+	$(PREFECT) work-pool set-concurrency-limit enablement $(POOL_LIMIT); fi
 	$(PREFECT) deploy --all
 	$(BIN)/python -m deployments.automations $(AUTOMATIONS)
 

@@ -126,8 +126,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--silence",
         type=_seconds,
         metavar="SECONDS",
-        help="how long a run may send no heartbeat (default: 70); longer than the workers' "
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY (at least 30)",
+        help="how long a run may send no heartbeat (default: 70); longer than "
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY in the work pool's job template (at least 30)",
     )
     parser.add_argument(
         "--pending",

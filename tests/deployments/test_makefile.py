@@ -110,7 +110,7 @@ def test_a_python_that_is_named_and_does_not_fit_is_refused(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["a pool is there", "no pool yet"])
-def test_deploy_saves_connections_deployments_and_automations_and_leaves_a_work_pool_alone(
+def test_deploy_saves_connections_deployments_and_automations_and_leaves_the_limit_of_a_pool_alone(
     copy: Path, there: bool
 ) -> None:
     programs = copy / ".venv" / "bin"
@@ -130,7 +130,8 @@ def test_deploy_saves_connections_deployments_and_automations_and_leaves_a_work_
         f"--no-prompt work-pool create enablement --type process {template}",
         f"--no-prompt work-pool set-concurrency-limit enablement {POOL_LIMIT}",
     ]
-    assert created == ([] if there else made)
+    renewed = [f"--no-prompt work-pool update enablement {template}"]
+    assert created == (renewed if there else made)
     assert deploy == "--no-prompt deploy --all"
     assert automations == "-m deployments.automations --notify slack-webhook/platform"
 

@@ -45,7 +45,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distrib
     """In place of the session's server, which has SQLite."""
     with DistributedPrefect(
         tmp_path_factory.mktemp("distributed"),
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30",
         PREFECT_SERVER_ENCRYPTION_KEY=Fernet.generate_key().decode(),
         SSL_CERT_FILE=os.environ["SSL_CERT_FILE"],
     ) as server:
