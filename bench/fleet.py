@@ -69,13 +69,18 @@ def connect(worlds: Sequence[World], **changes: Any) -> None:
 
 def merge(worlds: Sequence[World]) -> None:
     """Merge the open pull requests of these clusters, and let ArgoCD sync them."""
+    merge_only(worlds)
+    with ThreadPoolExecutor(_SYNCS) as pool:
+        list(pool.map(World.sync, worlds))
+
+
+def merge_only(worlds: Sequence[World]) -> None:
+    """Merge the open pull requests of these clusters."""
     branches = {f"enable-vault/{world.environment}/{world.cluster}" for world in worlds}
     # A page of them at a time.
     while pulls := [one for one in worlds[0].pulls("open") if one["head"]["ref"] in branches]:
         for pull in pulls:
             worlds[0].as_reviewer("PUT", f"/pulls/{pull['number']}/merge", json={})
-    with ThreadPoolExecutor(_SYNCS) as pool:
-        list(pool.map(World.sync, worlds))
 
 
 def _add(repository: Path, cluster: str) -> None:

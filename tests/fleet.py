@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.fleet import connect, merge, worlds_at
+from bench.fleet import connect, merge, merge_only, worlds_at
 from runbook.changes import pending
 from runbook.objects.policy import administrators_policy, environment_policy
 from runbook.policy_rules import rules_of
@@ -18,7 +18,7 @@ from tests.steps import alias_changes, group_changes, mount_changes, policy_chan
 from tests.tasks.conftest import client
 from tests.world import World
 
-__all__ = ["connect", "enabled_as_one_environment", "fleet_at", "merge"]
+__all__ = ["connect", "enabled_as_one_environment", "fleet_at", "merge", "merge_only"]
 
 
 @contextmanager

@@ -77,13 +77,18 @@ def pushes_refused(world: World) -> Iterator[None]:
 
 @contextmanager
 def base_branch_gone_once_it_is_proposed(world: World, script: Script) -> Iterator[None]:
-    """Somebody renames the base branch between the pull request and the look at it."""
+    """Somebody pushes to the base branch while the pull request comes, and renames it before the look at it."""
     repository = world.github.path_of(REPOSITORY)
     head = head_of(repository, "main")
+    moved = world.git("commit-tree", "main^{tree}", "-p", "main", "-m", "Of somebody else").strip()
     gone = threading.Event()
 
     def take_away(_place: int, point: Point) -> None:
-        if "git-upload-pack" in point.path and not gone.is_set() and world.pulls("open"):
+        if gone.is_set():
+            return
+        if "git-receive-pack" in point.path:
+            set_head(repository, "main", moved)
+        elif "git-upload-pack" in point.path and world.pulls("open"):
             gone.set()
             set_head(repository, "main", None)
 

@@ -31,7 +31,7 @@ ENDED = (
     (r"PrefectHTTPStatusError: Server error '50[03] ", "the same, as a worker sees it"),
     (r"redis\.exceptions\.|NOGROUP", "a test ends the messaging, and what it held is gone"),
     (r"websockets\.|RemoteProtocolError|httpx\.ReadError", "a test kills a server or a worker"),
-    (r"Service 'EventsWorker' failed with", "the same, as a run sees it"),
+    (r"Service 'EventsWorker' failed ", "the same, as a worker and a run see it"),
     (
         r"Key \(flow_run_id, key\)|uq_flow_run_input__",
         "two merge services wake a run at once, and one does",
