@@ -77,7 +77,7 @@ def pushes_refused(world: World) -> Iterator[None]:
 
 @contextmanager
 def base_branch_gone_once_it_is_proposed(world: World, script: Script) -> Iterator[None]:
-    """Somebody pushes to the base branch while the pull request comes, and renames it before the look at it."""
+    """Somebody pushes to the base branch as the pull request comes, and renames it before the look at it."""
     repository = world.github.path_of(REPOSITORY)
     head = head_of(repository, "main")
     moved = world.git("commit-tree", "main^{tree}", "-p", "main", "-m", "Of somebody else").strip()
