@@ -6,7 +6,6 @@ last the database is lost while runs wait, and restored from a backup, as docs/b
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 
@@ -18,15 +17,13 @@ from tests.e2e.distributed.runs import PATIENCE, Runs, merge_services, nothing_i
 from tests.engineer import Engineer
 from tests.fleet import merge
 from tests.prefect_wire import Wire
+from tests.vault_writes import written
 from tests.world import World
 
 pytestmark = pytest.mark.e2e
 
 OUTAGE = 10.0
 """Seconds for which the database is away."""
-
-OBJECTS = re.compile(r"sys/(policies|auth)/|identity/group|auth/[^/]+/(config|role/)")
-"""Paths of what a run writes; others are logins and questions."""
 
 
 def test_a_server_the_messaging_and_the_database_end_under_the_runs(
@@ -83,16 +80,6 @@ def test_workers_are_killed_while_they_start_run_and_leave_runs_at_the_gate(
         server.start_workers()
         runs.all_are("Completed")
     nothing_is_lost_or_doubled(vault, worlds)
-
-
-def written(vault: VaultServer, position: int) -> list[str]:
-    """Which objects of Vault somebody has written since."""
-    return [
-        path
-        for entry in vault.audit_entries(position)
-        if entry["type"] == "request" and entry["request"]["operation"] in {"create", "update", "delete"}
-        if OBJECTS.match(path := str(entry["request"]["path"]))
-    ]
 
 
 def lose_and_restore(server: DistributedPrefect, dump: Path) -> None:
