@@ -13,7 +13,7 @@ import requests
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.objects import TERMINAL_STATES
+from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.states import Cancelled
 
 from bench import world
@@ -28,9 +28,10 @@ class World(world.World):
         """Cancel the runs that have not ended: the server outlives this world, and others' runs see them.
 
         They are not deleted: the server records what their tasks did a little later, and a worker may have
-        taken one up; both log an error for each run that is not there any more.
+        taken one up; both log an error for each run that is not there any more. One that has crashed would
+        be started again by the next look.
         """
-        under_way = {"state": {"type": {"not_any_": sorted(TERMINAL_STATES)}}}
+        under_way = {"state": {"type": {"not_any_": sorted(TERMINAL_STATES - {StateType.CRASHED})}}}
         with get_client(sync_client=True) as client:
             for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(under_way)):
                 client.set_flow_run_state(run.id, Cancelled(), force=True)
