@@ -10,13 +10,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sandbox.environment import clean_environment
-from sandbox.processes import SandboxError, Started, Supervisor
+from sandbox.processes import SandboxError, Started, Supervisor, output_of
 
 _NAME = "prefect"
 """Of its superuser and of the database."""
@@ -102,21 +101,7 @@ class PostgreSQL(Started):
         return condition
 
     def _run(self, command: list[str]) -> str:
-        result = subprocess.run(
-            command,
-            env=self._environment,
-            cwd=self._directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_COMMAND_SECONDS,
-            check=False,
-        )
-        if result.returncode != 0:
-            msg = f"{Path(command[0]).name} ended with status {result.returncode}\n{result.stdout}"
-            raise SandboxError(msg)
-        return result.stdout
+        return output_of(command, self._environment, self._directory, _COMMAND_SECONDS)
 
 
 def _as_who_may(command: str, *arguments: str) -> list[str]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -26,7 +25,7 @@ from pathlib import Path
 from sandbox.environment import CHECKOUT, clean_environment
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.prefect_api import PrefectApi
-from sandbox.processes import SandboxError, Started, Supervisor, http_answers
+from sandbox.processes import Started, Supervisor, http_answers, output_of
 
 USUAL_PORT = 4200
 WORK_POOL = "enablement"
@@ -209,22 +208,7 @@ class PrefectServer(Started):
         return f"{self.ui_url}/runs/flow-run/{flow_run}"
 
     def _run(self, *arguments: str, environment: Mapping[str, str], directory: Path = CHECKOUT) -> str:
-        result = subprocess.run(
-            [self._prefect, *arguments],
-            env=environment,
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_COMMAND_SECONDS,
-            check=False,
-        )
-        if result.returncode != 0:
-            command = " ".join(["prefect", *arguments])
-            msg = f"{command} ended with status {result.returncode}\n{result.stdout}"
-            raise SandboxError(msg)
-        return result.stdout
+        return output_of([self._prefect, *arguments], environment, directory, _COMMAND_SECONDS)
 
     @property
     def _prefect(self) -> str:

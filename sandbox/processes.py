@@ -267,6 +267,25 @@ def http_answers(
     return condition
 
 
+def output_of(command: Sequence[str], environment: Mapping[str, str], directory: Path, within: float) -> str:
+    """What a command prints that ends by itself; raises `SandboxError`, with that, when it fails."""
+    result = subprocess.run(
+        command,
+        env=environment,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=within,
+        check=False,
+    )
+    if result.returncode != 0:
+        msg = f"{Path(command[0]).name} ended with status {result.returncode}\n{result.stdout}"
+        raise SandboxError(msg)
+    return result.stdout
+
+
 def file_exists(path: Path) -> Callable[[], bool]:
     """A condition: the file is there. See `write_ready`."""
     return path.exists
