@@ -7,6 +7,8 @@ from typing import Any
 
 import requests
 
+from sandbox.ports import ANSWER_SECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
@@ -44,7 +46,7 @@ class GitHubClient:
         return commit
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        answer = self._session.request(method, f"{self._url}{path}", json=body, timeout=30.0)
+        answer = self._session.request(method, f"{self._url}{path}", json=body, timeout=ANSWER_SECONDS)
         if not answer.ok:
             msg = f"{method} {path}: {answer.status_code} {answer.text[:300]}"
             raise requests.HTTPError(msg, response=answer)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 
 LOOPBACK = "127.0.0.1"
+ANSWER_SECONDS = 120.0
+"""For which an answer of a server here is awaited: far above what it takes, for machines that are busy."""
 
 
 def is_free(port: int) -> bool:

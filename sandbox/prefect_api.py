@@ -14,6 +14,7 @@ from typing import Any
 import requests
 
 from sandbox.environment import CHECKOUT
+from sandbox.ports import ANSWER_SECONDS
 
 _BUSY = frozenset({429, 502, 503, 504})
 _GIVE_UP_SECONDS = 30.0
@@ -48,7 +49,7 @@ class PrefectApi:
         """
         give_up = time.monotonic() + _GIVE_UP_SECONDS
         while True:
-            answer = self._session.request(method, f"{self.url}{path}", json=body, timeout=30.0)
+            answer = self._session.request(method, f"{self.url}{path}", json=body, timeout=ANSWER_SECONDS)
             if answer.status_code not in _BUSY or time.monotonic() > give_up:
                 break
             time.sleep(_PAUSE_SECONDS)

@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import requests
 
+from sandbox.ports import ANSWER_SECONDS
+
 SECRETS_MOUNT = "k8s_secrets"
 OIDC_MOUNT = "oidc"
 OIDC_ROLE = "users"
@@ -41,7 +43,9 @@ class VaultAdmin:
         Raises:
             requests.HTTPError: any other answer of 400 or above.
         """
-        answer = self._session.request(method, f"{self._address}/v1/{quote(path)}", json=body, timeout=30.0)
+        answer = self._session.request(
+            method, f"{self._address}/v1/{quote(path)}", json=body, timeout=ANSWER_SECONDS
+        )
         if answer.status_code == 404:
             return {}
         if not answer.ok:

@@ -56,6 +56,15 @@ class Engineer:
         lines = [entry["message"] for entry in self.api.logs(run)]
         return "\n".join([*lines, str(self.api.flow_run(run)["state"].get("message"))])
 
+    def said(self, run: str, words: str, times: int = 1) -> bool:
+        """Whether the run's log comes to hold these words, at least so often: it is delivered in batches."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.log(run).count(words) < times:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
+
     def artifact(self, run: str, key: str) -> str:
         """The newest version of an artifact of the run."""
         return str([one["data"] for one in self.api.artifacts(run) if one["key"] == key][-1])

@@ -11,6 +11,7 @@ import requests
 
 from sandbox.environment import clean_environment
 from sandbox.github_api import GitHubApi, User
+from sandbox.ports import ANSWER_SECONDS
 
 _ASKPASS = '#!/bin/sh\nprintf %s "$CHECKOUT_TOKEN"\n'
 
@@ -93,7 +94,7 @@ class Caller:
     def send(self, method: str, path: str, body: Any = None) -> requests.Response:
         """The answer to a request; ``path`` begins with a slash."""
         url = path if path.startswith("http") else f"{self._api}{path}"
-        return self._session.request(method, url, json=body, timeout=30)
+        return self._session.request(method, url, json=body, timeout=ANSWER_SECONDS)
 
     def get(self, path: str, status: int = 200) -> Any:
         """The decoded answer to a GET, which must have this status."""

@@ -13,6 +13,7 @@ import httpx
 import yaml
 
 from sandbox.kubernetes_api import KubernetesApi
+from sandbox.ports import ANSWER_SECONDS
 
 ESO = "external-secrets-operator"
 NAMESPACES = ("payments", "web")
@@ -47,7 +48,7 @@ class Cluster:
             base_url=api.url,
             verify=ssl.create_default_context(cadata=api.ca_pem),
             headers={"Authorization": f"Bearer {config['users'][0]['user']['token']}"},
-            timeout=30,
+            timeout=ANSWER_SECONDS,
         )
 
     def send(self, method: str, path: str, body: Any = None) -> Any:

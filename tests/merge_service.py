@@ -12,7 +12,7 @@ from sandbox.certificates import write_private
 from sandbox.environment import CHECKOUT
 from sandbox.github_api import Webhook
 from sandbox.log_check import KNOWN
-from sandbox.ports import free_port
+from sandbox.ports import ANSWER_SECONDS, free_port
 from sandbox.prefect_server import PrefectServer
 from sandbox.processes import Supervisor, http_answers
 
@@ -103,7 +103,7 @@ class Service:
 
     def has_looked_since(self, moment: float) -> bool:
         """Whether a look has ended well since a moment of `time.monotonic`."""
-        health = requests.get(f"{self.url}/healthz", timeout=30).json()
+        health = requests.get(f"{self.url}/healthz", timeout=ANSWER_SECONDS).json()
         return time.monotonic() - float(health["last_success"]) > moment
 
     @property

@@ -124,13 +124,8 @@ class AtTheGate:
         return self.engineer.log(self.id)
 
     def said(self, words: str, times: int = 1) -> bool:
-        """Whether the run's log comes to hold these words, at least so often: it is delivered in batches."""
-        deadline = time.monotonic() + _PATIENCE
-        while self.log().count(words) < times:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.2)
-        return True
+        """Whether the run's log comes to hold these words, at least so often."""
+        return self.engineer.said(self.id, words, times)
 
     def artifact(self, kind: str) -> str:
         """The newest version of one of its artifacts: ``pull-request``, ``report``, ``plan``."""

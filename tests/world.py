@@ -18,6 +18,7 @@ from prefect.states import Cancelled
 
 from bench import world
 from bench.world import REPOSITORY
+from sandbox.ports import ANSWER_SECONDS
 from tests.github_checkout import Checkout
 
 
@@ -56,7 +57,7 @@ class World(world.World):
             json=body,
             headers={"X-Vault-Token": self.vault.root_token},
             verify=str(self.vault.ca_file),
-            timeout=30,
+            timeout=ANSWER_SECONDS,
         )
         answer.raise_for_status()
 
@@ -116,6 +117,6 @@ class World(world.World):
             json=body,
             headers={"Authorization": f"Bearer {config['users'][0]['user']['token']}"},
             verify=str(self.kubernetes.ca_file),
-            timeout=30,
+            timeout=ANSWER_SECONDS,
         )
         answer.raise_for_status()

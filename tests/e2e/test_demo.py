@@ -21,7 +21,7 @@ import requests
 import yaml
 
 from sandbox.environment import CHECKOUT
-from sandbox.ports import is_free
+from sandbox.ports import ANSWER_SECONDS, is_free
 from sandbox.prefect_server import USUAL_PORT as PREFECT_PORT
 from sandbox.vault_server import USUAL_PORT as VAULT_PORT
 
@@ -227,12 +227,15 @@ def test_it_waits_for_a_person_to_merge_and_ends_on_ctrl_c() -> None:
         f"{ready['api_url']}/repos/{page[2]}/pulls/{page[3]}/merge",
         headers={"Authorization": f"Bearer {token}"},
         json={},
-        timeout=30,
+        timeout=ANSWER_SECONDS,
     )
     assert merged.status_code == 200
     demo.wait_for("Everything keeps running")
     run = demo.wait_for(r"(http://127\.0\.0\.1:\d+)/runs/flow-run/(\S+)")
-    assert requests.get(f"{run[1]}/api/flow_runs/{run[2]}", timeout=30).json()["state_type"] == "COMPLETED"
+    assert (
+        requests.get(f"{run[1]}/api/flow_runs/{run[2]}", timeout=ANSWER_SECONDS).json()["state_type"]
+        == "COMPLETED"
+    )
     assert demo.left_running() != []
     demo.interrupt()
     assert demo.end() == 0

@@ -60,6 +60,7 @@ def test_it_is_suspended_until_the_cluster_has_everything_and_says_what_to_sync_
         argocd.apply(DELEGATION, force=True)
     assert run.woken() == "Completed", run.log()
     assert run.each_step_ran_once()
+    assert run.said("Resumed: ", times=3), run.log()
     assert run.log().count("Resumed: ") == 3, "each once"
 
 

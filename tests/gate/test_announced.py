@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from bench.world import REPOSITORY
+from sandbox.ports import ANSWER_SECONDS
 from tests.deployments.merge_service.conftest import sign
 from tests.deployments.merge_service.payloads import encoded, pull_request
 from tests.merge_service import Service
@@ -44,7 +45,7 @@ def lie(service: Service) -> requests.Response:
         "X-GitHub-Delivery": str(uuid4()),
         "X-Hub-Signature-256": sign(body, service.secret.encode()),
     }
-    return requests.post(f"{service.url}/webhook", data=body, headers=headers, timeout=30)
+    return requests.post(f"{service.url}/webhook", data=body, headers=headers, timeout=ANSWER_SECONDS)
 
 
 def test_whatever_else_happens_to_its_change_is_delivered_and_wakes_the_run_but_a_lie_does_not(

@@ -8,6 +8,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from sandbox.ports import ANSWER_SECONDS
 from tests.merge_service import Service
 from tests.waiting import AtTheGate
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.long
 
 def told(service: Service) -> dict[tuple[str, ...], float]:
     """Values by the name of the metric and those of its labels."""
-    text = requests.get(f"{service.url}/metrics", timeout=30).text
+    text = requests.get(f"{service.url}/metrics", timeout=ANSWER_SECONDS).text
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)

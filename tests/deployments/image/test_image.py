@@ -10,7 +10,7 @@ import pytest
 import requests
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from sandbox.ports import free_port
+from sandbox.ports import ANSWER_SECONDS, free_port
 from sandbox.prefect_server import WORK_POOL, PrefectServer
 from sandbox.processes import Supervisor, http_answers
 from sandbox.vault_server import VaultServer
@@ -147,7 +147,7 @@ def test_the_merge_service_is_healthy(
         ready=http_answers(f"http://127.0.0.1:{port}/healthz"),
         within=120.0,
     )
-    assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
+    assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=ANSWER_SECONDS).status_code == 200
     assert container.run(*probe).returncode == 0
 
 
@@ -165,4 +165,4 @@ def test_a_worker_makes_a_plan(
         environment=container.variables | {"PREFECT_API_URL": server.api_url},
     )
     assert engineer.await_state(run, "Completed") == "Completed", engineer.log(run)
-    assert "prerequisites checked; plan " in engineer.log(run)
+    assert engineer.said(run, "prerequisites checked; plan "), engineer.log(run)

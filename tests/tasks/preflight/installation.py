@@ -18,6 +18,7 @@ from runbook.request import EnableRequest
 from sandbox.certificates import CertificateAuthority
 from sandbox.github_api import GitHubApi
 from sandbox.kubernetes_api import KubernetesApi
+from sandbox.ports import ANSWER_SECONDS
 from sandbox.vault_server import VaultServer
 from tasks.preflight.findings import Findings
 from tasks.preflight.step import Connections, investigate
@@ -103,7 +104,7 @@ class Installation:
             json=body,
             headers={"Authorization": f"Bearer {self.kubernetes.admin_token}"},
             verify=str(self.kubernetes.ca_file),
-            timeout=30,
+            timeout=ANSWER_SECONDS,
         )
         answer.raise_for_status()
         return dict(answer.json())
