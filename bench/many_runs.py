@@ -25,6 +25,8 @@ _POLL_SECONDS = 1.0
 _PATIENCE = 1800.0
 _LOOK_SECONDS = 5.0
 """Between two looks of the merge service."""
+_ENDED = FINAL_STATES - {"CRASHED"}
+"""The merge service starts a crashed run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Figures:
     Attributes:
         runs: how many there were.
         completed: how many of them ended Completed, by themselves.
+        crashes: how often one crashed, and was started again.
         wall: seconds of both executions of all, without the merges and syncs between them.
         cpu: seconds a run, of all its processes.
         megabytes: median of the peaks of resident memory of their processes.
@@ -42,6 +45,7 @@ class Figures:
 
     runs: int
     completed: int
+    crashes: int
     wall: float
     cpu: float
     megabytes: float
@@ -73,31 +77,34 @@ def measure(directory: Path, prefect: PrefectServer, workers: int, runs: int, li
             for name in names:
                 prefect.start_worker(name)
             with Processes(workers) as processes:
-                completed, wall, requests = _enable(directory, prefect, worlds)
+                ids, completed, wall, requests = _enable(directory, prefect, worlds)
+            crashes = sum(_crashes(prefect, run) for run in ids)
         finally:
             for name in names:
                 prefect.stop_worker(name)
     each = {system: count / runs for system, count in requests.items()}
-    return Figures(runs, completed, wall, processes.cpu / runs, processes.megabytes, each)
+    return Figures(runs, completed, crashes, wall, processes.cpu / runs, processes.megabytes, each)
 
 
 def _enable(
     directory: Path, prefect: PrefectServer, worlds: Sequence[World]
-) -> tuple[int, float, Counter[str]]:
-    """How many ended Completed, the seconds of both executions, and the requests by system."""
+) -> tuple[list[str], int, float, Counter[str]]:
+    """The runs, how many ended Completed, the seconds of both executions, and the requests by system."""
+    github = worlds[0].github
     traffic, began = Traffic(worlds[0]), time.monotonic()
-    runs = [prefect.api.create_flow_run(ENABLE, world.parameters) for world in worlds]
-    _wait(prefect, runs, {"PAUSED"})
+    with service(prefect, github, directory / "before", _LOOK_SECONDS, webhook=False):
+        runs = [prefect.api.create_flow_run(ENABLE, world.parameters) for world in worlds]
+        _wait(prefect, runs, {"PAUSED"})
     wall, asked = time.monotonic() - began, Counter(one.system for one in traffic.requests())
     fleet.merge(worlds)
     traffic.forget()
     began = time.monotonic()
-    with service(prefect, worlds[0].github, directory / "service", _LOOK_SECONDS, webhook=False):
+    with service(prefect, github, directory / "after", _LOOK_SECONDS, webhook=False):
         ended = _wait(prefect, runs, set())
     wall += time.monotonic() - began
     asked.update(one.system for one in traffic.requests())
     del asked["cluster"]  # each has its own; the first one's says nothing of all
-    return ended["Completed"], wall, asked
+    return runs, ended["Completed"], wall, asked
 
 
 def _wait(prefect: PrefectServer, runs: Sequence[str], until: set[str]) -> Counter[str]:
@@ -107,8 +114,13 @@ def _wait(prefect: PrefectServer, runs: Sequence[str], until: set[str]) -> Count
     while left and time.monotonic() < deadline:
         for run in tuple(left):
             state = prefect.api.flow_run(run)["state"]
-            if state["type"] in {*until, *FINAL_STATES}:
+            if state["type"] in {*until, *_ENDED}:
                 left.remove(run)
                 names[state["name"]] += 1
         time.sleep(_POLL_SECONDS)
     return names
+
+
+def _crashes(prefect: PrefectServer, run: str) -> int:
+    states = prefect.api.request("GET", f"/flow_run_states/?flow_run_id={run}")
+    return sum(state["type"] == "CRASHED" for state in states)

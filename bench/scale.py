@@ -71,6 +71,7 @@ def many_at_once(directory: Path) -> list[Section]:
             (first, second, third),
             [
                 row("Completed by themselves", lambda one: f"{one.completed}/{one.runs}"),
+                row("crashes on the way", lambda one: str(one.crashes)),
                 row("wall, without merges and syncs", lambda one: f"{one.wall:.0f} s"),
                 row("CPU a run", lambda one: f"{one.cpu:.1f} s"),
                 row("peak memory of a process", lambda one: f"{one.megabytes:.0f} MB"),
