@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -18,7 +18,40 @@ LABEL, LACK_LABEL = "enablement.gate", "enablement.lack"
 """Labels of the flow run that hold its records, as JSON."""
 
 
-class GateRecord(BaseModel):
+class WaitRecord(BaseModel):
+    """What a run that waits leaves in a label of its own, whatever it waits for.
+
+    Attributes:
+        label: the key of that label.
+        since: when it began to wait.
+        until: when it gives up; None for never.
+        suspensions: how often the run had been suspended when it looked. One that works and was suspended
+            more often since has been woken already.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    label: ClassVar[str]
+
+    since: datetime
+    until: datetime | None
+    suspensions: int
+
+    @classmethod
+    def of_labels(cls, labels: Mapping[str, Any]) -> Self | None:
+        """The record among the labels of a flow run; None if there is none that this version can read."""
+        text = labels.get(cls.label)
+        try:
+            return cls.model_validate_json(text) if isinstance(text, str) else None
+        except ValidationError:
+            return None
+
+    def why_of_time(self, now: datetime) -> str:
+        """Why the time is a reason to look again; empty if it is not."""
+        return "its deadline has passed" if self.until is not None and now >= self.until else ""
+
+
+class GateRecord(WaitRecord):
     """What a run saw when it looked last.
 
     Attributes:
@@ -31,14 +64,10 @@ class GateRecord(BaseModel):
         remaining: fingerprint of what was missing there.
         served_versions: of the SecretStore on the cluster, which the change depends on.
         wanted: meaning of the change, by path; see `runbook.gitops.landing`.
-        since: when it began to wait.
-        until: when it gives up; None for never.
-        suspensions: how often the run had been suspended when it looked. One that works and was suspended
-            more often since has been woken already.
         passed: whether the run has gone through.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    label = LABEL
 
     number: int | None
     url: str | None
@@ -49,9 +78,6 @@ class GateRecord(BaseModel):
     remaining: str
     served_versions: tuple[str, ...]
     wanted: dict[str, dict[str, Any]]
-    since: datetime
-    until: datetime | None
-    suspensions: int
     passed: bool = False
 
     @field_validator("wanted")
@@ -65,17 +91,6 @@ class GateRecord(BaseModel):
                 msg = f"{path}: neither the hash of a file nor what it is to build upon or to list"
                 raise ValueError(msg)
         return value
-
-    @classmethod
-    def of_labels(cls, labels: Mapping[str, Any]) -> Self | None:
-        """The record among the labels of a flow run; None if there is none that this version can read."""
-        text = labels.get(LABEL)
-        if not isinstance(text, str):
-            return None
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError:
-            return None
 
     def why_of_pull_requests(self, open_heads: Mapping[int, str]) -> str:
         """Why the open pull requests of the repository are a reason to look again; empty if they are not.
@@ -113,44 +128,21 @@ class GateRecord(BaseModel):
             return f"the base branch moved to {base[:12]}, and its own branch has commits of others"
         return ""
 
-    def why_of_time(self, now: datetime) -> str:
-        """Why the time is a reason to look again; empty if it is not."""
-        return "its deadline has passed" if self.until is not None and now >= self.until else ""
 
-
-class LackRecord(BaseModel):
+class LackRecord(WaitRecord):
     """What a run still lacked when it looked last after its merge.
 
     Attributes:
         kind: of what lacks; begins the keys of the suspensions.
         lacking: fingerprint of it, see `fingerprint_of`.
-        since: when it began to wait.
-        until: when it gives up.
-        suspensions: as in `GateRecord`.
         over: whether the wait has ended, whichever way: the next one of this kind begins anew.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    label = LACK_LABEL
 
     kind: str
     lacking: str
-    since: datetime
-    until: datetime
-    suspensions: int
     over: bool = False
-
-    @classmethod
-    def of_labels(cls, labels: Mapping[str, Any]) -> Self | None:
-        """The record among the labels of a flow run; None if there is none that this version can read."""
-        text = labels.get(LACK_LABEL)
-        try:
-            return cls.model_validate_json(text) if isinstance(text, str) else None
-        except ValidationError:
-            return None
-
-    def why_of_time(self, now: datetime) -> str:
-        """Why the time is a reason to look again; empty if it is not."""
-        return "its deadline has passed" if now >= self.until else ""
 
     def why_of_lack(self, lacking: Iterable[str]) -> str:
         """Why what lacks now is a reason to look again; empty if it is not."""

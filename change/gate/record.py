@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from change.gate.suspension import used_keys
-from runbook.gate import LABEL, LACK_LABEL, GateRecord, LackRecord
+from runbook.gate import GateRecord, WaitRecord
 
 KEY = "merge-gate-"
 """Begins the key of each suspension at the gate; a number follows."""
@@ -31,7 +31,7 @@ def this_run() -> FlowRun:
         return client.read_flow_run(UUID(str(flow_run.id)))
 
 
-def keep(run: FlowRun, record: GateRecord | LackRecord) -> None:
+def keep(run: FlowRun, record: WaitRecord) -> None:
     """Put a record where whoever watches finds it, and the pull request's number where people do.
 
     A list of runs shows no message of a state, but tags, and is filtered by them.
@@ -44,14 +44,14 @@ def keep(run: FlowRun, record: GateRecord | LackRecord) -> None:
         prefect.exceptions.PrefectHTTPStatusError: refused for another reason, or busy for a minute.
         httpx.TransportError: the server cannot be reached.
     """
-    label, number = (LABEL, record.number) if isinstance(record, GateRecord) else (LACK_LABEL, None)
+    number = record.number if isinstance(record, GateRecord) else None
     tags = [*dict.fromkeys([*run.tags, *([f"#{number}"] if number else [])])]
     with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
         for left in reversed(range(_TRIES)):
             try:
                 if tags != run.tags:
                     client.update_flow_run(run.id, tags=tags)
-                client.update_flow_run_labels(run.id, {label: record.model_dump_json()})
+                client.update_flow_run_labels(run.id, {record.label: record.model_dump_json()})
                 break
             except PrefectHTTPStatusError as error:
                 if error.response.status_code != 503 or not left:
