@@ -22,6 +22,7 @@ from change import connect
 from change.asked import Asked
 from change.gate import record
 from change.gate.suspension import first_suspended, run_in_execution, suspended_until, used_keys
+from change.gate.waits import APPROVAL, key_of
 from change.plans import find_plan, plans_of_run, show_carried_out
 from change.results import Checked, Landing, Proposed
 from change.runbook import Runbook
@@ -33,7 +34,7 @@ from runbook.foreign_text import markdown, plain
 from runbook.plan import changes_of, plan_sha256, what_changes
 from runbook.pull_request import plan_of, shows, texts
 
-_KEY = "plan-approval-"
+_KEY = key_of(APPROVAL)
 """Followed by a number and the hash of the plan that the form shows: ``plan-approval-1-<64 hex digits>``."""
 
 

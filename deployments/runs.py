@@ -29,8 +29,7 @@ from prefect.utilities.urls import url_for
 from rich.console import Console
 from rich.markdown import Markdown
 
-from change.gate.lack import kind_of
-from change.gate.record import KEY
+from change.gate.waits import APPROVAL, MERGE, kind_of
 from deployments.commands import CommandError, no_answer, prefect_server
 
 COMPLETED, FAILED, BAD_INPUT, WAITS = 0, 1, 2, 3
@@ -83,8 +82,7 @@ def create(client: SyncPrefectClient, deployment: str, parameters: dict[str, Any
 
 def _is_up_to_a_person(state: State) -> bool:
     """Whether a run waits for its merge or an approval. What it lacks after the merge may come by itself."""
-    kind = kind_of(state.state_details.pause_key or "")
-    return state.is_paused() and kind in {"", kind_of(KEY)}
+    return state.is_paused() and kind_of(state) in {"", MERGE, APPROVAL}
 
 
 class Follower:

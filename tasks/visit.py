@@ -12,7 +12,11 @@ from systems.openshift import OpenShift
 from tasks import connect
 from tasks.diagnosis.store import KIND as STORES
 from tasks.diagnosis.store import undecided
+from tasks.wait_until_synced import KIND as SYNC
 from tasks.wait_until_synced import lacks
+
+KINDS = (SYNC, STORES)
+"""Of what a run may lack after its merge."""
 
 _PATIENCE = 5.0
 """Seconds for one answer: half of what a run takes, which looks at one cluster."""

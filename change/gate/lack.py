@@ -18,6 +18,7 @@ from pydantic import Field
 
 from change.gate import record as gate_record
 from change.gate.suspension import run_in_execution, suspended_until
+from change.gate.waits import key_of
 from runbook.errors import EnablementError, PermanentError
 from runbook.foreign_text import plain
 from runbook.gate import LackRecord, fingerprint_of
@@ -47,16 +48,6 @@ class LookAgain(RunInput):
     """What a person may add when pressing Resume; the run looks again in any case."""
 
     note: str = Field(default="", description="A note for the run's log.")
-
-
-def key_of(kind: str) -> str:
-    """Begins the key of each suspension for what is of this kind; a number follows."""
-    return f"{kind}-gate-"
-
-
-def kind_of(key: str) -> str:
-    """The kind of what a run waits for that is suspended with this key; empty if it waits for an approval."""
-    return key.rpartition("-gate-")[0]
 
 
 def look_briefly(until: datetime, every: float, see: Callable[[bool], Found | Lacking]) -> Found | Lacking:

@@ -11,9 +11,10 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from change.gate.suspension import used_keys
+from change.gate.waits import MERGE, key_of
 from runbook.gate import GateRecord, WaitRecord
 
-KEY = "merge-gate-"
+KEY = key_of(MERGE)
 """Begins the key of each suspension at the gate; a number follows."""
 
 _TRIES = 30

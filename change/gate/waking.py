@@ -17,7 +17,7 @@ from prefect.input import keyset_from_paused_state
 
 from change.asked import Asked
 from change.gate.merge import MergeAnswer
-from change.gate.waits import wait_of
+from change.gate.waits import kind_of
 from change.runbook import Runbook
 from runbook.gate import GateRecord, LackRecord
 
@@ -125,7 +125,7 @@ class Waker:
         if answer.status.value == "ACCEPT":
             log.info("was woken: %s", why)
             self.woken.append(run.name)
-            self.kinds[wait_of(run)] += 1
+            self.kinds[kind_of(run.state)] += 1
         elif run.state_type == StateType.RUNNING:
             self.again.append(run.name)
         elif _reason(answer) == _NOT_PAUSED:

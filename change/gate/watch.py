@@ -30,9 +30,8 @@ from change.execution import execution
 from change.flow_runs import runs_in
 from change.gate import record as gate_record
 from change.gate.crashed import start_crashed_runs_again
-from change.gate.lack import key_of, kind_of
 from change.gate.visits import Visits
-from change.gate.waits import Waits, waits_of
+from change.gate.waits import APPROVAL, MERGE, Waits, key_of, kind_of, waits_of
 from change.gate.waking import SETTLE, AtGate, Lacks, Log, Waker, about
 from change.gate.watched_repository import Watched
 from change.runbook import Runbook
@@ -40,8 +39,6 @@ from change.step import step
 from runbook.errors import EnablementError, UnexpectedAnswer
 from runbook.gate import GateRecord, LackRecord
 from systems.github import CallsLeft
-
-MERGE = kind_of(gate_record.KEY)
 
 _LOOKS = 5
 """More, at most, in a round that could not wake or start a run yet."""
@@ -170,8 +167,8 @@ class Watch:
             runs += found
             for run in found:
                 kind = _waits_for(run)
-                if not kind:
-                    continue
+                if kind in {"", APPROVAL}:
+                    continue  # nothing to look for
                 try:
                     asked = runbook.read(run.parameters)
                 except (EnablementError, ValidationError) as error:
@@ -206,9 +203,9 @@ def _fault(repository: str, error: Exception) -> EnablementError:
 
 
 def _waits_for(run: FlowRun) -> str:
-    """The kind of what a run waits for, and is woken when that may be there; empty if it does not."""
+    """The kind of what a run waits for; empty if it does not, or if that cannot be told."""
     if run.state_type == StateType.PAUSED:
-        return kind_of((run.state.state_details.pause_key if run.state else None) or "")
+        return kind_of(run.state)
     # It has looked and is about to suspend. One that has not looked yet since it was woken will.
     gate, lack = GateRecord.of_labels(run.labels), LackRecord.of_labels(run.labels)
     if gate and not gate.passed:

@@ -16,9 +16,10 @@ from prometheus_client import CollectorRegistry, Counter, ProcessCollector, Summ
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from change.gate.waits import KINDS
+from change.gate.waits import APPROVAL, MERGE
 from change.gate.watch import Round
 from systems.github import CallsLeft
+from tasks import visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Metrics:
         self._looks.labels("failed" if woken is None else "succeeded").observe(seconds)
         for wakings in woken or ():
             for kind, number in wakings.items():
-                self._wakings.labels(kind).inc(number)
+                self._wakings.labels(_known(kind)).inc(number)
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""
@@ -108,7 +109,9 @@ class _LastLook(Collector):
             "When a look at everything succeeded last.",
             value=seen.at,
         )
-        waits = seen.found.waits
+        waits, waiting = seen.found.waits, dict.fromkeys(KINDS, 0)
+        for kind, number in waits.count.items():
+            waiting[_known(kind)] += number
         yield GaugeMetricFamily(
             "enablement_oldest_wait_seconds",
             "Time since the start of the oldest run that waits; 0 if none does.",
@@ -118,7 +121,7 @@ class _LastLook(Collector):
             "waits_for",
             "enablement_waiting_runs",
             "Suspended runs, by what they wait for.",
-            {kind: waits.count.get(kind, 0) for kind in KINDS},
+            waiting,
         )
         yield _by(
             "system",
@@ -141,9 +144,14 @@ class _LastLook(Collector):
             )
 
 
+KINDS = (MERGE, APPROVAL, *visit.KINDS, "other")
 SYSTEMS = ("Git", "GitHub", "OpenShift", "Vault", "input")
 STATES = ("Completed", "Failed", "Crashed", "Running", "Suspended", "Pending", "Scheduled", "Late")
-"""Both exported also while there is nothing of them, so that a rule can compare with 0."""
+"""All exported also while there is nothing of them, so that a rule can compare with 0."""
+
+
+def _known(kind: str) -> str:
+    return kind if kind in KINDS else "other"
 
 
 def _by(label: str, name: str, words: str, values: Mapping[str, float]) -> Metric:
