@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from runbook.conventions import RUNBOOK, Conventions, PolicyScope
 from runbook.durations import seconds
@@ -17,6 +17,8 @@ from runbook.objects.policy import administrators_policy, cluster_policy, enviro
 
 ReviewerToken = Literal["secret", "token-request"]
 SecretStoreApi = Literal["auto", "v1", "v1beta1"]
+
+_DURATIONS = ("sync_timeout", "store_timeout", "merge_timeout", "token_ttl", "reviewer_token_lifetime")
 
 
 class ClusterRequest(BaseModel):
@@ -115,8 +117,8 @@ class ClusterRequest(BaseModel):
 
     @field_validator("service_account", "vault", "gitops", "cluster_connection")
     @classmethod
-    def _is_name(cls, value: str, info: object) -> str:
-        return check_name(getattr(info, "field_name", "name"), value)
+    def _is_name(cls, value: str, info: ValidationInfo) -> str:
+        return check_name(str(info.field_name), value)
 
     @field_validator("namespaces")
     @classmethod
@@ -139,11 +141,11 @@ class ClusterRequest(BaseModel):
             check_name("namespaces", namespace)
         return tuple(dict.fromkeys(value))
 
-    @field_validator("sync_timeout", "store_timeout", "merge_timeout")
+    @field_validator(*_DURATIONS, check_fields=False)
     @classmethod
-    def _is_duration(cls, value: str | None, info: object) -> str | None:
+    def _is_duration(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
-            seconds(getattr(info, "field_name", "duration"), value)
+            seconds(str(info.field_name), value)
         return value
 
     @model_validator(mode="after")
@@ -205,12 +207,6 @@ class EnableRequest(ClusterRequest):
     reviewer_token_lifetime: str = "8760h"
     move_alias: bool = False
     cluster_moved: bool = False
-
-    @field_validator("token_ttl", "reviewer_token_lifetime")
-    @classmethod
-    def _is_lifetime(cls, value: str, info: object) -> str:
-        seconds(getattr(info, "field_name", "duration"), value)
-        return value
 
     @property
     def policies(self) -> tuple[Policy, ...]:

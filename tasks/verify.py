@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from prefect import get_run_logger
 
@@ -104,38 +105,29 @@ def _not_proved(subject: str, answer: str, where: str) -> VerificationFailed:
     )
 
 
+@dataclass
 class Stores:
-    """The SecretStores of a run: on a new cluster the operator comes after our sync."""
+    """The SecretStores of a run: on a new cluster the operator comes after our sync.
 
-    def __init__(
-        self,
-        openshift: OpenShift,
-        meant: VaultStore,
-        namespaces: Iterable[str],
-        timeout: float,
-        say: Callable[[str], object] = lambda _words: None,
-        applications: ApplicationNames = IN_WORDS,
-        versions: tuple[str, ...] = (),
-    ) -> None:
-        """
-        Args:
-            openshift: the cluster.
-            meant: the store that a run brings.
-            namespaces: whose; an empty one is that of a ClusterSecretStore.
-            timeout: seconds for all: it is the operator that is waited for, and it looks at all of them.
-            say: takes what is waited for, whenever that changes.
-            applications: the names to say in remedies.
-            versions: of the SecretStore, as this execution has seen them.
-        """
-        self._openshift = openshift
-        self._meant = meant
-        self._left = list(namespaces)
-        self._timeout = timeout
-        self._say = say
-        self._applications = applications
-        self._versions = versions
-        self._said: dict[str, str] = {}
-        self._proofs: list[Proof] = []
+    Attributes:
+        openshift: the cluster.
+        meant: the store that a run brings.
+        left: namespaces whose stores are not decided; an empty one is that of a ClusterSecretStore.
+        timeout: seconds for all: it is the operator that is waited for, and it looks at all of them.
+        say: takes what is waited for, whenever that changes.
+        applications: the names to say in remedies.
+        versions: of the SecretStore, as this execution has seen them.
+    """
+
+    openshift: OpenShift
+    meant: VaultStore
+    left: Sequence[str]
+    timeout: float
+    say: Callable[[str], object] = lambda _words: None
+    applications: ApplicationNames = IN_WORDS
+    versions: tuple[str, ...] = ()
+    _said: dict[str, str] = field(default_factory=dict, init=False)
+    _proofs: list[Proof] = field(default_factory=list, init=False)
 
     def look(self, is_last: bool) -> tuple[Proof, ...] | Lacking:
         """Look once at those that are not decided yet.
@@ -149,20 +141,23 @@ class Stores:
             VerificationFailed: this was the last look, and one is not as it should be; the message has the
                 operator's Event.
         """
-        operator = OperatorSeen(self._openshift, self._meant, self._versions)
-        for namespace in tuple(self._left):
-            look, store = look_at_store(operator, namespace), self._meant.called(namespace)
+        operator = OperatorSeen(self.openshift, self.meant, self.versions)
+        undecided = []
+        for namespace in self.left:
+            look, store = look_at_store(operator, namespace), self.meant.called(namespace)
             if look.is_decided or is_last:
-                self._left.remove(namespace)
-                self._proofs.append(_proof_of_store(look, store, self._timeout, self._applications))
-            elif look.words != self._said.get(namespace):
+                self._proofs.append(_proof_of_store(look, store, self.timeout, self.applications))
+                continue
+            undecided.append(namespace)
+            if look.words != self._said.get(namespace):
                 self._said[namespace] = look.words
-                self._say(f"waiting until {store} is Ready: {plain(look.words)}")
-        if not self._left:
+                self.say(f"waiting until {store} is Ready: {plain(look.words)}")
+        self.left = undecided
+        if not self.left:
             return tuple(self._proofs)
-        names = tuple(map(self._meant.called, self._left))
+        names = tuple(map(self.meant.called, self.left))
         are_ready = f" and {len(names) - 1} more are Ready" if names[1:] else " is Ready"
-        seen = [f"- {markdown(self._meant.called(one))}: {markdown(self._said[one])}" for one in self._left]
+        seen = [f"- {markdown(self.meant.called(one))}: {markdown(self._said[one])}" for one in self.left]
         return Lacking(
             names,
             f"the operator, until {names[0]}{are_ready}",

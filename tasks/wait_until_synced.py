@@ -10,7 +10,7 @@ external-secrets the reviewer's ServiceAccount and token.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prefect import get_run_logger
 
@@ -151,29 +151,22 @@ def look_whether_synced(
         return look_for(KIND, timeout, POLL, seeing.look)
 
 
+@dataclass
 class Seeing:
-    """Looks at a cluster, and tells when what is there has changed."""
+    """Looks at a cluster, and tells when what is there has changed.
 
-    def __init__(
-        self,
-        openshift: OpenShift,
-        request: ClusterRequest,
-        applications: ApplicationNames,
-        served_versions: tuple[str, ...] = (),
-        show_progress: Callable[[int, int, str], None] = lambda *_: None,
-    ) -> None:
-        """
-        Args:
-            openshift: the cluster.
-            request, applications, served_versions: see `look_whether_synced`.
-            show_progress: takes how many objects are there, of how many, and what is next.
-        """
-        self._openshift = openshift
-        self._request = request
-        self._applications = applications
-        self._versions = served_versions
-        self._show_progress = show_progress
-        self._said: tuple[int, int, str] | None = None
+    Attributes:
+        openshift: the cluster.
+        request, applications, served_versions: see `look_whether_synced`.
+        show_progress: takes how many objects are there, of how many, and what is next.
+    """
+
+    openshift: OpenShift
+    request: ClusterRequest
+    applications: ApplicationNames
+    served_versions: tuple[str, ...] = ()
+    show_progress: Callable[[int, int, str], None] = lambda *_: None
+    _said: tuple[int, int, str] | None = field(default=None, init=False)
 
     def look(self, is_last: bool) -> tuple[str, ...] | Lacking:
         """Look once; returns the served versions of the SecretStore, or what lacks.
@@ -181,24 +174,25 @@ class Seeing:
         Raises:
             NotYetSynced: something lacks, and this was the last look.
         """
-        request, logger = self._request, get_run_logger()
-        self._versions = self._versions or self._openshift.served_versions(request.conventions.store.crd)
-        everything = list(wanted(self._openshift, request, self._applications, self._versions))
+        request, openshift, logger = self.request, self.openshift, get_run_logger()
+        crd = request.conventions.store.crd
+        self.served_versions = self.served_versions or openshift.served_versions(crd)
+        everything = list(wanted(openshift, request, self.applications, self.served_versions))
         lacking = [one for one in everything if not one.there]
         first = next(iter(lacking), None)
         words = f"waiting for {first.what}; sync {first.application} in ArgoCD" if first else "all are there"
         seen = (len(everything) - len(lacking), len(everything), words)
         # What is there at the first look was never waited for.
         if seen != self._said and (first or self._said):
-            self._show_progress(*seen)
+            self.show_progress(*seen)
             logger.info("%s: %s of %s objects are there; %s", request.cluster, *seen)
             self._said = seen
         if first is None:
-            served = ", ".join(self._versions)
+            served = ", ".join(self.served_versions)
             logger.info(
                 "%s has everything that Vault needs; SecretStore is served as %s", request.cluster, served
             )
-            return self._versions
+            return self.served_versions
         if is_last:
             raise NotYetSynced(
                 "OpenShift",

@@ -76,7 +76,8 @@ class Api:
     ) -> None:
         self._login = login
         self._source = source
-        self._answers: dict[str, Answer] | None = {} if asks_once else None
+        self._asks_once = asks_once
+        self._answers: dict[str, Answer] = {}
         configuration = Configuration(host=login.host)
         if login.token:
             token = check_header(login.token, f"token for {login.host}")
@@ -167,21 +168,10 @@ class Api:
         query: Query | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Answer:
-        if self._answers is None:
-            return self._exchange(path, names, query, body)
         question = repr((path, names, query, body))
-        if question not in self._answers:
-            self._answers[question] = self._exchange(path, names, query, body)
-        return self._answers[question]
-
-    def _exchange(
-        self,
-        path: str,
-        names: Mapping[str, str] | None,
-        query: Query | None,
-        body: Mapping[str, Any] | None,
-    ) -> Answer:
-        answer: Any = self._client.call_api(
+        if known := self._answers.get(question):
+            return known
+        found: Any = self._client.call_api(
             *self._client.param_serialize(
                 "GET" if body is None else "POST",
                 path,
@@ -191,7 +181,10 @@ class Api:
                 auth_settings=["BearerToken"],
             )
         )
-        return given(answer)
+        answer = given(found)
+        if self._asks_once:
+            self._answers[question] = answer
+        return answer
 
     def _object(self, answer: Answer, subject: str) -> Mapping[str, Any]:
         if not 200 <= answer.status < 300:
