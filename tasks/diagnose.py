@@ -15,7 +15,6 @@ from runbook.diagnosis.record import ReviewerRecord
 from runbook.errors import VerificationFailed
 from runbook.foreign_text import markdown, plain
 from runbook.request import ClusterRequest, EnableRequest
-from runbook.vault_store import VaultStore
 from tasks import connect
 from tasks.diagnosis.asking import Asked
 from tasks.diagnosis.login import explain_the_rest, try_login
@@ -41,10 +40,7 @@ def asked(request: ClusterRequest, applications: ApplicationNames = IN_WORDS) ->
     connection = connect.cluster_connection(request)
     with connection.client() as openshift, connect.vault(request) as vault:
         api = connection.as_vault_sees_it(openshift, request.conventions.reviewer_ca)
-        where = connect.vault_connection(request)
-        store = VaultStore.meant(
-            request, where.server_for_clusters, where.ca_for_clusters, where.namespace_for_clusters
-        )
+        store = connect.store(request, connect.vault_connection(request))
         yield Asked(request, vault, openshift, api, store, applications=applications)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from change.runbook import Lack
 from runbook.errors import PermanentError
 from runbook.request import ClusterRequest
-from runbook.vault_store import VaultStore
 from systems.openshift import OpenShift
 from tasks import connect
 from tasks.diagnosis.store import KIND as STORES
@@ -38,12 +37,9 @@ def _question(request: ClusterRequest, kind: str) -> Callable[[OpenShift], tuple
     if kind != STORES:
         return lambda openshift: lacks(openshift, request)
     try:
-        vault = connect.vault_connection(request)
+        meant = connect.store(request, connect.vault_connection(request))
     except PermanentError as error:
         return error
-    meant = VaultStore.meant(
-        request, vault.server_for_clusters, vault.ca_for_clusters, vault.namespace_for_clusters
-    )
     return lambda openshift: undecided(openshift, meant, request.store_namespaces)
 
 

@@ -18,6 +18,7 @@ from runbook.hosts import ApiServer
 from runbook.layout import Layout
 from runbook.request import EnableRequest
 from runbook.vault_store import VaultStore
+from tasks import connect
 from tasks.reviewer_record import configured_before
 
 L = TypeVar("L")
@@ -38,8 +39,7 @@ def look_at_names(
     """
     in_vault = names_in_vault(request)
     in_git = names_in_git(request, repository.layout if repository else Layout())
-    server, ca_pem = (vault.server_for_clusters, vault.ca_for_clusters) if vault else ("", None)
-    meant = VaultStore.meant(request, server, ca_pem, vault.namespace_for_clusters if vault else None)
+    meant = connect.store(request, vault) if vault else VaultStore.meant(request, "", None, None)
     return [
         *_rows("Vault", in_vault, partial(_vault, vault, cluster, request) if vault else None),
         *_rows("Git", in_git, partial(_git, repository) if repository else None),

@@ -37,8 +37,8 @@ from runbook.plan import Plan, PlannedFile, plan_sha256, to_approve
 from runbook.pull_request import plan_of, words
 from runbook.records import Context
 from runbook.request import EnableRequest
-from runbook.vault_store import VaultStore
 from systems.vault import Vault
+from tasks import connect
 from tasks.diagnose import examine, failure
 from tasks.diagnosis.asking import Asked
 from tasks.preflight.step import Connections, investigate
@@ -205,10 +205,7 @@ class _Steps:
     def verify_login(self) -> None:
         with self.cluster.client() as openshift, self.vault.client() as vault:
             api = self.cluster.as_vault_sees_it(openshift)
-            connection = self.vault
-            store = VaultStore.meant(
-                self.request, connection.server_for_clusters, connection.ca_for_clusters, connection.namespace
-            )
+            store = connect.store(self.request, self.vault)
             try:
                 for namespace in self.request.namespaces:
                     prove_login(vault, openshift, self.request, api, namespace)
