@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import yaml
 
 from sandbox.kubernetes_api import KubernetesApi
 from sandbox.ports import ANSWER_SECONDS
+from tests.eventually import eventually
 
 ESO = "external-secrets-operator"
 NAMESPACES = ("payments", "web")
@@ -75,15 +75,8 @@ class Cluster:
             self.send("POST", f"{_CORE}/{namespace}/serviceaccounts", account)
         self.send("POST", f"{_CORE}/{ESO}/secrets", TOKEN_SECRET)
         self.send("POST", _BINDINGS, DELEGATION)
-        self._await_token()
-
-    def _await_token(self) -> None:
-        deadline = time.monotonic() + 20
-        while (
-            not self.send("GET", f"{_CORE}/{ESO}/secrets/eso-vault-auth-token").get("data", {}).get("token")
-        ):
-            assert time.monotonic() < deadline, "the token Secret was not filled"
-            time.sleep(0.05)
+        secret = f"{_CORE}/{ESO}/secrets/eso-vault-auth-token"
+        eventually(lambda: self.send("GET", secret).get("data", {}).get("token"))
 
     def unbind_reviewer(self) -> None:
         """Take ``system:auth-delegator`` from the reviewer."""

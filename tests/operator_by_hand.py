@@ -7,11 +7,11 @@ Event has the answer of Vault with all its lines.
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from sandbox.gitops_agent.operator_lifecycle import definitions
+from tests.eventually import eventually
 from tests.kubernetes_objects import ESO, NAMESPACES, Cluster
 
 STORE = "opf-vault-store"
@@ -140,10 +140,7 @@ class Operator:
         assert said["status"] == status
 
     def _until_served(self, code: int) -> None:
-        deadline = time.monotonic() + 20
-        while self._cluster.status(_stores(NAMESPACES[0])) != code:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: self._cluster.status(_stores(NAMESPACES[0])) == code)
 
 
 def _stores(namespace: str) -> str:

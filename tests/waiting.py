@@ -14,6 +14,7 @@ from bench.world import REPOSITORY
 from change.gate.watch import Round, Watch
 from tasks.runbooks import RUNBOOKS
 from tests.engineer import Engineer
+from tests.eventually import eventually
 from tests.github_checkout import Checkout
 from tests.world import World
 
@@ -81,10 +82,7 @@ class AtTheGate:
 
     def eventually(self, condition: Callable[[], bool]) -> None:
         """Wait until it holds."""
-        deadline = time.monotonic() + _PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.1)
+        eventually(condition, self.log, seconds=_PATIENCE, pause=0.1)
 
     def look(self) -> Round:
         """What the merge service and `watch-merges` do: look once, and wake whom it concerns."""
@@ -94,10 +92,7 @@ class AtTheGate:
 
     def look_until_woken(self) -> None:
         """Look again and again, as the service does, until there is a reason."""
-        deadline = time.monotonic() + _PATIENCE
-        while not self.look().woken:
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.2)
+        self.eventually(lambda: bool(self.look().woken))
 
     def woken(self) -> str:
         """Have it woken by a look, which must see a reason; returns the state that it rests in then."""

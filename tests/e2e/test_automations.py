@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from sandbox.prefect_server import PrefectServer
 from tests.e2e.conftest import command
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -89,11 +90,7 @@ def emit(server: PrefectServer) -> None:
     command(server, prefect, "event", "emit", "gitops.change.landed", "--resource-id", RESOURCE)
 
 
-def until(condition: Callable[[], bool], what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, str(what())
-        time.sleep(0.2)
+until = partial(eventually, seconds=SECONDS, pause=0.2)
 
 
 def state(server: PrefectServer, run: str) -> dict[str, Any]:

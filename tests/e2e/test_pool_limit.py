@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from sandbox.prefect_api import POOL_LIMIT
 from sandbox.prefect_server import WORK_POOL
 from sandbox.vault_server import VaultServer
 from tests.engineer import Engineer
+from tests.eventually import eventually
 from tests.fleet import connect, fleet_at, merge, merge_only
 from tests.merge_service import Service
 from tests.rights import printed_policy, token_with
@@ -43,11 +44,7 @@ def worlds(two_slots: Engineer, vault: VaultServer, tmp_path: Path) -> Iterator[
         yield made
 
 
-def until(condition: Callable[[], bool], what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.5)
+until = partial(eventually, seconds=SECONDS, pause=0.5)
 
 
 def test_clusters_that_are_not_synced_do_not_keep_others_from_being_enabled(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from runbook.request import EnableRequest
 from sandbox.prefect_server import PrefectServer
 from tasks.preflight.step import preflight
 from tasks.runbooks import ENABLE_CLUSTER
+from tests.eventually import eventually
 from tests.run import Run, at_the_gate, enable
 from tests.tables import rows_of
 from tests.world import World
@@ -166,11 +166,8 @@ def unseal_while_it_waits(world: World, run: Run) -> None:
     def waits(task: TaskRun) -> bool:
         return task.state is not None and task.state.name == "AwaitingRetry"
 
-    deadline = time.monotonic() + 60
     with get_client(sync_client=True) as client:
-        while not any(map(waits, client.read_task_runs(flow_run_filter=only))):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        eventually(lambda: any(map(waits, client.read_task_runs(flow_run_filter=only))), seconds=60)
     world.vault.unseal()
 
 

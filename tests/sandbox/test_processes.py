@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from sandbox.ports import free_port, is_free
 from sandbox.processes import Child, SandboxError, Supervisor, file_exists, http_answers, write_ready
+from tests.eventually import eventually
 from tests.lingering import LINGERING
 from tests.tables import table
 
@@ -55,15 +55,6 @@ with ending_on_signals(), Supervisor(directory / "logs") as supervisor:
     while True:
         time.sleep(0.1)
 """
-
-
-def eventually(condition: Callable[[], bool], within: float = 20.0) -> bool:
-    deadline = time.monotonic() + within
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def runs(pid: int) -> bool:
@@ -143,23 +134,23 @@ def test_the_family_ends_when_the_supervising_process_gets(
         stderr=subprocess.DEVNULL,
     )
     pids = tmp_path / "pids"
-    assert eventually(pids.exists)
+    eventually(pids.exists)
     family = [int(pid) for pid in pids.read_text().split()]
     assert all(runs(pid) for pid in family)
     supervising.send_signal(number)
     supervising.wait(20)
-    assert eventually(none_runs(family))
+    eventually(none_runs(family))
 
 
 def test_the_family_ends_when_its_launcher_is_killed(family: Family) -> None:
     family.start(FAMILY)
     family.supervisor.kill("family")
-    assert eventually(none_runs(family.pids))
+    eventually(none_runs(family.pids))
 
 
 def test_what_a_command_leaves_behind_ends_with_it(family: Family) -> None:
     child = family.start(ENDING_FAMILY, ready=None)
-    assert eventually(lambda: child.exit_status is not None)
+    eventually(lambda: child.exit_status is not None)
     assert child.exit_status == 0
     assert none_runs(family.pids)()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 from connections import GitOpsRepository
 from sandbox.prefect_server import PrefectServer
+from tests.eventually import eventually
 from tests.secrets.places import Place, files, new_file, rows
 from tests.secrets.search import Stream
 
@@ -37,10 +37,12 @@ def catch_up(server: PrefectServer) -> None:
         "resource": {"prefect.resource.id": mark},
     }
     server.api.request("POST", "/events", [event])
-    deadline = time.monotonic() + 60
-    while not any(mark.encode() in content for where, content in rows(_database(server)) if "event" in where):
-        assert time.monotonic() < deadline, "the server does not keep its events"
-        time.sleep(0.1)
+
+    def is_kept() -> bool:
+        kept = rows(_database(server))
+        return any(mark.encode() in content for where, content in kept if "event" in where)
+
+    eventually(is_kept, lambda: "the server does not keep its events", seconds=60, pause=0.1)
 
 
 def decrypted_blocks(server: PrefectServer) -> Iterator[Stream]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sandbox.gitops_agent.operator_lifecycle import definitions
 from sandbox.kubernetes_api import KubernetesApi
 from systems.openshift import OpenShift
 from tasks.wait_until_synced import Wanted, wanted
+from tests.eventually import eventually
 from tests.kubernetes_objects import DELEGATION, ESO, TOKEN_SECRET
 from tests.rights import cluster_account
 from tests.tasks.conftest import request as make
@@ -58,11 +58,8 @@ class Site:
 
     def lacks_once(self, request: EnableRequest, done: Callable[[list[Wanted]], bool]) -> list[Wanted]:
         """The same, as soon as the cluster's controllers have done their part."""
-        deadline = time.monotonic() + 20
-        while not done(found := self.lacks(request)):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.02)
-        return found
+        eventually(lambda: done(self.lacks(request)), lambda: self.lacks(request))
+        return self.lacks(request)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import io
 import logging
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from deployments.merge_service.loop import Loop
 from deployments.merge_service.webhook import application
 from sandbox.prefect_server import PrefectServer
 from tests.deployments.merge_service.payloads import REPOSITORY, encoded, push
+from tests.eventually import eventually
 
 SECRET = b"the secret of both sides, 32 long"
 SENTINEL = "operate-first/sentinel"
@@ -58,14 +58,6 @@ class Looks(Watch):
         """The repositories of the first ``count`` looks."""
         eventually(lambda: len(self.asked) >= count, lambda: f"{self.asked}, not {count} looks")
         return self.asked[:count]
-
-
-def eventually(condition: Callable[[], bool], what: Callable[[], str]) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.01)
 
 
 def sign(body: bytes, secret: bytes = SECRET) -> str:

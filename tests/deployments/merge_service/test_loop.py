@@ -11,8 +11,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from change.gate.watch import Round
 from runbook.errors import Unreachable
 from sandbox.prefect_server import PrefectServer
-from tests.deployments.merge_service.conftest import NOTHING, Log, Looks, Sender, eventually, serving
+from tests.deployments.merge_service.conftest import NOTHING, Log, Looks, Sender, serving
 from tests.deployments.merge_service.payloads import REPOSITORY, push
+from tests.eventually import eventually
 from tests.prefect_wire import TOO_LARGE, Wire
 
 DOWN = Unreachable("GitHub", "repository o/apps", "no answer", "Look again later.")

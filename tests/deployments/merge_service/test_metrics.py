@@ -17,8 +17,9 @@ from change.gate.watch import Round
 from runbook.errors import Unreachable
 from sandbox.environment import CHECKOUT
 from systems.github import CallsLeft
-from tests.deployments.merge_service.conftest import Log, Looks, Running, Sender, eventually, serving
+from tests.deployments.merge_service.conftest import Log, Looks, Running, Sender, serving
 from tests.deployments.merge_service.payloads import REPOSITORY, push
+from tests.eventually import eventually
 
 ALERTS = CHECKOUT / "deployments" / "prometheus" / "alerts.yaml"
 DOWN = Unreachable("GitHub", "repository o/apps", "no answer", "Look again later.")

@@ -15,9 +15,10 @@ from bench.world import REPOSITORY
 from flows.enable_cluster import enable_cluster
 from sandbox.prefect_server import PrefectServer
 from sandbox.vault_server import VaultServer
-from tests.deployments.merge_service.conftest import SECRET, Looks, Sender, eventually
+from tests.deployments.merge_service.conftest import SECRET, Looks, Sender
 from tests.deployments.merge_service.malformed import MARK, Malformed
 from tests.deployments.merge_service.payloads import pull_request
+from tests.eventually import eventually
 from tests.merge_service import Service
 from tests.world import World
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import stat
-import time
 from pathlib import Path
 
 import pytest
 import requests
 
 from sandbox.github_api import GitHubApi
+from tests.eventually import eventually
 from tests.github_checkout import Caller, Checkout
 
 GITOPS = "/repos/sandbox/gitops"
@@ -128,9 +128,7 @@ def test_a_pull_request_from_a_fork_follows_it_and_is_merged_into_the_original(
 ) -> None:
     contributor = Caller(github, "contributor")
     assert contributor.send("POST", f"{GITOPS}/forks").status_code == 202
-    deadline = time.monotonic() + 20
-    while contributor.send("GET", "/repos/contributor/gitops/branches/main").status_code != 200:
-        assert time.monotonic() < deadline
+    eventually(lambda: contributor.send("GET", "/repos/contributor/gitops/branches/main").status_code == 200)
     checkout = Checkout(tmp_path, "fork", token=github.token_of("contributor"))
     checkout.clone(github.clone_url("contributor/gitops")).propose("topic", "One", one_txt="1\n")
     assert contributor.open("contributor:topic")["head"]["label"] == "contributor:topic"

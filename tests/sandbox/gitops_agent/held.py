@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sandbox.gitops_agent.manifests import Identity, Manifest
 from sandbox.kubernetes_api import KubernetesApi
-from tests.sandbox.kubernetes_api.kube import connect, eventually
+from tests.eventually import eventually
+from tests.sandbox.kubernetes_api.kube import connect
 
 WEB = Identity("v1", "Namespace", "", "web")
 _OBJECTS = "/api/v1/namespaces/web/configmaps"

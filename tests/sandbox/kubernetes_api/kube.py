@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import ssl
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,12 @@ from typing import Any
 import httpx
 import yaml
 
+from tests.eventually import eventually
+
 APPLY_PATCH = "application/apply-patch+yaml"
 RBAC_GROUP = "rbac.authorization.k8s.io"
 RBAC = f"/apis/{RBAC_GROUP}/v1"
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
-DEADLINE_SECONDS = 30.0
 
 
 def _merged(item: Any, change: Any) -> Any:
@@ -104,15 +103,6 @@ def token_secret_of(account: str, name: str) -> dict[str, Any]:
     """A Secret that the cluster shall fill with a token."""
     metadata = {"name": name, "annotations": {"kubernetes.io/service-account.name": account}}
     return {"metadata": metadata, "type": "kubernetes.io/service-account-token"}
-
-
-def eventually(look: Callable[[], Any], seconds: float = DEADLINE_SECONDS) -> Any:
-    """What ``look`` returns as soon as it is something; fails after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {look}"
-        time.sleep(0.05)
-    return found
 
 
 @dataclass

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 
+from tests.eventually import eventually
 from tests.sandbox.kubernetes_api.kube import (
     Kube,
     Namespace,
-    eventually,
 )
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.kubernetes_api.kube import Kube, Namespace, eventually
+from tests.eventually import eventually
+from tests.sandbox.kubernetes_api.kube import Kube, Namespace
 
 
 def names(listed: dict[str, Any]) -> list[str]:

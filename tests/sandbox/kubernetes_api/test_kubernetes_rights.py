@@ -7,13 +7,13 @@ from uuid import uuid4
 
 import pytest
 
+from tests.eventually import eventually
 from tests.sandbox.kubernetes_api.kube import (
     RBAC,
     RBAC_GROUP,
     TOKEN_REVIEWS,
     Kube,
     Namespace,
-    eventually,
 )
 
 ACCESS = "/apis/authorization.k8s.io/v1"

@@ -20,7 +20,8 @@ import yaml
 from sandbox.certificates import CertificateAuthority
 from sandbox.environment import CHECKOUT, clean_environment
 from sandbox.kubernetes_api import KubernetesApi
-from tests.sandbox.kubernetes_api.kube import Kube, Namespace, connect, eventually
+from tests.eventually import eventually
+from tests.sandbox.kubernetes_api.kube import Kube, Namespace, connect
 
 OPENSHIFT_PATHS = [
     "/apis/config.openshift.io/v1/infrastructures",

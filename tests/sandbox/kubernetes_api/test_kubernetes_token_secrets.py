@@ -6,11 +6,11 @@ import base64
 from pathlib import Path
 
 from sandbox.kubernetes_api import KubernetesApi
+from tests.eventually import eventually
 from tests.sandbox.kubernetes_api.kube import (
     Kube,
     Namespace,
     connect,
-    eventually,
     token_secret_of,
 )
 from tests.sandbox.kubernetes_api.test_kubernetes_tokens import claims_of, refused

@@ -10,10 +10,10 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.eventually import eventually
 from tests.sandbox.kubernetes_api.kube import (
     Kube,
     Namespace,
-    eventually,
 )
 
 

@@ -6,9 +6,8 @@ Runs against a real, disposable API server where ``TEST_KUBECONFIG`` names one.
 from __future__ import annotations
 
 import os
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +26,7 @@ from sandbox.gitops_agent.manifests import Identity
 from sandbox.gitops_agent.operator_lifecycle import definitions
 from sandbox.kubernetes_api import KubernetesApi
 from systems.openshift import OpenShift, review_with
+from tests.eventually import eventually
 from tests.systems.openshift.scripted_api import kubeconfig
 
 RBAC = "rbac.authorization.k8s.io"
@@ -107,13 +107,6 @@ def apply(
     return Identity.of(manifest)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
 def test_the_version_is_told(cluster: OpenShift) -> None:
     assert cluster.version().startswith("v")
 
@@ -136,12 +129,12 @@ def test_a_right_in_a_namespace_is_none_cluster_wide_and_one_cluster_wide_counts
     subject = {"kind": "ServiceAccount", "name": reviewer, "namespace": namespace}
     apply(hand, f"{RBAC}/v1", "RoleBinding", "view", namespace, roleRef=view, subjects=[subject])
     with logged_in(cluster, namespace, reviewer) as as_reviewer:
-        until(lambda: as_reviewer.denied([everywhere, here, there]) == (everywhere, there))
+        eventually(lambda: as_reviewer.denied([everywhere, here, there]) == (everywhere, there))
         binding = apply(
             hand, f"{RBAC}/v1", "ClusterRoleBinding", f"{namespace}-view", roleRef=view, subjects=[subject]
         )
         try:
-            until(lambda: as_reviewer.denied([everywhere, here, there]) == ())
+            eventually(lambda: as_reviewer.denied([everywhere, here, there]) == ())
         finally:
             hand.delete(binding)
 
@@ -190,7 +183,7 @@ def test_a_token_secret_is_filled_by_the_cluster_and_its_token_is_believed(
         found = cluster.token_secret(namespace, "reviewer-token")
         return found.token if found else None
 
-    until(lambda: token() is not None)
+    eventually(lambda: token() is not None)
     secret = cluster.token_secret(namespace, "reviewer-token")
     assert secret is not None
     assert secret.token is not None
@@ -242,7 +235,7 @@ def test_a_kubeconfig_whose_token_was_withdrawn_says_to_log_in_again(
     account = apply(hand, "v1", "ServiceAccount", "leaver", namespace)
     with logged_in(cluster, namespace, "leaver") as as_leaver:
         hand.delete(account)
-        until(lambda: _is_refused(as_leaver))
+        eventually(lambda: _is_refused(as_leaver))
         with pytest.raises(AccessDenied, match=r"401 Unauthorized.*put a new kubeconfig into"):
             as_leaver.namespace_exists(namespace)
 
@@ -264,7 +257,7 @@ def test_secret_stores_follow_the_crd(cluster: OpenShift, hand: Cluster, namespa
     assert cluster.secret_store(namespace, "opf-vault-store", "v1") is None
     hand.apply(crd, force=True)
     try:
-        until(lambda: cluster.served_versions(name) == ("v1",))
+        eventually(lambda: cluster.served_versions(name) == ("v1",))
         assert cluster.secret_store(namespace, "opf-vault-store", "v1") is None
         hand.forget()
         apply(hand, f"{group}/v1", "SecretStore", "opf-vault-store", namespace, spec={})
@@ -275,7 +268,7 @@ def test_secret_stores_follow_the_crd(cluster: OpenShift, hand: Cluster, namespa
     finally:
         hand.delete(Identity.of(crd))
         hand.forget()
-    until(lambda: cluster.served_versions(name) == ())
+    eventually(lambda: cluster.served_versions(name) == ())
 
 
 def test_no_operator_runs_and_it_is_no_openshift(cluster: OpenShift) -> None:
