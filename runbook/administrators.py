@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from functools import partial
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from runbook.templates import (
     AUTH_MOUNTS,
     CLUSTER,
     ENV,
     Described,
+    LowerCase,
     check_label,
-    check_lower_case,
     check_mount,
     pattern_of,
     unknown_placeholders,
@@ -26,8 +27,12 @@ _NOT_IN_A_PIN = ("*", "${", "%{")
 class Administrators(Described):
     """The people who write an environment's secrets, as the identity provider knows them."""
 
-    mount: str = Field(default="oidc", description="The auth mount through which people log in.")
-    group: str = Field(default="vault-admins-{env}", description="Their external identity group in Vault.")
+    mount: Annotated[str, AfterValidator(partial(check_mount, allowed=(), taken=AUTH_MOUNTS))] = Field(
+        default="oidc", description="The auth mount through which people log in."
+    )
+    group: LowerCase = Field(
+        default="vault-admins-{env}", description="Their external identity group in Vault."
+    )
     alias: str | None = Field(
         default=None, description="What the identity provider calls the group; by default as `group`."
     )
@@ -35,16 +40,6 @@ class Administrators(Described):
         default_factory=dict,
         description="The same for single environments, where it calls them by ids (Entra ID): {env: id}.",
     )
-
-    @field_validator("mount")
-    @classmethod
-    def _is_a_mount(cls, value: str) -> str:
-        return check_mount(value, (), AUTH_MOUNTS)
-
-    @field_validator("group")
-    @classmethod
-    def _is_a_name(cls, value: str) -> str:
-        return check_lower_case(value)
 
     @field_validator("alias")
     @classmethod

@@ -11,9 +11,10 @@ saved: what would give two clusters or two environments one name, or cannot be a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Self
+from functools import partial
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from runbook.administrators import Administrators
 from runbook.clashing_names import OWN_POLICIES
@@ -25,10 +26,11 @@ from runbook.templates import (
     ENV,
     SECRETS_MOUNTS,
     Described,
-    check_label,
+    Label,
+    LowerCase,
+    PathTemplate,
     check_lower_case,
     check_mount,
-    check_template,
     placeholders,
     unknown_placeholders,
 )
@@ -38,6 +40,9 @@ RuleSet = Literal["runbook", "kv-v2"]
 ReviewerCa = Literal["connection", "vault"]
 
 _LONGEST_RULES = 10_000
+
+_is_a_mount = partial(check_mount, allowed=(), taken=SECRETS_MOUNTS)
+_is_an_auth_mount = partial(check_mount, allowed=(ENV, CLUSTER), taken=AUTH_MOUNTS)
 
 
 class Policies(Described):
@@ -106,9 +111,9 @@ class Policies(Described):
 class Operator(Described):
     """The External Secrets Operator, and as whom Vault asks the cluster about a token."""
 
-    namespace: str = "external-secrets-operator"
-    reviewer: str = Field(default="eso-vault-auth", description="ServiceAccount that may ask TokenReview.")
-    reviewer_token: str = Field(
+    namespace: Label = "external-secrets-operator"
+    reviewer: Label = Field(default="eso-vault-auth", description="ServiceAccount that may ask TokenReview.")
+    reviewer_token: Label = Field(
         default="eso-vault-auth-token", description="Secret in which the cluster puts a token of it."
     )
 
@@ -122,11 +127,6 @@ class Operator(Described):
         """The Secret with its token, for people."""
         return f"Secret {self.namespace}/{self.reviewer_token}"
 
-    @field_validator("*")
-    @classmethod
-    def _is_a_label(cls, value: str) -> str:
-        return check_label(value)
-
 
 class Conventions(Described):
     """Everything that a run calls by a name of its organisation's. No secret is in it."""
@@ -134,16 +134,20 @@ class Conventions(Described):
     environments: bool = Field(
         default=True, description="Whether clusters belong to environments. If not, there is no {env}."
     )
-    secrets_mount: str = Field(
+    secrets_mount: Annotated[str, AfterValidator(_is_a_mount)] = Field(
         default="k8s_secrets", description="KV version 2 mount of the secrets; its name may have slashes."
     )
-    cluster_secrets: str = Field(default="{env}/{cluster}", description="Folder of a cluster's secrets.")
-    environment_secrets: str | None = Field(
+    cluster_secrets: PathTemplate = Field(
+        default="{env}/{cluster}", description="Folder of a cluster's secrets."
+    )
+    environment_secrets: PathTemplate | None = Field(
         default="{env}",
         description="Folder of an environment's secrets, for its policies; null: the whole mount.",
     )
-    auth_mount: str = Field(default="{cluster}-k8s", description="The cluster's Kubernetes auth mount.")
-    role: str = Field(default="{env}-ops", description="The role on it.")
+    auth_mount: Annotated[str, AfterValidator(_is_an_auth_mount)] = Field(
+        default="{cluster}-k8s", description="The cluster's Kubernetes auth mount."
+    )
+    role: LowerCase = Field(default="{env}-ops", description="The role on it.")
     policy_scope: PolicyScope = Field(
         default="env", description="Of runs that do not name one: whose secrets a cluster reads."
     )
@@ -158,26 +162,6 @@ class Conventions(Described):
         "'vault': Vault's own store, for public certificates (Vault 1.17 or newer, no OpenBao).",
     )
     store: Store = Field(default_factory=Store)
-
-    @field_validator("secrets_mount")
-    @classmethod
-    def _is_a_mount(cls, value: str) -> str:
-        return check_mount(value, (), SECRETS_MOUNTS)
-
-    @field_validator("auth_mount")
-    @classmethod
-    def _is_an_auth_mount(cls, value: str) -> str:
-        return check_mount(value, (ENV, CLUSTER), AUTH_MOUNTS)
-
-    @field_validator("cluster_secrets", "environment_secrets")
-    @classmethod
-    def _is_a_path(cls, value: str | None) -> str | None:
-        return value if value is None else check_template(value)
-
-    @field_validator("role")
-    @classmethod
-    def _is_a_name(cls, value: str) -> str:
-        return check_lower_case(value)
 
     @model_validator(mode="after")
     def _tells_clusters_apart(self) -> Self:

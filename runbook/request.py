@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Any, Literal, Self
+from functools import partial
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from runbook.conventions import RUNBOOK, Conventions, PolicyScope
 from runbook.durations import seconds
@@ -30,7 +31,7 @@ class ClusterRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cluster: str
+    cluster: Annotated[str, AfterValidator(partial(check_cluster_name, "cluster"))]
     env: str = ""
     namespaces: tuple[str, ...]
     service_account: str = RUNBOOK.store.service_account
@@ -109,11 +110,6 @@ class ClusterRequest(BaseModel):
             "adopt": tuple(values.get("adopt") or ()),
             "merge_timeout": values.get("merge_timeout") or None,
         }
-
-    @field_validator("cluster")
-    @classmethod
-    def _is_cluster(cls, value: str) -> str:
-        return check_cluster_name("cluster", value)
 
     @field_validator("service_account", "vault", "gitops", "cluster_connection")
     @classmethod

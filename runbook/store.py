@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from runbook.templates import Described, check_label
+from runbook.templates import Described, Label, check_label
 
 _PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 
@@ -23,7 +23,7 @@ class CaProvider(Described):
     kind: Literal["Secret", "ConfigMap"]
     name: str
     key: str = Field(description="Its entry with the certificates, PEM.")
-    namespace: str | None = Field(
+    namespace: Label | None = Field(
         default=None, description="Of a ClusterSecretStore, which must say it; a SecretStore must not."
     )
 
@@ -31,11 +31,6 @@ class CaProvider(Described):
     @classmethod
     def _is_a_name(cls, value: str) -> str:
         return ".".join(map(check_label, value.split(".")))
-
-    @field_validator("namespace")
-    @classmethod
-    def _is_a_label(cls, value: str | None) -> str | None:
-        return value if value is None else check_label(value)
 
     @field_validator("key")
     @classmethod
@@ -58,12 +53,12 @@ class Store(Described):
         description="A SecretStore in each namespace, with its ServiceAccount; or one ClusterSecretStore, "
         "which its conditions open to the namespaces of runs, and which logs in as one ServiceAccount.",
     )
-    name: str = "opf-vault-store"
-    service_account: str = Field(
+    name: Label = "opf-vault-store"
+    service_account: Label = Field(
         default="vault-secret-fetcher",
         description="The starter ServiceAccount as which it logs in, of runs that do not name one.",
     )
-    namespace: str | None = Field(
+    namespace: Label | None = Field(
         default=None,
         description="Of the ServiceAccount of a ClusterSecretStore; by default the operator's namespace.",
     )
@@ -92,11 +87,6 @@ class Store(Described):
     def plural(self) -> str:
         """The kind as a resource."""
         return f"{self.kind.lower()}s"
-
-    @field_validator("name", "namespace", "service_account")
-    @classmethod
-    def _is_a_label(cls, value: str | None) -> str | None:
-        return value if value is None else check_label(value)
 
     @field_validator("component")
     @classmethod

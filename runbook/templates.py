@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 ENV, CLUSTER = "{env}", "{cluster}"
 
@@ -121,3 +122,9 @@ def check_label(value: str) -> str:
         msg = f"{value!r} must be lower-case letters, digits and inner hyphens, at most 63 characters"
         raise ValueError(msg)
     return value
+
+
+Label = Annotated[str, AfterValidator(check_label)]
+LowerCase = Annotated[str, AfterValidator(check_lower_case)]
+PathTemplate = Annotated[str, AfterValidator(partial(check_template, allowed=(ENV, CLUSTER)))]
+"""Fields of a description that are checked so."""
