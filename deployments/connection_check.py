@@ -85,9 +85,9 @@ def _by_kind(
 
 def _request(target: Cluster, namespaces: Sequence[str] = (), **parameters: Any) -> EnableRequest:
     """The parameters of a run; it may name no namespace, which a run may not."""
-    given = {"cluster": target.name, "env": target.env, "conventions": target.conventions, **parameters}
-    wanted = EnableRequest.model_validate({**given, "namespaces": tuple(namespaces) or ("any",)})
-    return wanted if namespaces else wanted.model_copy(update={"namespaces": ()})
+    if namespaces:
+        return EnableRequest.of_any(target, namespaces=tuple(namespaces), **parameters)
+    return EnableRequest.of_any(target, **parameters).model_copy(update={"namespaces": ()})
 
 
 def as_text(rows: Sequence[Check], names: Sequence[Row] = (), heading: str = "") -> str:

@@ -204,6 +204,12 @@ class EnableRequest(ClusterRequest):
     move_alias: bool = False
     cluster_moved: bool = False
 
+    @classmethod
+    def of_any(cls, target: Cluster, **parameters: Any) -> Self:
+        """Of a run for a cluster, where it makes no difference for which namespaces it is."""
+        given = {"cluster": target.name, "env": target.env, "conventions": target.conventions, **parameters}
+        return cls.model_validate({"namespaces": ("any",), **given})
+
     @property
     def policies(self) -> tuple[Policy, ...]:
         """Those of the environment, and the cluster's own with ``policy_scope=cluster``."""

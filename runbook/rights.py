@@ -66,14 +66,7 @@ def check_apart(targets: Iterable[Cluster]) -> None:
     """
     owners: dict[str, tuple[Cluster, str]] = {}
     for target in targets:
-        request = EnableRequest(
-            cluster=target.name,
-            env=target.env,
-            namespaces=("any",),
-            policy_scope="cluster",
-            conventions=target.conventions,
-        )
-        for name, meaning in _meanings(request).items():
+        for name, meaning in _meanings(EnableRequest.of_any(target, policy_scope="cluster")).items():
             other, its_meaning = owners.setdefault(name, (target, meaning))
             if its_meaning != meaning:
                 raise InvalidInput(

@@ -37,9 +37,6 @@ from runbook.objects.vault_object import VaultRule
 from runbook.request import EnableRequest
 from runbook.rights import EXTRA_RULES, Extra, check_apart, merged, reading, vault_rules
 
-_ANY_NAMESPACE = ("any",)
-"""A run's namespaces and ServiceAccount are bound in the role, where any name is allowed."""
-
 _ACCESSOR = r"auth_[A-Za-z0-9_-]+"
 _GROUP_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.\w+)?"
 """A UUID; below the root namespace the id of the namespace follows."""
@@ -81,13 +78,8 @@ def pipeline_policy(
     rules: list[VaultRule] = []
     for target in targets:
         for scope in scopes or (target.conventions.policy_scope,):
-            request = EnableRequest(
-                cluster=target.name,
-                env=target.env,
-                namespaces=_ANY_NAMESPACE,
-                policy_scope=scope,
-                conventions=target.conventions,
-            )
+            # Namespaces and ServiceAccount are bound in the role, where any name is allowed.
+            request = EnableRequest.of_any(target, policy_scope=scope)
             rules += [_with_accessor(rule, oidc_accessor) for rule in vault_rules(request)]
     by_env = {target.env: target for target in targets}
     for env, group_id in groups.items():
