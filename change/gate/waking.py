@@ -102,14 +102,14 @@ class Waker:
 
     def wake(self, waiting: Waiting, why: str) -> bool:
         """Wake a run, and write down how that went; returns whether it is to be woken later."""
-        before = len(self.again)
-        self._wake(waiting.run, why)
-        return len(self.again) > before
-
-    def _wake(self, run: FlowRun, why: str) -> None:
-        if self._is_ending(run):
+        run = waiting.run
+        is_for_later = self._is_ending(run) or not self._is_dealt_with(run, why)
+        if is_for_later:
             self.again.append(run.name)
-            return
+        return is_for_later
+
+    def _is_dealt_with(self, run: FlowRun, why: str) -> bool:
+        """Resume it; whether it goes on, or needs nobody to wake it any more."""
         log = about(self._log, run)
         try:
             answer = self._resume(run, why)
@@ -117,23 +117,21 @@ class Waker:
             status = error.response.status_code
             if status == 409:  # another service wakes it at this moment
                 log.info("is to be woken (%s); somebody resumes it right now", why)
-                self.again.append(run.name)
             elif status != 404:  # it was deleted a moment ago
                 log.warning("could not be woken (%s): Prefect answered %s", why, status)
-                self.again.append(run.name)
-            return
+            return status == 404
         if answer.status.value == "ACCEPT":
             log.info("was woken: %s", why)
             self.woken.append(run.name)
             self.kinds[kind_of(run.state)] += 1
-        elif run.state_type == StateType.RUNNING:
-            self.again.append(run.name)
-        elif _reason(answer) == _NOT_PAUSED:
+            return True
+        if run.state_type == StateType.RUNNING:
+            return False
+        if _reason(answer) == _NOT_PAUSED:
             log.info("was to be woken (%s); somebody resumed it already", why)
-        else:
-            log.warning("could not be woken (%s): %s", why, _reason(answer))
-            if answer.status.value == "ABORT":
-                self.again.append(run.name)
+            return True
+        log.warning("could not be woken (%s): %s", why, _reason(answer))
+        return answer.status.value != "ABORT"
 
     def _is_ending(self, run: FlowRun) -> bool:
         if run.state is None or not run.state.is_paused():
