@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from runbook.documents import field
 from runbook.moments import from_epoch
 
 _LEGACY = "kubernetes.io/serviceaccount/"
@@ -51,13 +52,12 @@ def claims_of(token: SecretStr) -> Claims | None:
     header, body = map(_object, text.split(".")[:2])
     if header is None or body is None:
         return None
-    bound = _mapping(body, "kubernetes.io")
-    account = _mapping(bound, "serviceaccount")
-    namespace = bound.get("namespace") or body.get(f"{_LEGACY}namespace") or ""
-    name = account.get("name") or body.get(f"{_LEGACY}service-account.name") or ""
+    account = ("kubernetes.io", "serviceaccount")
+    namespace = field(body, "kubernetes.io", "namespace") or body.get(f"{_LEGACY}namespace") or ""
+    name = field(body, *account, "name") or body.get(f"{_LEGACY}service-account.name") or ""
     return Claims(
         account=f"{namespace}/{name}" if name else str(body.get("sub") or "nobody"),
-        uid=str(account.get("uid") or body.get(f"{_LEGACY}service-account.uid") or ""),
+        uid=str(field(body, *account, "uid") or body.get(f"{_LEGACY}service-account.uid") or ""),
         audiences=_audiences(body.get("aud")),
         issuer=str(body.get("iss") or ""),
         expires=from_epoch(body.get("exp")),
@@ -86,8 +86,3 @@ def _audiences(claim: object) -> tuple[str, ...]:
     """A text or a list of texts; anything else is no audience."""
     claims = claim if isinstance(claim, list) else [claim]
     return tuple(each for each in claims if isinstance(each, str) and each)
-
-
-def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = fields.get(name)
-    return value if isinstance(value, dict) else {}

@@ -77,10 +77,8 @@ def namespace_edits(
     """The edits that give namespaces of a cluster that is enabled their SecretStore and ServiceAccount.
 
     Args:
-        tree: a commit's files.
+        tree, layout, store: as of `wanted_edits`.
         request: the run's parameters, with those by which the cluster was enabled.
-        layout: where things are in this repository.
-        store: what a SecretStore needs to know, where the base's cannot be used.
         present: see `Present.in_overlay`.
 
     Returns:
