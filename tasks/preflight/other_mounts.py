@@ -16,7 +16,7 @@ from change.artifacts import DATA, artifact_key, content, published
 from runbook.changes import Change
 from runbook.checks import Check
 from runbook.commands import the_policy
-from runbook.errors import Conflict
+from runbook.errors import AccessDenied, Conflict
 from runbook.hosts import ApiServer, same_api_server, without_credentials
 from runbook.objects import Seen
 from runbook.request import ClusterRequest
@@ -60,7 +60,13 @@ def other_mounts(
     unread = [path for path in configs if not may[path] & {"read", "root"}]
     before = _compared(request, vault.http.place, api.host)
     left = [path for path in configs if path not in before and path not in unread]
-    elsewhere = [path for path in left if _leads_elsewhere(vault, path, request, api)]
+    elsewhere = []
+    for path in left:
+        try:
+            if _leads_elsewhere(vault, path, request, api):
+                elsewhere.append(path)
+        except AccessDenied:  # a policy may refuse more than its capabilities tell
+            unread.append(path)
     if elsewhere:
         _keep(request, vault.http.place, api.host, elsewhere)
     if unread:

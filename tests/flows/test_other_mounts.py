@@ -39,6 +39,16 @@ async def test_what_a_run_may_not_read_is_asked_about_in_one_request(world: Worl
     assert f"and {OTHERS - 5} more" in await rows(run)
 
 
+async def test_what_vault_refuses_all_the_same_is_named_and_stops_nobody(world: World) -> None:
+    with_others(world)
+    refused = (
+        'path "auth/other-0-k8s/config" {\n  capabilities = ["read"]\n  required_parameters = ["none"]\n}\n'
+    )
+    policy = policy_of_the_tests(world.vault, ["other-mounts"]) + refused
+    world.connect(vault__token=token_with(world.vault, policy))
+    assert "our token may not read auth/other-0-k8s/config. " in await rows(await at_the_gate(world))
+
+
 async def test_what_it_may_read_is_read_in_its_first_execution_alone(world: World) -> None:
     with_others(world)
     token = token_with(world.vault, policy_of_the_tests(world.vault, ["other-mounts"]))
