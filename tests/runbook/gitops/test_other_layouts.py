@@ -20,7 +20,6 @@ from tests.runbook.gitops.judging import (
     with_members,
 )
 
-COMMON = "cluster-scope/overlays/prod/common"
 BUNDLE = "cluster-scope/bundles/external-secrets-operator"
 BY_OTHERS = Layout(operator_bundle=None, operator_overlay=None, applications=None, vault_cluster=None)
 SECRET_MGMT = f"{OVERLAY}/secret-mgmt"
