@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
 LABEL, LACK_LABEL = "enablement.gate", "enablement.lack"
 """Labels of the flow run that hold its records, as JSON."""
@@ -33,8 +33,8 @@ class WaitRecord(BaseModel):
 
     label: ClassVar[str]
 
-    since: datetime
-    until: datetime | None
+    since: AwareDatetime
+    until: AwareDatetime | None
     suspensions: int
 
     @classmethod

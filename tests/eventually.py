@@ -11,7 +11,7 @@ def eventually(
     look: Callable[[], Any],
     told: Callable[[], object] = lambda: "it did not happen in time",
     *,
-    seconds: float = 30.0,
+    seconds: float = 120.0,
     pause: float = 0.05,
 ) -> Any:
     """What ``look`` finds, as soon as that is something.

@@ -30,6 +30,11 @@ EXPECTED = (
         r"\| prefect\.[\s\S]*(ObjectNotFound|Flow run with id \S+ not found)",
         "a test deletes a run that a worker has taken up already",
     ),
+    (
+        r"dropping \d+ events[\s\S]*NOT NULL constraint failed: events\.occurred",
+        "a test restarts the server, which is told again of events that it has; Prefect 3.9.1 on SQLite then "
+        "writes an empty row in their place, fails, and drops them",
+    ),
     (r"WebSocketDisconnect", "a test kills a worker, and the server logs that its channel is gone"),
 )
 """Errors in the logs of the session's processes, each with the reason why it is none of ours."""

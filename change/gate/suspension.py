@@ -6,6 +6,7 @@ Waiting costs nothing: the run's process ends, and whoever resumes the run only 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
@@ -23,6 +24,8 @@ from prefect.runtime import flow_run
 from prefect.states import Suspended
 from prefect.utilities.engine import propose_state
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
 Found = TypeVar("Found")
 Form = TypeVar("Form", bound=RunInput)
 
@@ -30,10 +33,11 @@ Form = TypeVar("Form", bound=RunInput)
 def used_keys(run: FlowRun | None, prefix: str) -> list[str]:
     """Keys that begin so, with which a run was suspended, oldest first: a number follows the prefix."""
     keys = (run.empirical_policy.pause_keys if run else None) or ()
-    return sorted(
-        (key for key in keys if key.startswith(prefix)),
-        key=lambda key: int(key.removeprefix(prefix).split("-", maxsplit=1)[0]),
-    )
+    # Whoever pauses a run over Prefect's API chooses the key, which may only look like one of ours.
+    numbers = {
+        key: number for key in keys if key.startswith(prefix) and (number := _NUMBER.match(key, len(prefix)))
+    }
+    return sorted(numbers, key=lambda key: int(numbers[key][0]))
 
 
 def run_in_execution() -> FlowRun | None:

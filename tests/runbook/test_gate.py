@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runbook.gate import LABEL, GateRecord
+from runbook.gate import LABEL, GateRecord, LackRecord, WaitRecord
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 BASE, MOVED = "a" * 40, "b" * 40
@@ -115,3 +115,13 @@ def test_a_record_whose_meaning_nobody_can_compare_with_is_none(wanted: dict[str
 @pytest.mark.parametrize("label", [None, 7, "", "{}", '{"number": 7}', "no JSON"])
 def test_what_is_no_record_of_this_version_is_none(label: object) -> None:
     assert GateRecord.of_labels({LABEL: label} if label is not None else {}) is None
+
+
+@pytest.mark.parametrize("field", ["since", "until"])
+def test_a_record_with_a_time_of_no_zone_is_none_and_stops_no_look(field: str) -> None:
+    lack = LackRecord(kind="sync", lacking="0" * 16, since=SINCE, until=SINCE, suspensions=1)
+    kept: WaitRecord
+    for kept in (record(until=SINCE), lack):
+        edited = json.loads(kept.model_dump_json()) | {field: "2026-12-01T00:00:00"}
+        assert type(kept).of_labels({kept.label: kept.model_dump_json()}) == kept
+        assert type(kept).of_labels({kept.label: json.dumps(edited)}) is None
