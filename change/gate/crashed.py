@@ -9,12 +9,14 @@ of them goes on when it is started: it looks at everything, and suspends again i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
+from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Crashed
 
 from change.flow_runs import runs_in
@@ -72,9 +74,10 @@ def _start_again(client: SyncPrefectClient, run: FlowRun, since: datetime, log: 
             message=f"{_GIVEN_UP}it crashed {crashes} times within a day. Look at the log of its worker, and "
             f"whether it needed more memory than it may have; then press Retry. The last time: {said}"
         )
-    # By force: the keys of its suspensions stay, and with them what people filled in.
-    if client.set_flow_run_state(run.id, state, force=True).status is SetStateStatus.ACCEPT:
-        about(log, run).warning("crashed. %s", state.message)
+    with suppress(ObjectNotFound):  # it was deleted a moment ago
+        # By force: the keys of its suspensions stay, and with them what people filled in.
+        if client.set_flow_run_state(run.id, state, force=True).status is SetStateStatus.ACCEPT:
+            about(log, run).warning("crashed. %s", state.message)
 
 
 def _crashes(states: Iterable[State], since: datetime) -> int:

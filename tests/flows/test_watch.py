@@ -154,3 +154,21 @@ async def test_crashes_of_the_past_are_not_asked_about(world: World, prefect_har
         await asyncio.to_thread(start_again, datetime.now(UTC) + timedelta(hours=1))
         assert wire.struck.is_set()
     assert (await run.read()).state_name == "AwaitingRetry"
+
+
+async def test_a_crashed_run_that_is_deleted_at_this_moment_does_not_end_the_look(
+    world: World, prefect_harness: PrefectServer
+) -> None:
+    gone, other = await enable(world), await enable(world)
+    for run in (gone, other):
+        await crash(run, "exit code -9")
+    with Wire(prefect_harness.port) as wire, temporary_settings({PREFECT_API_URL: wire.api_url}):
+        wire.hold(f"/flow_runs/{gone.id}/set_state".encode())
+        looking = asyncio.create_task(look())
+        assert await asyncio.to_thread(wire.struck.wait, 60)
+        with temporary_settings({PREFECT_API_URL: prefect_harness.api_url}):
+            async with get_client() as client:
+                await client.delete_flow_run(gone.id)
+        wire.release()
+        await looking
+    assert (await other.read()).state_name == "AwaitingRetry"
