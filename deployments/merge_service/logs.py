@@ -8,10 +8,24 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from runbook.foreign_text import plain
+
 Format = Literal["text", "json"]
 
 _FIELDS = ("run_id", "run_name", "repository")
 """Of the lines that have them."""
+
+
+class TextLines(logging.Formatter):
+    """``<time> <level> <message>`` on a line, whatever others wrote into a name or an answer."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """Return the line; a traceback follows it."""
+        record.message = plain(record.message)
+        return super().formatMessage(record)
 
 
 class JsonLines(logging.Formatter):
@@ -33,9 +47,7 @@ class JsonLines(logging.Formatter):
 def log_to_stderr(style: Format) -> logging.Logger:
     """The service's log; warnings of libraries go to the same place."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonLines() if style == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    )
+    handler.setFormatter(JsonLines() if style == "json" else TextLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     log = logging.getLogger("merge_service")
     log.setLevel(logging.INFO)
