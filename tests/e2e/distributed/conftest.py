@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from tests.merge_service import EXPECTED
 from tests.rights import printed_policy, token_with
 from tests.world import World
 
-CLUSTERS = [f"ember-{number}" for number in range(4)]
+_NAMES = (f"ember-{number}" for number in count())
+"""Each test has clusters of its own: a run that was scheduled twice while the database was away may be under
+way for some seconds after all have completed, and its cluster belongs to it until then."""
 
 ENDED = (
     (r"asyncpg[\s\S]*FileNotFoundError: \[Errno 2\]", "a test ends the database, whose socket is then gone"),
@@ -74,7 +77,8 @@ def engineer(prefect_harness: DistributedPrefect) -> Iterator[Engineer]:
 @pytest.fixture
 def worlds(engineer: Engineer, vault: VaultServer, tmp_path: Path) -> Iterator[list[World]]:
     """Clusters of one environment, connected."""
-    token = token_with(vault, printed_policy(vault, [Cluster("emea", name) for name in CLUSTERS]))
-    with fleet_at(tmp_path, vault, CLUSTERS) as made:
+    clusters = list(islice(_NAMES, 4))
+    token = token_with(vault, printed_policy(vault, [Cluster("emea", name) for name in clusters]))
+    with fleet_at(tmp_path, vault, clusters) as made:
         connect(made, vault__token=token)
         yield made
