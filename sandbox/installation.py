@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -36,11 +35,11 @@ from sandbox.ports import LOOPBACK, free_port
 from sandbox.prefect_server import USUAL_PORT as PREFECT_PORT
 from sandbox.prefect_server import PrefectServer
 from sandbox.processes import (
-    SandboxError,
     Started,
     Supervisor,
     file_exists,
     http_answers,
+    output_of,
     signals_held_back,
 )
 from sandbox.vault_seed import VaultAdmin, make_group
@@ -277,20 +276,8 @@ class Installation(Started):
         Raises:
             SandboxError: it failed.
         """
-        result = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            env=self.prefect.environment,
-            cwd=CHECKOUT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_SECONDS,
-            check=False,
-        )
-        if result.returncode != 0:
-            msg = f"python -m {module} failed\n{result.stdout}{result.stderr}"
-            raise SandboxError(msg)
-        return result.stdout
+        command = [sys.executable, "-m", module, *arguments]
+        return output_of(command, self.prefect.environment, CHECKOUT, _COMMAND_SECONDS)
 
     def _forget_secrets(self) -> None:
         """Credentials of real systems do not stay: neither as files nor in Prefect's database."""

@@ -268,20 +268,20 @@ def http_answers(
 
 
 def output_of(command: Sequence[str], environment: Mapping[str, str], directory: Path, within: float) -> str:
-    """What a command prints that ends by itself; raises `SandboxError`, with that, when it fails."""
+    """What a command prints that ends by itself; raises `SandboxError`, with its errors, when it fails."""
     result = subprocess.run(
         command,
         env=environment,
         cwd=directory,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         timeout=within,
         check=False,
     )
     if result.returncode != 0:
-        msg = f"{Path(command[0]).name} ended with status {result.returncode}\n{result.stdout}"
+        told = " ".join([Path(command[0]).name, *command[1:]])
+        msg = f"{told} ended with status {result.returncode}\n{result.stdout}{result.stderr}"
         raise SandboxError(msg)
     return result.stdout
 
