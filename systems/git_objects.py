@@ -24,6 +24,9 @@ Entry = git.Tree | git.Blob | git.Submodule
 _AT_ONCE = 5_000
 """Files that are fetched without asking which of them are needed; operate-first/apps has 3,000."""
 
+_SINGLE = 10
+"""Folders of a larger one that are fetched one by one: each is a request."""
+
 _QUOTED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 """How `git fast-import` wants a path."""
 
@@ -132,15 +135,17 @@ class CommitTree:
 
     Contents are fetched when the first file of a top folder is read: all YAML files below it in one request.
     Of the real repositories of this kind that is a megabyte; file by file it would be a request for each. Of
-    one that is much larger the kustomizations come first: they tell which files a run needs.
+    one that is much larger the kustomizations come first: they tell which files a run needs. A file that is
+    read all the same comes with those beside it, until there are so many of these that all come.
     """
 
     def __init__(self, objects: Objects, commit: git.Commit, remote: Remote) -> None:
         self._objects = objects
         self._remote = remote
         self._fetched: set[str] = set()
-        self._put_off: tuple[str, ...] = ()
-        """Folders of which only the kustomizations were fetched."""
+        self.is_partial = False
+        """Whether only a part of what was to be fetched at once is here."""
+        self._single = 0
         self._folders: dict[str, Mapping[str, Entry]] = {"": _entries(commit.tree)}
         self._texts: dict[str, str] = {}
 
@@ -151,6 +156,9 @@ class CommitTree:
         if found.hexsha not in self._texts:
             self._texts[found.hexsha] = self._content(path, found)
         return named(path, self._texts[found.hexsha])
+
+    def has(self, path: str) -> bool:
+        return self.file(path) is not None
 
     def entries(self, path: str) -> tuple[str, ...]:
         listed = self._folder(path).items()
@@ -165,17 +173,9 @@ class CommitTree:
 
     def begin(self, folders: Iterable[str]) -> None:
         """The same, unless that is too much at once: then the kustomizations, and the others when read."""
-        folders = tuple(folders)
         manifests = list(self._manifests(folders))
-        if len(manifests) > _AT_ONCE:
-            self._put_off = folders
-            manifests = [(name, blob) for name, blob in manifests if name in FILE_NAMES]
-        self._fetch(blob for _, blob in manifests)
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether only a part of what was to be fetched at once is here."""
-        return bool(self._put_off)
+        self.is_partial = len(manifests) > _AT_ONCE
+        self._fetch(blob for name, blob in manifests if not self.is_partial or name in FILE_NAMES)
 
     def file(self, path: str) -> git.Blob | None:
         """The regular file at ``path``; None if there is none, but perhaps a link or a submodule."""
@@ -203,19 +203,26 @@ class CommitTree:
         waiting, seen = list(folders), set()
         while waiting:
             path = waiting.pop()
+            yield from self._manifests_in(path)
             for name, entry in self._folder(path).items():
-                if isinstance(entry, git.Tree) and len(path) < PATH_MAX:
-                    # A folder that is there many times has the same files; nested, it is there without end.
-                    if entry.hexsha not in seen:
-                        seen.add(entry.hexsha)
-                        waiting.append(f"{path}/{name}" if path else name)
-                elif _is_file(entry) and (name.endswith((".yaml", ".yml")) or name == "Kustomization"):
-                    yield name, entry
+                # A folder that is there many times has the same files; nested, it is there without end.
+                if isinstance(entry, git.Tree) and len(path) < PATH_MAX and entry.hexsha not in seen:
+                    seen.add(entry.hexsha)
+                    waiting.append(f"{path}/{name}" if path else name)
+
+    def _manifests_in(self, folder: str) -> Iterator[tuple[str, git.Blob]]:
+        for name, entry in self._folder(folder).items():
+            if _is_file(entry) and (name.endswith((".yaml", ".yml")) or name == "Kustomization"):
+                yield name, entry
 
     def _content(self, path: str, blob: git.Blob) -> str:
         if blob.hexsha not in self._fetched:
-            put_off, self._put_off = self._put_off, ()
-            self.fetch({path.split("/", maxsplit=1)[0], *put_off})
+            folder, _, _ = path.rpartition("/")
+            if self.is_partial and self._single < _SINGLE:
+                self._single += 1
+                self._fetch(entry for _, entry in self._manifests_in(folder))
+            else:
+                self.fetch([folder.partition("/")[0]])
         self._fetch([blob])
         if blob.size > MAX_CHARACTERS:
             # Gigabytes do not come into memory only to be refused.

@@ -23,7 +23,7 @@ import yaml
 
 from runbook.documents import check_size
 from runbook.errors import PrerequisiteMissing
-from runbook.gitops import Built, Tree, sources_of
+from runbook.gitops import Built, Sources, Tree, sources_of
 from runbook.gitops.built import split
 from runbook.gitops.tree import kustomization_of
 from systems.temporary import temporary_folder
@@ -94,16 +94,16 @@ class Kustomize:
             PrerequisiteMissing: kubectl is not installed beside Python.
             Conflict: the files of the tree are too large together.
         """
-        copied = [self._copied(tree, folder) for folder in folders]
+        sources = {folder: sources_of(tree, folder) for folder in folders if kustomization_of(tree, folder)}
+        tree.prefetch(path for one in sources.values() for path in one.files)
+        copied = [self._copied(tree, folder, sources.get(folder)) for folder in folders]
         with ThreadPoolExecutor(max_workers=2) as threads:
             return list(threads.map(self._built, copied))
 
-    def _copied(self, tree: Tree, folder: str) -> tuple[Built, Mapping[str, str]]:
+    def _copied(self, tree: Tree, folder: str, sources: Sources | None) -> tuple[Built, Mapping[str, str]]:
         """What is known of a folder, and the files that it is still to be built of."""
-        if kustomization_of(tree, folder) is None:
+        if sources is None:
             return Built(folder, absent=True), {}
-        sources = sources_of(tree, folder)
-        tree.prefetch(sources.files)
         files = {path: tree.read(path) or "" for path in sources.files} | sources.kustomizations
         for text in files.values():
             with contextlib.suppress(yaml.YAMLError):

@@ -9,7 +9,7 @@ from runbook.gitops.edits import namespace_edits, wanted_edits
 from runbook.gitops.judgement import built_namespaces, judge
 from runbook.gitops.landing import Meaning, fingerprint, meaning_of, unmet
 from runbook.gitops.needed import needed_files
-from runbook.gitops.sources import sources_of
+from runbook.gitops.sources import Sources, sources_of
 from runbook.gitops.stores import store_namespaces
 from runbook.gitops.tree import EditedTree, FileEdit, FileTree, Tree, check_way
 from runbook.manifests import StoreSettings
@@ -24,6 +24,7 @@ __all__ = [
     "Meaning",
     "Present",
     "Rebuilt",
+    "Sources",
     "StoreSettings",
     "Tree",
     "application_names",

@@ -12,7 +12,7 @@ from runbook.request import ClusterRequest
 def needed_files(tree: Tree, request: ClusterRequest, layout: Layout) -> Iterator[str]:
     """Paths of all files in the folders from which those of the cluster are built, and of what they list.
 
-    What comes otherwise, a patch in another folder for example, is fetched when it is read.
+    What a build needs besides, a patch in a folder below for example, is fetched for the build.
     """
     target = request.target
     starts = (

@@ -85,7 +85,7 @@ class Sources:
         if not isinstance(entry, str):
             return True
         path = resolve(folder, entry)
-        if path is not None and self._tree.read(path) is not None:
+        if path is not None and self._tree.has(path):
             self.files.add(path)
             return True
         if path is not None and (path == "." or self._tree.entries(path)):
@@ -132,7 +132,7 @@ class Sources:
         """Take in every file that a value of a kustomization names, whatever the field."""
         for text in _paths_in(key, value):
             path = resolve(folder, text)
-            if path is not None and path not in self.kustomizations and self._tree.read(path) is not None:
+            if path is not None and path not in self.kustomizations and self._tree.has(path):
                 self.files.add(path)
 
 

@@ -33,6 +33,10 @@ class Tree(Protocol):
         """The text of a file; None if there is no such file."""
         ...
 
+    def has(self, path: str) -> bool:
+        """Whether `read` gives a text, without reading it."""
+        ...
+
     def entries(self, path: str) -> tuple[str, ...]:
         """Names in a folder, sorted, folders with a slash behind; () if there is no such folder."""
         ...
@@ -75,6 +79,9 @@ class FileTree:
     def read(self, path: str) -> str | None:
         return self._files.get(path)
 
+    def has(self, path: str) -> bool:
+        return path in self._files
+
     def entries(self, path: str) -> tuple[str, ...]:
         start = f"{path}/" if path else ""
         below = (file.removeprefix(start).partition("/") for file in self._files if file.startswith(start))
@@ -95,6 +102,9 @@ class EditedTree:
         edited = self._edited.get(path)
         return edited if edited is not None else self._tree.read(path)
 
+    def has(self, path: str) -> bool:
+        return path in self._edited or self._tree.has(path)
+
     def entries(self, path: str) -> tuple[str, ...]:
         return tuple(sorted({*self._tree.entries(path), *FileTree(self._edited).entries(path)}))
 
@@ -110,7 +120,7 @@ def check_way(tree: Tree, path: str) -> None:
     """
     folder, _, name = path.rpartition("/")
     entries = tree.entries(folder)
-    if f"{name}/" in entries or (name in entries and tree.read(path) is None):
+    if f"{name}/" in entries or (name in entries and not tree.has(path)):
         raise _in_the_way(path, "file")
     while folder:
         path = folder
