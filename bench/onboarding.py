@@ -7,13 +7,14 @@ kustomize counts too.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from resource import struct_rusage
 
 import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -25,6 +26,8 @@ from bench.world import REPOSITORY, World
 from sandbox.environment import CHECKOUT
 from sandbox.prefect_server import PrefectServer
 from sandbox.processes import SandboxError
+
+_SAMPLE_SECONDS = 0.1
 
 
 @dataclass
@@ -60,9 +63,9 @@ def onboard(prefect: PrefectServer, world: World, log: Path) -> Cost:
             traffic = Traffic(world)
             for meter in meters.values():
                 meter.take()
-            used = _execute(prefect, run, log)
-            cost.cpu += used.ru_utime + used.ru_stime
-            cost.megabytes = max(cost.megabytes, used.ru_maxrss / 1000)
+            cpu, megabytes = _execute(prefect, run, log)
+            cost.cpu += cpu
+            cost.megabytes = max(cost.megabytes, megabytes)
             cost.requests.update(asked.system for asked in traffic.requests())
             cost.received.update({system: meter.take() for system, meter in meters.items()})
             now = api.flow_run(run)["state"]
@@ -92,7 +95,8 @@ def _connect(stack: ExitStack, world: World) -> dict[str, Meter]:
     return {"Vault": vault, "Git": git, "cluster": cluster}
 
 
-def _execute(prefect: PrefectServer, run: str, log: Path) -> struct_rusage:
+def _execute(prefect: PrefectServer, run: str, log: Path) -> tuple[float, float]:
+    """Execute a run until it ends or suspends; its seconds of CPU, and its peak of memory in MB."""
     with log.open("a") as lines:
         process = subprocess.Popen(
             [sys.executable, "-m", "prefect.engine"],
@@ -102,6 +106,11 @@ def _execute(prefect: PrefectServer, run: str, log: Path) -> struct_rusage:
             stdout=lines,
             stderr=subprocess.STDOUT,
         )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return used
+        status, peak = Path(f"/proc/{process.pid}/status"), 0
+        while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            # `ru_maxrss` would be at least the memory of this very process.
+            peak = max(peak, *map(int, re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())), 0)
+            time.sleep(_SAMPLE_SECONDS)
+        _, ended, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(ended)
+    return used.ru_utime + used.ru_stime, peak / 1000
