@@ -8,7 +8,7 @@ branch moved below the change, the branch is rebuilt; where people pushed to it,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from prefect import get_run_logger
@@ -81,7 +81,6 @@ def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked:
         decided = bool(edits or lacking) and _is_decided(run, record, found)
         if edits and not decided:
             _refuse_to_fight(run, record, runbook, request)
-            recorder = Recorder.of_this_run(request)
             text = words(
                 runbook.purpose(request, {edit.path: edit.diff() for edit in edits}, repository.layout),
                 [edit.path for edit in edits],
@@ -90,9 +89,9 @@ def open_pull_request(runbook: ClusterRunbook, request: ClusterRequest, checked:
                 flow_run.ui_url,
                 (run.created_by and run.created_by.display_value) or "",
             )
-            proposed = _propose(
-                request, repository, github, base, edits, missing, text, checked, found, recorder
-            )
+            recorder = Recorder.of_this_run(request)
+            proposing = _Proposing(request, checked, repository, github, base, missing, recorder)
+            proposed = proposing.propose(edits, text, found)
             # What the base branch has by now counts on; what it has otherwise is not proposed any more.
             met = {path: meaning for path, meaning in wanted.items() if path not in lacking}
             wanted = met | meaning_of(edits)
@@ -165,39 +164,93 @@ def _as_found(request: ClusterRequest, found: PullRequest | None, *, shared: boo
     )
 
 
-def _propose(
-    request: ClusterRequest,
-    repository: GitOpsRepository,
-    github: GitHub,
-    base: GitOpsClone,
-    edits: tuple[FileEdit, ...],
-    missing: Callable[[Tree], tuple[FileEdit, ...]],
-    text: Words,
-    checked: Checked,
-    found: PullRequest | None,
-    recorder: Recorder,
-) -> Proposed:
-    """Have the branch hold the change, and an open pull request of it."""
-    troubles, plan_sha256, branch = {}, checked.plan_sha256, request.subject.branch
-    try:
-        branched = _push(repository, github, base, edits, text, missing, branch, recorder, checked.signs)
-        shared, is_new = branched.shared, branched.pushed
-    except OthersCommits as error:
-        if found is None or found.state != "open":
-            raise
-        # The branch is theirs now; the base branch decides, whatever they make of it.
-        troubles["others commits"] = f"{error.subject} {error.answer}"
-        shared, is_new = True, False
-    if found and found.state == "open":
-        found = github.pull_request(found.number)
-        if found.state != "open":
-            # Decided on while we worked: it is not to be proposed a second time.
-            return _as_found(request, found, shared=shared)
-        pull = found
-    else:
-        opening = records.opening(repository.repository, branch, plan_sha256)
-        with recorder.unless_answered(opening):
-            pull = github.open_pull_request(
+@dataclass(frozen=True, slots=True)
+class _Proposing:
+    """What has a branch hold the change of a run, and a pull request show it.
+
+    Attributes:
+        request: the run's parameters.
+        checked: what preflight found.
+        repository, github, base: of the GitOps repository: its connection, its API, its clone.
+        missing: what of the change is left to do in a tree.
+        recorder: takes each write.
+    """
+
+    request: ClusterRequest
+    checked: Checked
+    repository: GitOpsRepository
+    github: GitHub
+    base: GitOpsClone
+    missing: Callable[[Tree], tuple[FileEdit, ...]]
+    recorder: Recorder
+
+    def propose(self, edits: tuple[FileEdit, ...], text: Words, found: PullRequest | None) -> Proposed:
+        """Have the branch hold ``edits``, and a pull request say ``text``: ``found``, if it is open."""
+        troubles: dict[str, str] = {}
+        try:
+            branched = self._push(edits, text)
+            shared, is_new = branched.shared, branched.pushed
+        except OthersCommits as error:
+            if found is None or found.state != "open":
+                raise
+            # The branch is theirs now; the base branch decides, whatever they make of it.
+            troubles["others commits"] = f"{error.subject} {error.answer}"
+            shared, is_new = True, False
+        if found and found.state == "open":
+            found = self.github.pull_request(found.number)
+            if found.state != "open":
+                # Decided on while we worked: it is not to be proposed a second time.
+                return _as_found(self.request, found, shared=shared)
+            pull = found
+        else:
+            pull = self._open(text)
+        self._have_it_say(text, pull, is_opened=found is None or found.number != pull.number)
+        if pull is found or not is_new:
+            # One that was just made of the head of the base branch merges.
+            pull = with_mergeability(self.github, pull)
+        if pull.mergeable is False:
+            troubles["conflict"] = f"it conflicts with {self.repository.base_branch}"
+        tell_troubles(self.github, pull, troubles)
+        return replace(_as_found(self.request, pull, shared=shared), troubles=tuple(troubles.values()))
+
+    def _push(self, edits: tuple[FileEdit, ...], text: Words) -> Proposal:
+        """Push the change where that is needed."""
+        files = [edit.path for edit in edits]
+        repository, branch = self.repository, self.request.subject.branch
+        fork = self.github.ensure_fork(repository.fork, FORK_WAIT) if repository.fork else None
+        push_url = fork.clone_url if fork else None
+        signs = self.checked.signs
+        if signs is None:
+            # Preflight found nothing to push: the base branch has moved since.
+            signs = self.github.must_sign(repository.base_branch, *(() if fork else (branch,)))
+        full_name = fork.full_name if fork else repository.repository
+        proposal = self.base.propose(
+            branch,
+            edits,
+            text.commit_message,
+            author_name=repository.author_name,
+            author_email=repository.author_email,
+            push_url=push_url,
+            push_token=repository.token if push_url else None,
+            remaining=self.missing,
+            sign=partial(self.github.signed_commit, full_name) if signs else None,
+            unclear=lambda pushed: self.recorder.pushed(repository, pushed, files, confirmed=False),
+        )
+        if proposal.pushed:
+            self.recorder.pushed(repository, proposal, files)
+        get_run_logger().info(
+            "Branch %s: %s%s",
+            proposal.branch,
+            "pushed" if proposal.pushed else "as wanted",
+            plain(f"; {proposal.note}") if proposal.note else "",
+        )
+        return proposal
+
+    def _open(self, text: Words) -> PullRequest:
+        repository, branch = self.repository, self.request.subject.branch
+        opening = records.opening(repository.repository, branch, self.checked.plan_sha256)
+        with self.recorder.unless_answered(opening):
+            pull = self.github.open_pull_request(
                 title=text.title,
                 body=text.body,
                 head_owner=repository.fork or repository.owner,
@@ -205,65 +258,20 @@ def _propose(
                 base=repository.base_branch,
             )
         # One that was there already was not a moment ago: it was opened since.
-        base.tell(pull.base_sha)
-    before = plan_of(pull.body)
-    if not shows(pull.body, text.body):
-        showing = records.updated(pull.number, pull.url, before, plan_sha256)
-        with recorder.unless_answered(showing):
-            shown = show_plan(github, pull, text, plan_sha256)
-        if shown:
-            recorder.updated(pull, before, plan_sha256)
-    elif found is None or found.number != pull.number:
-        recorder.opened(pull, plan_sha256)
-    if pull is found or not is_new:
-        # One that was just made of the head of the base branch merges.
-        pull = with_mergeability(github, pull)
-    if pull.mergeable is False:
-        troubles["conflict"] = f"it conflicts with {repository.base_branch}"
-    tell_troubles(github, pull, troubles)
-    return replace(_as_found(request, pull, shared=shared), troubles=tuple(troubles.values()))
+        self.base.tell(pull.base_sha)
+        return pull
 
-
-def _push(
-    repository: GitOpsRepository,
-    github: GitHub,
-    base: GitOpsClone,
-    edits: tuple[FileEdit, ...],
-    text: Words,
-    missing: Callable[[Tree], tuple[FileEdit, ...]],
-    branch: str,
-    recorder: Recorder,
-    signs: bool | None,
-) -> Proposal:
-    """Push the change where that is needed."""
-    files = [edit.path for edit in edits]
-    fork = github.ensure_fork(repository.fork, FORK_WAIT) if repository.fork else None
-    push_url = fork.clone_url if fork else None
-    if signs is None:
-        # Preflight found nothing to push: the base branch has moved since.
-        signs = github.must_sign(repository.base_branch, *(() if fork else (branch,)))
-    full_name = fork.full_name if fork else repository.repository
-    proposal = base.propose(
-        branch,
-        edits,
-        text.commit_message,
-        author_name=repository.author_name,
-        author_email=repository.author_email,
-        push_url=push_url,
-        push_token=repository.token if push_url else None,
-        remaining=missing,
-        sign=partial(github.signed_commit, full_name) if signs else None,
-        unclear=lambda pushed: recorder.pushed(repository, pushed, files, confirmed=False),
-    )
-    if proposal.pushed:
-        recorder.pushed(repository, proposal, files)
-    get_run_logger().info(
-        "Branch %s: %s%s",
-        proposal.branch,
-        "pushed" if proposal.pushed else "as wanted",
-        plain(f"; {proposal.note}") if proposal.note else "",
-    )
-    return proposal
+    def _have_it_say(self, text: Words, pull: PullRequest, *, is_opened: bool) -> None:
+        """Have the pull request show the plan, and record it."""
+        before, sha256 = plan_of(pull.body), self.checked.plan_sha256
+        if not shows(pull.body, text.body):
+            showing = records.updated(pull.number, pull.url, before, sha256)
+            with self.recorder.unless_answered(showing):
+                shown = show_plan(self.github, pull, text, sha256)
+            if shown:
+                self.recorder.updated(pull, before, sha256)
+        elif is_opened:
+            self.recorder.opened(pull, sha256)
 
 
 def _publish(request: ClusterRequest, proposed: Proposed) -> None:

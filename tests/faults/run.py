@@ -42,7 +42,7 @@ from tasks import connect
 from tasks.diagnose import examine, failure
 from tasks.diagnosis.asking import Asked
 from tasks.preflight.step import Connections, investigate
-from tasks.pull_request import _as_found, _propose
+from tasks.pull_request import _as_found, _Proposing
 from tasks.runbooks import ENABLE_CLUSTER
 from tasks.verify import Stores, prove_login
 from tasks.wait_until_synced import POLL, Seeing
@@ -160,9 +160,8 @@ class _Steps:
                 purpose = ENABLE_CLUSTER.purpose(request, diffs, repository.layout)
                 text = words(purpose, paths, checked.vault_changes, sha256, None)
                 recorder = self._recorder()
-                proposed = _propose(
-                    request, repository, github, base, edits, missing, text, checked, found, recorder
-                )
+                proposing = _Proposing(request, checked, repository, github, base, missing, recorder)
+                proposed = proposing.propose(edits, text, found)
                 wanted = meaning_of(edits)
             else:
                 proposed = _as_found(request, found, shared=False)
