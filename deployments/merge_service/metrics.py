@@ -145,7 +145,7 @@ class _LastLook(Collector):
 
 
 KINDS = (MERGE, APPROVAL, *visit.KINDS, "other")
-SYSTEMS = ("Git", "GitHub", "OpenShift", "Vault", "input")
+SYSTEMS = ("Connection", "Git", "GitHub", "OpenShift", "Vault", "input")
 STATES = ("Completed", "Failed", "Crashed", "Running", "Suspended", "Pending", "Scheduled", "Late")
 """All exported also while there is nothing of them, so that a rule can compare with 0."""
 
