@@ -98,7 +98,7 @@ def lose_and_restore(server: DistributedPrefect, dump: Path) -> None:
         server.wait_for_replica(name)
 
 
-def test_runs_that_waited_when_the_backup_was_made_complete_on_the_restored_database(
+def test_runs_of_a_backup_complete_on_the_restored_database(
     engineer: Engineer,
     prefect_server: DistributedPrefect,
     vault: VaultServer,
@@ -106,10 +106,13 @@ def test_runs_that_waited_when_the_backup_was_made_complete_on_the_restored_data
     tmp_path: Path,
 ) -> None:
     server, dump = prefect_server, tmp_path / "prefect.dump"
-    waiting, finished = worlds[:1], worlds[1:2]
+    waiting, finished, under_way = worlds[:1], worlds[1:2], worlds[2:3]
     runs = Runs(engineer, [*waiting, *finished])
     runs.all_are("Suspended")
+    cut_off = Runs(engineer, under_way)
+    cut_off.until(lambda states: states == ["Running"])
     server.database.run("pg_dump", "--format", "custom", "--file", str(dump), "prefect")
+    cut_off.all_are("Suspended")
     with merge_services(server, worlds[0], tmp_path):
         merge(finished)
         runs.until(lambda states: states == ["Suspended", "Completed"])
@@ -117,9 +120,12 @@ def test_runs_that_waited_when_the_backup_was_made_complete_on_the_restored_data
 
     lose_and_restore(server, dump)
     assert runs.states() == ["Suspended", "Suspended"]
+    assert cut_off.states() == ["Running"]  # of which there is no process
     with merge_services(server, worlds[0], tmp_path / "restored"):
         runs.until(lambda states: states == ["Suspended", "Completed"])
         assert written(vault, position) == []
-        merge(waiting)
+        cut_off.all_are("Suspended")
+        merge([*waiting, *under_way])
         runs.all_are("Completed")
-    nothing_is_lost_or_doubled(vault, [*waiting, *finished])
+        cut_off.all_are("Completed")
+    nothing_is_lost_or_doubled(vault, [*waiting, *finished, *under_way])
