@@ -1,7 +1,7 @@
 """One look at all places where it shows what runs still lack after their merge.
 
-A place that does not answer must not hold up the others: several are looked at at the same time, and those
-that did not answer last time come last.
+A place that does not answer must not hold up the others: several are looked at at the same time. What has not
+answered when a look ends goes on, and counts for the next one; nobody asks it a second time meanwhile.
 """
 
 from __future__ import annotations
@@ -30,9 +30,15 @@ class Visits:
     def __init__(self, log: Log, patience: float = _PATIENCE) -> None:
         self._log = log
         self._patience = patience
-        self._silent: set[str] = set()
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="visit")
+        self._under_way: dict[str, tuple[Sequence[Lacks], Future[list[Lack]]]] = {}
+        """By place, whose turn comes in this order: for which runs it is asked, and the answer."""
         self._told: dict[UUID, str] = {}
         """Errors for which a run was woken, so that it is woken once where only we see the error."""
+
+    def close(self) -> None:
+        """Nobody waits for a place that hangs; its client gives up by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def look(self, waiting: Sequence[Lacks], waker: Waker) -> list[EnablementError]:
         """Wake those that have a reason; returns what could not be looked at.
@@ -44,30 +50,25 @@ class Visits:
         self._told = {run: said for run, said in self._told.items() if run in still}
         now = datetime.now(UTC)
         waiting = waker.wake_where(waiting, lambda each: _why_without_a_look(each, now))
-        problems: list[EnablementError] = []
+        records = {each.run.id: each.record for each in waiting}
         by_place: dict[str, list[Lacks]] = defaultdict(list)
         for each in waiting:
             by_place[each.runbook.place(each.asked)].append(each)
-        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="visit")
-        try:
-            begun = {
-                place: pool.submit(self._prepared(by_place[place]))
-                for place in sorted(by_place, key=lambda place: (place in self._silent, place))
-            }
-            wait(begun.values(), self._patience)
-        finally:
-            # Nobody waits for one that hangs; its client gives up by itself.
-            pool.shutdown(wait=False, cancel_futures=True)
-        self._silent.clear()
-        for place, found in begun.items():
+        for place in sorted(by_place.keys() - self._under_way.keys()):
+            self._under_way[place] = by_place[place], self._pool.submit(self._prepared(by_place[place]))
+        wait([answer for _, answer in self._under_way.values()], self._patience)
+        problems: list[EnablementError] = []
+        for place, (runs, answer) in tuple(self._under_way.items()):
             try:
-                lacks = self._result(place, found)
+                lacks = self._result(place, answer)
             except EnablementError as error:
-                if not found.cancelled():  # else its turn did not come, and is the next one
-                    self._silent.add(place)
-                problems.append(error)
+                problems += [error] if place in by_place else []
             else:
-                problems += self._wake(zip(by_place[place], lacks, strict=True), waker)
+                # One that has looked itself meanwhile may wait for another thing now.
+                answers = zip(runs, lacks, strict=True)
+                problems += self._wake(
+                    [(each, lack) for each, lack in answers if records.get(each.run.id) == each.record], waker
+                )
         return problems
 
     def _prepared(self, runs: Sequence[Lacks]) -> Callable[[], list[Lack]]:
@@ -83,9 +84,10 @@ class Visits:
             return partial(_raise, error)
 
     def _result(self, place: str, found: Future[list[Lack]]) -> list[Lack]:
-        if not found.done() or found.cancelled():
-            remedy = "The next look asks again; the runs of the others were served."
+        if not found.done():
+            remedy = "The next look waits for it again; the runs of the others were served."
             raise Unreachable("Connection", place, f"did not answer within {self._patience:.0f} s", remedy)
+        del self._under_way[place]
         try:
             return found.result()
         except EnablementError:

@@ -93,6 +93,7 @@ class Watch:
         for watched in self._watched.values():
             watched.close()
         self._watched.clear()
+        self._visits.close()
 
     def look(
         self, repository: str | None = None, *, is_wanted_elsewhere: Callable[[], bool] = lambda: False
