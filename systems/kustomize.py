@@ -196,7 +196,8 @@ class Kustomize:
             return _LimitError(f"kustomize took more than {most} of memory, or was killed")
         lines = [line for line in said.splitlines() if not line.startswith("# Warning")]
         text = " ".join(" ".join(lines).split()).removeprefix("error: ")
-        text = text.replace(f"{self._root.resolve()}/", "").replace(f"{self._root}/", "")
+        for root in (self._root.resolve(), self._root):
+            text = text.replace(f"{root}/", "").replace(f"{root}", "the top folder")
         return _BuildError(f"… {text[-_REASON:]}" if len(text) > _REASON else text)
 
     def _limit(self, pid: int) -> None:

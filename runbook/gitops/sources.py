@@ -93,11 +93,19 @@ class Sources:
         if path is None or _REMOTE.search(entry):
             self._leave_out(folder, key, f"{entry} is not in this repository, and nothing is fetched")
             return False
-        parent, name = posixpath.split(path)
-        if name in self._tree.entries(parent):
-            self._leave_out(folder, key, f"{entry} is a link or a submodule")
-            return False
-        return True
+        return not self._is_behind_link(folder, key, entry, path)
+
+    def _is_behind_link(self, folder: str, key: object, entry: str, path: str) -> bool:
+        """Whether ``path``, where no file and no folder is, leads to or through what is not copied.
+
+        If so, that is said.
+        """
+        while path:
+            path, name = posixpath.split(path)
+            if name in self._tree.entries(path):
+                self._leave_out(folder, key, f"{entry} is behind a link or a submodule")
+                return True
+        return False
 
     def _runs_here(self, folder: str, key: str, entry: object) -> bool:
         """Whether a plugin is one of kustomize's own, without an address in it."""
@@ -132,8 +140,12 @@ class Sources:
         """Take in every file that a value of a kustomization names, whatever the field."""
         for text in _paths_in(key, value):
             path = resolve(folder, text)
-            if path is not None and path not in self.kustomizations and self._tree.has(path):
+            if path is None or path in self.kustomizations:
+                continue
+            if self._tree.has(path):
                 self.files.add(path)
+            else:
+                self._is_behind_link(folder, key, text, path)
 
 
 def sources_of(tree: Tree, folder: str) -> Sources:

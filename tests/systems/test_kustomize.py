@@ -123,6 +123,40 @@ def test_a_build_reads_nothing_outside_the_copy(entry: str) -> None:
         assert built.left_out or built.failure
 
 
+class WithLink(FileTree):
+    """A tree with something at its top, called ``away``, that is neither a file nor a folder."""
+
+    def entries(self, path: str) -> tuple[str, ...]:
+        return super().entries(path) + ("away",) * (not path)
+
+
+@pytest.mark.parametrize(
+    ("kustomization", "behind"),
+    [
+        ("resources: [a.yaml, ../away]\n", "resources of x: ../away"),
+        ("resources: [a.yaml, ../away/deploy]\n", "resources of x: ../away/deploy"),
+        ("resources: [a.yaml]\ncomponents: [../away/one/two]\n", "components of x: ../away/one/two"),
+        ("resources: [a.yaml]\npatches: [{path: ../away/patch.yaml}]\n", "patches of x: ../away/patch.yaml"),
+    ],
+)
+def test_what_is_behind_a_link_or_a_submodule_is_named_and_the_rest_is_built(
+    kustomization: str, behind: str
+) -> None:
+    tree = WithLink({"x/kustomization.yaml": kustomization, "x/a.yaml": ACCOUNT})
+    with Kustomize() as builder:
+        (built,) = builder.build(tree, "x")
+    assert built.left_out == (f"{behind} is behind a link or a submodule",)
+    # Without a patch kustomize builds nothing.
+    assert bool(built.failure) == ("patches" in kustomization)
+    assert len(built.documents) == (not built.failure)
+
+
+def test_what_kustomize_says_names_no_folder_of_this_machine() -> None:
+    built = build({"x/kustomization.yaml": "resources: [..]\n", "kustomization.yaml": "resources: [x]\n"})
+    assert "the top folder" in built.failure
+    assert "repository" not in built.failure
+
+
 def test_a_build_has_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_WORKER", "hvs.worker")
     generator = "configMapGenerator:\n- name: a\n  envs: [all.env]\n  literals: [x=$SECRET_OF_THE_WORKER]\n"
