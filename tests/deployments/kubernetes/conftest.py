@@ -28,13 +28,14 @@ def built(folder: Path) -> str:
 
 
 def site_on_kubernetes(directory: Path) -> Path:
-    """A copy of the example, changed to a Kubernetes as its first lines say, and with the monitoring."""
+    """A copy of the example, changed to a Kubernetes as its first lines say, with monitoring and a label."""
     shutil.copytree(FOLDER, directory / "kubernetes")
     site = directory / "kubernetes" / "site"
     file = site / "kustomization.yaml"
     text = file.read_text().replace("../overlays/openshift", "../overlays/kubernetes")
     text = text.replace("kind: Route", "kind: Ingress").replace("/spec/host", "/spec/rules/0/host")
-    file.write_text(f"{text}components:\n  - ../monitoring\n")
+    label = "labels:\n  - {pairs: {team: platform}, includeSelectors: true}\n"
+    file.write_text(f"{text}components:\n  - ../monitoring\n{label}")
     return site
 
 

@@ -141,8 +141,16 @@ def test_each_selector_and_port_leads_to_a_pod(site: Site) -> None:
         assert monitor["spec"]["selector"]["matchLabels"].items() <= labels_of_service.items()
         assert {one["port"] for one in monitor["spec"]["endpoints"]} <= names
     for policy in site.of("NetworkPolicy"):
-        selector = policy["spec"]["podSelector"].get("matchLabels", {})
-        assert any(selector.items() <= has.items() for has in labels.values()), policy["metadata"]["name"]
+        selector = policy["spec"]["podSelector"]
+        assert any(selects(selector, has) for has in labels.values()), policy["metadata"]["name"]
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a selector means a pod with these labels."""
+    expressions = selector.get("matchExpressions", [])
+    assert {one["operator"] for one in expressions} <= {"In"}
+    named = selector.get("matchLabels", {}).items() <= labels.items()
+    return named and all(labels.get(one["key"]) in one["values"] for one in expressions)
 
 
 def test_a_pod_reaches_what_it_needs_and_only_the_merge_service_is_reached(site: Site) -> None:
@@ -153,8 +161,7 @@ def test_a_pod_reaches_what_it_needs_and_only_the_merge_service_is_reached(site:
     policies = [one["spec"] for one in site.of("NetworkPolicy")]
     reached, reaches = [], {}
     for name, pod in site.pods().items():
-        labels = pod["metadata"]["labels"].items()
-        mine = [one for one in policies if one["podSelector"].get("matchLabels", {}).items() <= labels]
+        mine = [one for one in policies if selects(one["podSelector"], pod["metadata"]["labels"])]
         reached += [name for one in mine if one.get("ingress")]
         reaches[name] = {
             port["port"] for one in mine for rule in one.get("egress", []) for port in rule["ports"]
