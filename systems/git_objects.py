@@ -218,7 +218,8 @@ class CommitTree:
     def _content(self, path: str, blob: git.Blob) -> str:
         if blob.hexsha not in self._fetched:
             folder, _, _ = path.rpartition("/")
-            if self.is_partial and self._single < _SINGLE:
+            # Of the top everything is below.
+            if not folder or (self.is_partial and self._single < _SINGLE):
                 self._single += 1
                 self._fetch(entry for _, entry in self._manifests_in(folder))
             else:

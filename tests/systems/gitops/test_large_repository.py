@@ -60,6 +60,7 @@ def many_files() -> Iterator[str]:
         yield file(f"{TENANTS}/{number}.yaml", f"tenant: {number}\n")
     for path, text in FAR.items():
         yield file(path, text)
+    yield file("clusters.yaml", "clusters: []\n")
 
 
 @pytest.fixture
@@ -125,6 +126,13 @@ def test_many_that_are_read_all_the_same_are_not_fetched_one_by_one(
     for number in range(_AT_ONCE):
         assert clone.tree.read(f"{OTHERS}/{number}/configmap.yaml") == f"number: {number}\n"
     assert len(large.requests) - opened == (_SINGLE + 1) * FETCH
+
+
+def test_a_file_at_the_top_comes_without_all_that_is_below(large: GitServer) -> None:
+    with large.clone(interesting=["external-secrets"]) as clone:
+        assert not clone.tree.is_partial
+        assert clone.tree.read("clusters.yaml") == "clusters: []\n"
+        assert fetched(clone) < _AT_ONCE, "the files of others were fetched"
 
 
 def test_a_file_that_is_only_looked_for_is_not_fetched(large: GitServer, clone: GitOpsClone) -> None:
