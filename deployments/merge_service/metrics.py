@@ -146,7 +146,10 @@ class _LastLook(Collector):
 
 KINDS = (MERGE, APPROVAL, *visit.KINDS, "other")
 SYSTEMS = ("Connection", "Git", "GitHub", "OpenShift", "Vault", "input")
-STATES = ("Completed", "Failed", "Crashed", "Running", "Suspended", "Pending", "Scheduled", "Late")
+STATES = (
+    *("Completed", "Failed", "Crashed", "Running", "Suspended", "Scheduled", "Late"),
+    *("Pending", "Submitting", "InfrastructurePending"),
+)
 """All exported also while there is nothing of them, so that a rule can compare with 0."""
 
 

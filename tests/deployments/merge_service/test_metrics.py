@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from prefect.states import InfrastructurePending, Pending, Submitting
 from prometheus_client.parser import text_string_to_metric_families
 
 from change.gate.waits import Waits
@@ -157,3 +158,12 @@ def test_a_rule_asks_for_metrics_labels_and_states_that_a_running_service_has(
     texts = " ".join(rule["annotations"].values())
     assert set(MENTIONED.findall(texts)) <= set.union(*(labels[name] for name, _matchers in asked))
     assert set(rule["annotations"]) == {"summary", "description"}
+
+
+@pytest.mark.parametrize(
+    "state", [Pending(), Submitting(), InfrastructurePending()], ids=lambda one: one.name
+)
+def test_of_a_run_that_is_not_started_people_are_warned_whatever_its_worker_calls_that(state: Any) -> None:
+    (rule,) = (one for one in rules() if one["alert"] == "EnablementRunsNotStarted")
+    (states,) = re.findall(r'"([^"]*)"', rule["expr"])
+    assert re.fullmatch(states, state.name)
