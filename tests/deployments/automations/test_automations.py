@@ -17,11 +17,12 @@ from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.events.schemas.automations import Automation
-from prefect.states import Crashed, Failed, Suspended
+from prefect.states import Crashed, Failed, InfrastructurePending, Submitting, Suspended
 
 from deployments.automations.__main__ import main, read_automations
 from flows.watch_merges import watch_merges
 from sandbox.prefect_server import PrefectServer
+from tests.eventually import eventually
 
 CRASH = "Crash runs without heartbeat"
 STUCK = "Schedule stuck runs again"
@@ -95,6 +96,28 @@ def test_a_waiting_run_and_every_end_of_a_run_is_expected() -> None:
     ]
     started_by: Any = again.trigger
     assert "watch-merges" not in started_by.match_related["prefect.resource.name"]
+
+
+@pytest.mark.long
+def test_a_run_whose_pod_is_there_is_not_scheduled_again(automations: Any) -> None:
+    main(["--pending", "10"])
+    flow: Flow[[], None] = Flow(lambda: None, name="enable-cluster")
+    with get_client(sync_client=True) as client:
+
+        def taken() -> UUID:
+            run: UUID = client.create_flow_run(flow).id
+            client.set_flow_run_state(run, Submitting(), force=True)
+            return run
+
+        def state_of(run: UUID) -> str | None:
+            state = client.read_flow_run(run).state
+            return state.name if state else None
+
+        with_pod = taken()
+        client.set_flow_run_state(with_pod, InfrastructurePending(), force=True)
+        lost = taken()
+        eventually(lambda: state_of(lost) in {"Scheduled", "Late"}, lambda: str(state_of(lost)))
+        assert state_of(with_pod) == "InfrastructurePending"
 
 
 def test_a_window_that_prefect_does_not_take_is_refused(
