@@ -34,7 +34,8 @@ class Visits:
         self._under_way: dict[str, tuple[Sequence[Lacks], Future[list[Lack]]]] = {}
         """By place, whose turn comes in this order: for which runs it is asked, and the answer."""
         self._told: dict[UUID, str] = {}
-        """Errors for which a run was woken, so that it is woken once where only we see the error."""
+        """Errors for which a run was woken, so that it is woken once where only we see the error. They are
+        kept: a run that was woken works for a while, and has to be known when it waits again."""
 
     def close(self) -> None:
         """Nobody waits for a place that hangs; its client gives up by itself."""
@@ -46,8 +47,6 @@ class Visits:
         Raises:
             httpx.HTTPError: the Prefect server could not be asked.
         """
-        still = {each.run.id for each in waiting}
-        self._told = {run: said for run, said in self._told.items() if run in still}
         now = datetime.now(UTC)
         waiting = waker.wake_where(waiting, lambda each: _why_without_a_look(each, now))
         records = {each.run.id: each.record for each in waiting}

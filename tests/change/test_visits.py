@@ -15,6 +15,7 @@ import pytest
 
 from change.gate.visits import Visits
 from change.gate.waking import Lacks
+from runbook.errors import CertificateNotTrusted, EnablementError
 from runbook.gate import LackRecord, fingerprint_of
 
 SLOW, OTHERS = "abcdefgh", "ijklmnop"
@@ -28,18 +29,19 @@ class Places:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.ended = threading.Event()
+        self.error: EnablementError | None = None
 
     def place(self, asked: str) -> str:
         return asked
 
-    def prepare_visit(self, several: list[tuple[str, str]]) -> Callable[[], list[tuple[str, ...]]]:
+    def prepare_visit(self, several: list[tuple[str, str]]) -> Callable[[], list[Any]]:
         ((place, _),) = several
 
-        def visit() -> list[tuple[str, ...]]:
+        def visit() -> list[Any]:
             self.asked.append(place)
             if place in SLOW:
                 assert self.ended.wait(_PATIENCE)
-            return [LACKS]
+            return [self.error or LACKS]
 
         return visit
 
@@ -110,3 +112,14 @@ def test_an_answer_is_no_reason_for_a_run_that_waits_for_another_thing_by_then(
     places.ended.set()
     assert visits.look([changed], woken) == []  # type: ignore[arg-type]
     assert woken == []
+
+
+def test_a_run_is_woken_once_for_an_error_that_only_the_looks_see(places: Places, visits: Visits) -> None:
+    places.error = CertificateNotTrusted("OpenShift", "version", "self-signed", "Give it the CA.")
+    run, woken = places.waiting_at(OTHERS[0]), Woken()
+    assert visits.look([run], woken) == []  # type: ignore[arg-type]
+    assert woken == [OTHERS[0]]
+    # It works for a while, and waits again.
+    assert visits.look([], woken) == []  # type: ignore[arg-type]
+    assert visits.look([run], woken) == [places.error]  # type: ignore[arg-type]
+    assert woken == [OTHERS[0]]
