@@ -40,10 +40,11 @@ PREFECT := $(BIN)/prefect --no-prompt
 # Runs at once of a new work pool: see docs/operating.md, "How many runs at once".
 POOL_LIMIT := 8
 
+# `CONNECTIONS=` saves none: an upgrade needs none of their secrets.
 # The job template fixes the command of each run, so that none can bring its own, and its heartbeat. The limit of a pool
 # that is there is left alone.
 deploy: $(VENV)/requirements.installed ## Save the connections in Prefect, make the work pool, deploy the flows
-	$(BIN)/python -m deployments.connect $(CONNECTIONS)
+	$(if $(CONNECTIONS),$(BIN)/python -m deployments.connect $(CONNECTIONS),@echo "The connections in Prefect stay as they are")
 	@if $(PREFECT) work-pool inspect enablement >/dev/null 2>&1; \
 	then $(PREFECT) work-pool update enablement --base-job-template deployments/work-pool.json; \
 	else $(PREFECT) work-pool create enablement --type process --base-job-template deployments/work-pool.json && \

@@ -136,6 +136,21 @@ def test_deploy_saves_connections_deployments_and_automations_and_leaves_the_lim
     assert automations == "-m deployments.automations --notify slack-webhook/platform"
 
 
+def test_deploy_without_a_file_of_connections_leaves_them_alone(copy: Path) -> None:
+    programs = copy / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "prefect"):
+        (programs / name).write_text('#!/bin/sh\necho "$*" >> calls\n')
+        (programs / name).chmod(0o755)
+    (copy / ".venv" / "requirements.installed").touch()
+    result = make(copy, "deploy", "CONNECTIONS=")
+    assert result.returncode == 0, result.stderr
+    calls = (copy / "calls").read_text()
+    assert "deployments.connect" not in calls
+    assert "--no-prompt deploy --all" in calls
+    assert "-m deployments.automations" in calls
+
+
 def test_the_help_lists_what_people_need(copy: Path) -> None:
     listed = {line.split()[0] for line in make(copy, "help").stdout.splitlines()}
     assert {"deploy", "demo", "test", "test-all", "lint", "bench", "lock", "clean"} <= listed
