@@ -21,7 +21,7 @@ from pydantic import Field
 from change import connect
 from change.asked import Asked
 from change.gate import record
-from change.gate.suspension import first_suspended, run_in_execution, suspended_until, used_keys
+from change.gate.suspension import Gate, first_suspended, run_in_execution, used_keys
 from change.gate.waits import APPROVAL, key_of
 from change.plans import find_plan, plans_of_run, show_carried_out
 from change.results import Checked, Landing, Proposed
@@ -120,11 +120,10 @@ async def approved_plan(
     """
     logger = get_run_logger()
     waited_for_merge = bool(used_keys(run_in_execution(), record.KEY))
-    answered: str | None = None
-
-    def heard(answer: PlanAnswer, key: str) -> None:
-        nonlocal answered
-        shown = key.rsplit("-", maxsplit=1)[1]
+    gate = Gate(PlanAnswer, _KEY)
+    answered = None
+    if answer := await gate.answer():
+        shown = gate.last_key.rsplit("-", maxsplit=1)[1]
         if answer.approved:
             answered = shown
             logger.info("A person approved plan %s: %s", shown[:12], plain(answer.note) or "no note")
@@ -134,13 +133,12 @@ async def approved_plan(
                 shown[:12],
                 plain(answer.note) or "none",
             )
-
-    def find() -> ApprovedPlan | None:
-        return find_approved_plan(
+    while True:
+        approved = find_approved_plan(
             runbook, asked, proposal, landing, answered, waited_for_merge=waited_for_merge
         )
-
-    def show() -> tuple[str, str, str]:
+        if approved is not None:
+            return approved
         plan = find_plan(asked.subject, checked.plan_sha256)
         if plan is None:
             raise _not_found(checked.plan_sha256)
@@ -155,9 +153,8 @@ Plan: `{checked.plan_sha256[:12]}`
 Tick *approved* and resume to carry out exactly this. To refuse, cancel this run."""
         suffix = f"-{checked.plan_sha256}"
         since = f"{first_suspended(suffix):%Y-%m-%d %H:%M} UTC"
-        return suffix, f"the approval of plan {checked.plan_sha256[:12]}, since {since}", description
-
-    return await suspended_until(PlanAnswer, _KEY, heard, find, show)
+        what = f"the approval of plan {checked.plan_sha256[:12]}, since {since}"
+        await gate.suspend(what, description, suffix)
 
 
 def _covers(asked: Asked, sha256: str, newest: dict[str, Any]) -> bool:

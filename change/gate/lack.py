@@ -17,7 +17,7 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from change.gate import record as gate_record
-from change.gate.suspension import run_in_execution, suspended_until
+from change.gate.suspension import Gate, run_in_execution
 from change.gate.waits import key_of
 from runbook.errors import EnablementError, PermanentError
 from runbook.foreign_text import plain
@@ -119,30 +119,19 @@ async def wait_for(kind: str, look: Callable[[], Found | Lacking]) -> Found:
         kind: of what may lack, as the step says it to `look_for`.
         look: runs the step.
     """
-    run, logger = run_in_execution(), get_run_logger()
+    run = run_in_execution()
     record = LackRecord.of_labels(run.labels) if run else None
-    lacking = Lacking((), "", "")
-
-    def heard(answer: LookAgain, _key: str) -> None:
-        # Later executions of the run load the answer of a wait that is over once more.
-        if answer.note and (record is None or (record.kind == kind and not record.over)):
-            logger.info("Resumed: %s", plain(answer.note))
-
-    def find() -> Found | None:
-        nonlocal lacking
-        found = look()
-        if not isinstance(found, Lacking):
-            return found
-        lacking = found
-        return None
-
-    def show() -> tuple[str, str, str]:
+    gate = Gate(LookAgain, key_of(kind))
+    answer = await gate.answer()
+    # Later executions of the run load the answer of a wait that is over once more.
+    if answer and answer.note and (record is None or (record.kind == kind and not record.over)):
+        get_run_logger().info("Resumed: %s", plain(answer.note))
+    while isinstance(found := look(), Lacking):
         description = f"""\
-This run waits for {lacking.waits_for}.
+This run waits for {found.waits_for}.
 
-{lacking.advice}
+{found.advice}
 
 The run continues by itself within minutes after that. Resume it to look now."""
-        return "", lacking.waits_for, description
-
-    return await suspended_until(LookAgain, key_of(kind), heard, find, show)
+        await gate.suspend(found.waits_for, description)
+    return found

@@ -18,7 +18,7 @@ from change.asked import Asked
 from change.execution import cloned
 from change.gate import record as gate_record
 from change.gate.pages import landed_page, waiting_page
-from change.gate.suspension import run_in_execution, suspended_until, used_keys
+from change.gate.suspension import Gate, run_in_execution
 from change.results import Checked, Landing, Proposed
 from change.runbook import Runbook
 from change.step import step
@@ -189,21 +189,15 @@ async def wait_for_merge(runbook: Runbook, asked: Asked, checked: Checked, propo
     logger = get_run_logger()
     run = run_in_execution()
     record = GateRecord.of_labels(run.labels) if run else None
+    gate = Gate(MergeAnswer, gate_record.KEY)
     # What it was resumed with counts once: later executions load that answer again.
-    resumed = bool(used_keys(run, gate_record.KEY)) and not (record and record.passed)
-
-    def heard(answer: MergeAnswer, _key: str) -> None:
-        if resumed and (answer.note or answer.landed_elsewhere):
-            elsewhere = " (said to have landed elsewhere)" if answer.landed_elsewhere else ""
-            logger.info("Resumed%s: %s", elsewhere, plain(answer.note))
-
-    def find() -> Landing | None:
-        landing = look_for_merge(runbook, asked, checked, proposal)
-        if landing is None and resumed:
+    answer = None if record and record.passed else await gate.answer()
+    if answer and (answer.note or answer.landed_elsewhere):
+        elsewhere = " (said to have landed elsewhere)" if answer.landed_elsewhere else ""
+        logger.info("Resumed%s: %s", elsewhere, plain(answer.note))
+    while (landing := look_for_merge(runbook, asked, checked, proposal)) is None:
+        if answer:
             logger.warning("Resumed, but the change is not on the base branch; the run waits again.")
-        return landing
-
-    def show() -> tuple[str, str, str]:
         what = "the change of the GitOps repository, whichever way it comes"
         if proposal.url:
             end = "the change" if proposal.state == "merged" else "the merge"
@@ -213,6 +207,5 @@ This run waits for {what}.
 
 The run continues by itself within minutes after the merge. Resume it to check now; if the change is not on \
 the base branch, it waits again. To refuse, close the pull request and cancel this run."""
-        return "", what, description
-
-    return await suspended_until(MergeAnswer, gate_record.KEY, heard, find, show)
+        await gate.suspend(what, description)
+    return landing

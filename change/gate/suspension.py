@@ -1,4 +1,4 @@
-"""Look, suspend the run while there is nothing, look again: the one loop for all that a run waits for.
+"""Suspend a run while it waits for something.
 
 Waiting costs nothing: the run's process ends, and whoever resumes the run only wakes it up.
 """
@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from prefect import get_run_logger
@@ -26,7 +25,6 @@ from prefect.utilities.engine import propose_state
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
-Found = TypeVar("Found")
 Form = TypeVar("Form", bound=RunInput)
 
 
@@ -54,68 +52,68 @@ def first_suspended(ending: str) -> datetime:
     return min(waits, default=datetime.now(UTC))
 
 
-async def suspended_until(
-    form: type[Form],
-    prefix: str,
-    heard: Callable[[Form, str], None],
-    find: Callable[[], Found | None],
-    show: Callable[[], tuple[str, str, str]],
-) -> Found:
-    """What ``find`` finds; the run is suspended while that is None.
+class Gate(Generic[Form]):
+    """Where a run waits for one thing: it looks, suspends itself while there is nothing, and looks again.
 
     A resume between look and suspension is lost, and anybody can resume: so each look is followed by another.
     Each suspension has a key of its own. Prefect answers a key that was used at once, with what the person
     who resumed the run filled in.
 
-    Args:
-        form: what a person may fill in.
-        prefix: of the keys.
-        heard: takes what was filled in last, and the key with which it was asked for.
-        find: looks.
-        show: what follows the number in the next key, what the run waits for in words, and the description
-            above the form.
+    Attributes:
+        last_key: with which the run was suspended here last; empty if it was not.
     """
-    keys = used_keys(run_in_execution(), prefix)
-    if keys:
+
+    def __init__(self, form: type[Form], prefix: str) -> None:
+        """
+        Args:
+            form: what a person may fill in.
+            prefix: of the keys.
+        """
+        self._form, self._prefix = form, prefix
+        keys = used_keys(run_in_execution(), prefix)
+        self.last_key = keys[-1] if keys else ""
+        self._numbers = count(len(keys) + 1)
+
+    async def answer(self) -> Form | None:
+        """What was filled in when the run was resumed here last; None if it was not suspended here."""
         # Loaded here: suspending again with the used key would answer too, and log that the run suspends.
-        heard(await form.aload(keyset_from_base_key(f"suspended-{keys[-1]}")), keys[-1])
-    for number in count(len(keys) + 1):
-        found = find()
-        if found is not None:
-            return found
-        suffix, what, description = show()
-        await _suspend(form.with_initial_data(description=description), f"{prefix}{number}{suffix}", what)
-    raise AssertionError  # count() does not end
+        key = keyset_from_base_key(f"suspended-{self.last_key}")
+        return await self._form.aload(key) if self.last_key else None
 
+    async def suspend(self, what: str, description: str, suffix: str = "") -> None:
+        """As Prefect's own `suspend_flow_run`, whose state cannot say what the run waits for.
 
-async def _suspend(form: type[RunInput], key: str, what: str) -> None:
-    """As Prefect's own `suspend_flow_run`, whose state cannot say what the run waits for.
+        Returns only where the key was answered before.
 
-    Returns only where the key was answered before.
+        Args:
+            what: the run waits for, in words.
+            description: above the form.
+            suffix: follows the number in the key.
 
-    Raises:
-        Pause: ends the process of the run, which is suspended.
-    """
-    run = run_in_execution()
-    if run is None:
-        raise RuntimeError("only a flow run can be suspended")
-    get_logger("flow_runs").addFilter(_is_more_than_that_it_waits)
-    # No full stop: what may end in an address is a link, and Prefect's UI takes the stop for a part of it.
-    get_run_logger().info("This run waits for %s", what)
-    state: State[Any] = Suspended(pause_key=key, message=f"waits for {what}")
-    keyset = keyset_from_paused_state(state)
-    state.state_details.run_input_keyset = {str(name): each for name, each in keyset.items()}
-    async with get_client() as client:
-        try:
-            state = await propose_state(client, state, run.id)
-        except Abort as refused:
-            raise RuntimeError(f"the run cannot be suspended: {refused}") from refused
-        if state.is_running():
-            return
-        if not state.is_paused():
-            raise RuntimeError(f"the run cannot be suspended: it is {state.name}")
-        await form.asave(keyset)
-    raise Pause(state=state)
+        Raises:
+            Pause: ends the process of the run, which is suspended.
+        """
+        run = run_in_execution()
+        if run is None:
+            raise RuntimeError("only a flow run can be suspended")
+        get_logger("flow_runs").addFilter(_is_more_than_that_it_waits)
+        # No full stop: what may end in an address is a link, and Prefect's UI takes a stop for a part of it.
+        get_run_logger().info("This run waits for %s", what)
+        key = f"{self._prefix}{next(self._numbers)}{suffix}"
+        state: State[Any] = Suspended(pause_key=key, message=f"waits for {what}")
+        keyset = keyset_from_paused_state(state)
+        state.state_details.run_input_keyset = {str(name): each for name, each in keyset.items()}
+        async with get_client() as client:
+            try:
+                state = await propose_state(client, state, run.id)
+            except Abort as refused:
+                raise RuntimeError(f"the run cannot be suspended: {refused}") from refused
+            if state.is_running():
+                return
+            if not state.is_paused():
+                raise RuntimeError(f"the run cannot be suspended: it is {state.name}")
+            await self._form.with_initial_data(description=description).asave(keyset)
+        raise Pause(state=state)
 
 
 def _is_more_than_that_it_waits(record: logging.LogRecord) -> bool:
