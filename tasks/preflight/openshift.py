@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from change.table import Table
@@ -66,20 +67,8 @@ def ask_cluster(
     connection: ClusterConnection | None, request: ClusterRequest, stack: ExitStack
 ) -> ClusterAnswers:
     """Ask the cluster about itself and about us; ``stack`` closes the client in the end."""
-    table = Table(
-        "OpenShift",
-        (
-            KUBECONFIG,
-            REACHABLE,
-            CREDENTIALS,
-            CERTIFICATE,
-            ROUTER,
-            RIGHTS,
-            FURTHER_RIGHTS,
-            identity(request),
-            STORES,
-        ),
-    )
+    us = KUBECONFIG, REACHABLE, CREDENTIALS, CERTIFICATE, ROUTER, RIGHTS, FURTHER_RIGHTS
+    table = Table("OpenShift", (*us, identity(request), STORES))
     answers = ClusterAnswers(table)
     client = table.get(KUBECONFIG, connection.client) if connection else None
     if connection is None or client is None:
@@ -103,8 +92,7 @@ def ask_cluster(
         table.check(FURTHER_RIGHTS, lambda: _further_rights(len(rights) - needed, denied, request))
     table.rights_are_named_by(RIGHTS)
     table.check(ROUTER, lambda: _router(client))
-    expected = connection.infrastructure_name or request.cluster
-    table.check(identity(request), lambda: _infrastructure(client, request, expected, connection.env))
+    table.check(identity(request), lambda: _infrastructure(client, request, connection))
     served = table.get(STORES, lambda: client.served_versions(request.conventions.store.crd))
     if served is not None:
         answers.served_versions = served
@@ -120,35 +108,28 @@ def ask_namespaces(answers: ClusterAnswers, request: ClusterRequest, declared: f
         request: the run's parameters.
         declared: those that the overlay declares; None where it could not be read.
     """
-    table, client = answers.table, answers.client
     for namespace in request.needed_namespaces:
-        prerequisite = namespace_row(namespace)
-        if namespace in (declared or ()):
-            table.ok(prerequisite, "in the cluster's overlay")
-        elif client is None:
-            table.skip(prerequisite, "the cluster could not be asked")
-        else:
-            _namespace(table, client, namespace, prerequisite, overlay_is_known=declared is not None)
+        row = namespace_row(namespace)
+        answers.table.check(row, partial(_namespace, row, answers.client, namespace, declared))
 
 
 def _namespace(
-    table: Table, client: OpenShift, namespace: str, prerequisite: str, *, overlay_is_known: bool
-) -> None:
-    there = table.get(prerequisite, lambda: client.namespace_exists(namespace))
-    if there:
-        table.ok(prerequisite, "on the cluster")
-    elif there is None:
-        return
-    elif overlay_is_known:
-        error = PrerequisiteMissing(
-            "OpenShift",
-            f"namespace {namespace}",
-            "is neither on the cluster nor in its overlay",
-            "Correct `namespaces`, or declare it in the cluster's overlay first.",
-        )
-        table.fail(prerequisite, error)
-    else:
-        table.skip(prerequisite, "is not on the cluster, and its overlay could not be read")
+    row: str, client: OpenShift | None, namespace: str, declared: frozenset[str] | None
+) -> str | Check:
+    if namespace in (declared or ()):
+        return "in the cluster's overlay"
+    if client is None:
+        return Check(row, "not checked", "the cluster could not be asked")
+    if client.namespace_exists(namespace):
+        return "on the cluster"
+    if declared is None:
+        return Check(row, "not checked", "is not on the cluster, and its overlay could not be read")
+    raise PrerequisiteMissing(
+        "OpenShift",
+        f"namespace {namespace}",
+        "is neither on the cluster nor in its overlay",
+        "Correct `namespaces`, or declare it in the cluster's overlay first.",
+    )
 
 
 def _reach(table: Table, client: OpenShift) -> bool:
@@ -228,10 +209,9 @@ def _further_rights(optional: int, denied: Sequence[ClusterRight], request: Clus
     return f"{optional} rights"
 
 
-def _infrastructure(
-    client: OpenShift, request: ClusterRequest, expected: str, env: str | None
-) -> str | Check:
+def _infrastructure(client: OpenShift, request: ClusterRequest, connection: ClusterConnection) -> str | Check:
     """Whether the connection leads to the cluster that the run is for."""
+    expected, env = connection.infrastructure_name or request.cluster, connection.env
     if env not in {None, request.env}:
         raise InvalidInput(
             "input",

@@ -23,34 +23,31 @@ from runbook.request import ClusterRequest
 from runbook.vault_answers import MountInVault
 from systems.vault import Vault
 
+OTHER_MOUNTS = "No other mount has this API server"
+
 _KIND = "compared-mounts"
 _NAMED = 5
 """Of the configs that may not be read, those that the row names."""
 
 
 def other_mounts(
-    row: str,
-    vault: Vault,
-    request: ClusterRequest,
-    seen: Seen,
-    changes: Sequence[Change],
-    api: ApiServer,
-    namespace: str | None,
+    vault: Vault, request: ClusterRequest, seen: Seen, changes: Sequence[Change], namespace: str | None
 ) -> str | Check:
     """The row on other clusters' mounts.
 
     Args:
-        row: its name.
         vault: where the mounts are.
         request: the run's parameters.
-        seen: the auth mounts, and what our record says.
+        seen: the auth mounts, what our record says, and the cluster's API, as our mount will lead to it.
         changes: what the run will do in Vault.
-        api: the cluster's API, as our mount will lead to it.
         namespace: of Vault, for the remedy.
 
     Raises:
         Conflict: another mount has the host that we would write: the connection is that cluster.
     """
+    api = seen.api
+    if api is None:
+        return Check(OTHER_MOUNTS, "not checked", "the cluster's address is not known")
     configs = [f"auth/{path}/config" for path in _others(request, seen.auth_mounts)]
     if not configs:
         return api.host
@@ -72,7 +69,7 @@ def other_mounts(
     if unread:
         more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
         return Check(
-            row,
+            OTHER_MOUNTS,
             "not checked",
             f"our token may not read {', '.join(unread[:_NAMED])}{more}",
             f"To have this checked, give it {the_policy(request, 'other-mounts', namespace=namespace)}.",

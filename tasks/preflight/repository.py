@@ -28,12 +28,10 @@ from runbook.gitops import (
     needed_files,
     store_namespaces,
 )
-from runbook.layout import Layout
 from runbook.request import ClusterRequest
 from systems.github import GitHub
 from systems.github_answers import RepositoryAccess
 from systems.gitops import GitOpsClone
-from systems.kustomize import Kustomize
 from tasks.preflight.later import to_write
 from tasks.runbooks import ClusterRunbook, complete, kustomize_of_this_execution, store_settings
 
@@ -108,83 +106,116 @@ def ask_repository(
         served_versions: of the SecretStore on the cluster.
     """
     answers = RepositoryAnswers()
-    github, git = answers.tables
     if connection is not None:
-
-        def look() -> None:
-            with cloned(connection, anew=True) as base:
-                git.ok(READ, f"{connection.base_branch} at {base.base_commit[:12]}")
-                _look_into(runbook, answers, base, connection, vault, request, served_versions)
-                if answers.edits == ():
-                    git.skip(BRANCH, _NOTHING_TO_PUSH)
-                else:
-                    git.check(BRANCH, lambda: _branch(base, connection, request.subject.branch))
-
-        git.get(READ, look)
-        _ask_github(github, connection, request, answers)
+        _Asking(answers, runbook, connection, vault, request, served_versions).ask()
+    git = answers.tables[1]
     if answers.declared is None and CONTENT not in git.errors:
         git.skip(CONTENT, "the repository could not be read")
     return answers
 
 
-def _look_into(
-    runbook: ClusterRunbook,
-    answers: RepositoryAnswers,
-    base: GitOpsClone,
-    connection: GitOpsRepository,
-    vault: VaultConnection | None,
-    request: ClusterRequest,
-    served_versions: tuple[str, ...],
-) -> None:
-    git, layout = answers.tables[1], connection.layout
-    if base.tree.is_partial:
-        base.tree.prefetch(needed_files(base.tree, request, layout))
-    answers.is_known = bool(base.tree.entries(layout.cluster_overlay_of(request.target)))
-    rows = git.get(CONTENT, lambda: check_repository(base.tree, request, layout))
-    if rows is None:
-        return
-    git.add(*rows)
-    answers.declared = git.get(CONTENT, lambda: declared_namespaces(base.tree, request, layout))
-    if git.errors:
-        git.skip(EDITS, "something in the repository is missing")
-    elif vault is None:
-        git.skip(EDITS, "Vault's address is not known")
-    elif not request.namespaces:
-        git.skip(EDITS, "no namespace is named")
-    else:
-        settings = store_settings(vault, served_versions)
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Fills the answers; see `ask_repository`."""
+
+    answers: RepositoryAnswers
+    runbook: ClusterRunbook
+    connection: GitOpsRepository
+    vault: VaultConnection | None
+    request: ClusterRequest
+    served_versions: tuple[str, ...]
+
+    def ask(self) -> None:
+        github, git = self.answers.tables
+        git.get(READ, self._clone)
+        github.check(PROPOSE, self._github)
+
+    def _clone(self) -> None:
+        git, connection = self.answers.tables[1], self.connection
+        with cloned(connection, anew=True) as base:
+            git.ok(READ, f"{connection.base_branch} at {base.base_commit[:12]}")
+            self._look_into(base)
+            if self.answers.edits == ():
+                git.skip(BRANCH, _NOTHING_TO_PUSH)
+            else:
+                git.check(BRANCH, lambda: _branch(base, connection, self.request.subject.branch))
+
+    def _look_into(self, base: GitOpsClone) -> None:
+        answers, request, layout = self.answers, self.request, self.connection.layout
+        git, tree = answers.tables[1], base.tree
+        if tree.is_partial:
+            tree.prefetch(needed_files(tree, request, layout))
+        answers.is_known = bool(tree.entries(layout.cluster_overlay_of(request.target)))
+        rows = git.get(CONTENT, lambda: check_repository(tree, request, layout))
+        if rows is None:
+            return
+        git.add(*rows)
+        answers.declared = git.get(CONTENT, lambda: declared_namespaces(tree, request, layout))
+        if git.errors:
+            git.skip(EDITS, "something in the repository is missing")
+        elif self.vault is None:
+            git.skip(EDITS, "Vault's address is not known")
+        elif not request.namespaces:
+            git.skip(EDITS, "no namespace is named")
+        else:
+            settings = store_settings(self.vault, self.served_versions)
+            git.get(EDITS, lambda: self._build(tree, settings))
+
+    def _build(self, tree: Tree, settings: StoreSettings) -> None:
+        """Work out the change, and build what it touches without and with it."""
+        answers, request, layout = self.answers, self.request, self.connection.layout
+        git, target = answers.tables[1], request.target
+        folders = (
+            layout.cluster_overlay_of(target),
+            layout.operator_overlay_of(target),
+            layout.applications_of(target),
+        )
         with kustomize_of_this_execution() as kustomize:
-            git.get(EDITS, lambda: _build(runbook, answers, base.tree, layout, request, settings, kustomize))
+            *before, bundle = build_named(kustomize.build, tree, *folders, layout.operator_bundle)
+            answers.edits = self.runbook.edits(tree, request, layout, settings, partial(complete, kustomize))
+            git.ok(EDITS, f"{len(answers.edits)} files" if answers.edits else "nothing to change")
+            above, edited = layout.app_of_apps_of(target), EditedTree(tree, answers.edits)
+            *after, app_of_apps = build_named(kustomize.build, edited, *folders, above)
+        overlay, operator, applications = map(Rebuilt, before, after)
+        builds = Builds(overlay, operator, applications, bundle)
+        git.add(*judge(builds, request, layout, settings))
+        if not overlay.after.failure:
+            answers.declared = built_namespaces(overlay.after, request)
+            answers.stores = store_namespaces(overlay.after, request)
+        answers.applications = application_names(builds, app_of_apps, request, layout)
 
+    def _github(self) -> str | Check:
+        table, connection = self.answers.tables[0], self.connection
+        with connection.github() as github:
+            access = github.access()
+            answer = to_write(self.request, PROPOSE, lambda: _may_propose(github, access, connection))()
+            table.add(_end_of_token(github.token_ends_at, datetime.now(UTC)))
+            if self.answers.edits == ():
+                table.skip(RULES, _NOTHING_TO_PUSH)
+            else:
+                table.check(RULES, lambda: self._rules(github))
+        return answer
 
-def _build(
-    runbook: ClusterRunbook,
-    answers: RepositoryAnswers,
-    tree: Tree,
-    layout: Layout,
-    request: ClusterRequest,
-    settings: StoreSettings,
-    kustomize: Kustomize,
-) -> None:
-    """Work out the change, and build what it touches without and with it."""
-    git, target = answers.tables[1], request.target
-    folders = (
-        layout.cluster_overlay_of(target),
-        layout.operator_overlay_of(target),
-        layout.applications_of(target),
-    )
-    *before, bundle = build_named(kustomize.build, tree, *folders, layout.operator_bundle)
-    answers.edits = runbook.edits(tree, request, layout, settings, partial(complete, kustomize))
-    git.ok(EDITS, f"{len(answers.edits)} files" if answers.edits else "nothing to change")
-    above, edited = layout.app_of_apps_of(target), EditedTree(tree, answers.edits)
-    *after, app_of_apps = build_named(kustomize.build, edited, *folders, above)
-    overlay, operator, applications = map(Rebuilt, before, after)
-    builds = Builds(overlay, operator, applications, bundle)
-    git.add(*judge(builds, request, layout, settings))
-    if not overlay.after.failure:
-        answers.declared = built_namespaces(overlay.after, request)
-        answers.stores = store_namespaces(overlay.after, request)
-    answers.applications = application_names(builds, app_of_apps, request, layout)
+    def _rules(self, github: GitHub) -> str | Check:
+        connection, branch = self.connection, self.request.subject.branch
+        base = github.rules_of(connection.base_branch)
+        # Of a fork the base branch's rules count: it does not take in what is not signed.
+        ours = frozenset() if connection.fork else github.rules_of(branch)
+        signs = self.answers.signs = any("required_signatures" in (rules or ()) for rules in (base, ours))
+        if base is None or ours is None:
+            return Check(RULES, "not checked", "this server does not tell the rules of a branch")
+        hinder = sorted(ours & _HINDER)
+        if hinder:
+            return Check(
+                RULES,
+                "warning",
+                f"{branch} has the rules {', '.join(hinder)}: GitHub may refuse our push",
+                f"Exempt `{branch.partition('/')[0]}/**` from these rules, or let the token's owner bypass "
+                "them.",
+            )
+        if signs:
+            return "commits must be signed: GitHub creates and signs ours, in the name of the token's owner"
+        return "none is in the way"
 
 
 def _branch(base: GitOpsClone, connection: GitOpsRepository, branch: str) -> str | Check:
@@ -202,47 +233,6 @@ def _branch(base: GitOpsClone, connection: GitOpsRepository, branch: str) -> str
         why = f"the branches of the fork of {connection.fork} are not known: {error.subject}: {error.answer}"
         return Check(BRANCH, "not checked", why, "A missing fork is created at the push.")
     return f"{branch} {'is there' if there else 'will be created'} in {fork.full_name}"
-
-
-def _ask_github(
-    table: Table, connection: GitOpsRepository, request: ClusterRequest, answers: RepositoryAnswers
-) -> None:
-    branch = request.subject.branch
-
-    def ask() -> str | Check:
-        with connection.github() as github:
-            access = github.access()
-            answer = to_write(request, PROPOSE, lambda: _may_propose(github, access, connection))()
-            table.add(_end_of_token(github.token_ends_at, datetime.now(UTC)))
-            if answers.edits == ():
-                table.skip(RULES, _NOTHING_TO_PUSH)
-            else:
-                table.check(RULES, lambda: _rules(github, connection, branch, answers))
-        return answer
-
-    table.check(PROPOSE, ask)
-
-
-def _rules(
-    github: GitHub, connection: GitOpsRepository, branch: str, answers: RepositoryAnswers
-) -> str | Check:
-    base = github.rules_of(connection.base_branch)
-    # Of a fork the base branch's rules count: it does not take in what is not signed.
-    ours = frozenset() if connection.fork else github.rules_of(branch)
-    answers.signs = any("required_signatures" in (rules or ()) for rules in (base, ours))
-    if base is None or ours is None:
-        return Check(RULES, "not checked", "this server does not tell the rules of a branch")
-    hinder = sorted(ours & _HINDER)
-    if hinder:
-        return Check(
-            RULES,
-            "warning",
-            f"{branch} has the rules {', '.join(hinder)}: GitHub may refuse our push",
-            f"Exempt `{branch.partition('/')[0]}/**` from these rules, or let the token's owner bypass them.",
-        )
-    if answers.signs:
-        return "commits must be signed: GitHub creates and signs ours, in the name of the token's owner"
-    return "none is in the way"
 
 
 def _end_of_token(end: datetime | None, now: datetime) -> Check:

@@ -23,8 +23,9 @@ from runbook.request import ClusterRequest
 from tasks import connect
 from tasks.preflight.findings import Findings
 from tasks.preflight.openshift import ask_cluster, ask_namespaces, identity, namespace_row
+from tasks.preflight.other_mounts import OTHER_MOUNTS
 from tasks.preflight.repository import ask_repository
-from tasks.preflight.vault import CAPABILITIES, OTHER_MOUNTS, PINS, ask_vault
+from tasks.preflight.vault import CAPABILITIES, PINS, ask_vault
 from tasks.runbooks import ClusterRunbook
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
@@ -21,7 +22,7 @@ from runbook.vault_answers import MountInVault
 from systems.vault import Health, Vault
 from tasks.preflight.bound_namespaces import NAMESPACES, bound_namespaces
 from tasks.preflight.later import carried_out, to_write
-from tasks.preflight.other_mounts import other_mounts
+from tasks.preflight.other_mounts import OTHER_MOUNTS, other_mounts
 from tasks.reviewer_record import configured_before
 from tasks.writing import Look, check_pins
 
@@ -34,7 +35,6 @@ SECRETS = "{}/ is KV version 2"
 PEOPLE = "auth/{}/ is there"
 AUTH_MOUNTS = "Vault's auth mounts"
 OWN_STORE = "Vault can go by its own certificates"
-OTHER_MOUNTS = "No other mount has this API server"
 
 _MANY_HOURS = 6 * 3600
 
@@ -56,23 +56,19 @@ def ask_vault(
     Returns:
         The rows, and the Vault part of the plan, in the order of the steps.
     """
-    namespace = connection.namespace_for_clusters if connection else None
     objects = (one.row for one in request.objects)
-    table = Table(
-        "Vault",
-        (
-            REACHABLE,
-            UNSEALED,
-            TOKEN,
-            CAPABILITIES,
-            *_mounts(request),
-            *objects,
-            PINS,
-            OTHER_MOUNTS,
-            NAMESPACES,
-        ),
+    rows = (
+        REACHABLE,
+        UNSEALED,
+        TOKEN,
+        CAPABILITIES,
+        *_mounts(request),
+        *objects,
+        PINS,
+        OTHER_MOUNTS,
+        NAMESPACES,
     )
-    changes: list[Change] = []
+    table = Table("Vault", rows)
     if connection is None:
         return table, ()
     health = table.get(REACHABLE, lambda: _health(connection))
@@ -82,60 +78,116 @@ def ask_vault(
     table.ok(REACHABLE, f"{connection.address}, version {health.version}{where}")
     if request.conventions.reviewer_ca == "vault":
         table.check(OWN_STORE, lambda: _own_store(connection.address, health))
-    if table.check(UNSEALED, lambda: _unsealed(connection.address, health)):
+    if not table.check(UNSEALED, lambda: _unsealed(connection.address, health)):
+        return table, ()
 
-        def logged_in() -> None:
-            with connection.client(granting(request, namespace)) as vault:
-                auth_mounts = _ask_logged_in(table, vault, request, api, changes, namespace, stores)
-                Look(connection, auth_mounts, {change.object: change for change in changes}).keep()
-                if pending(changes):
-                    pinned = connection.pinned_policy
-                    table.check(
-                        PINS,
-                        to_write(
-                            request, PINS, lambda: _pins(vault, request, pending(changes), pinned=pinned)
-                        ),
-                    )
-                else:
-                    table.skip(PINS, "no change to write is known")
+    def logged_in() -> tuple[Change, ...]:
+        with connection.client(granting(request, connection.namespace_for_clusters)) as vault:
+            return _Asking(table, connection, vault, request, api, stores).ask()
 
-        table.get(TOKEN, logged_in)
-    return table, tuple(changes)
+    return table, table.get(TOKEN, logged_in) or ()
 
 
-def _ask_logged_in(
-    table: Table,
-    vault: Vault,
-    request: ClusterRequest,
-    api: ApiServer | None,
-    changes: list[Change],
-    namespace: str | None,
-    stores: frozenset[str] | None,
-) -> dict[str, MountInVault]:
-    """Fill rows and changes; returns the auth mounts, none where they are not known."""
-    if not table.check(TOKEN, lambda: _own_token(vault, request, namespace)):
-        return {}
-    needed = vault_rights(request)
-    capabilities = partial(_capabilities, vault, request, needed, namespace)
-    table.check(CAPABILITIES, to_write(request, CAPABILITIES, capabilities))
-    table.rights_are_named_by(CAPABILITIES)
-    secrets, people = _mounts(request)
-    table.check(secrets, lambda: _secrets_mount(vault, request.target.secrets_mount))
-    # Whether the reviewer's token that Vault holds works, a login finds out when its step comes.
-    seen = Seen(vault, api, lambda: configured_before(request, vault.http.place))
-    auth_mounts = table.get(people, lambda: seen.auth_mounts)
-    if auth_mounts is None:
-        return {}
-    table.check(people, lambda: _people_mount(people, request.target.people_mount, auth_mounts))
-    changes += _planned_changes(table, request.objects, seen)
-    table.check(NAMESPACES, lambda: bound_namespaces(seen, request, stores))
-    if api is None:
-        table.skip(OTHER_MOUNTS, "the cluster's address is not known")
-    else:
-        table.check(
-            OTHER_MOUNTS, lambda: other_mounts(OTHER_MOUNTS, vault, request, seen, changes, api, namespace)
-        )
-    return auth_mounts
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Asks with our token, and fills the rows.
+
+    Attributes:
+        table: takes the rows.
+        vault: with our token.
+        connection, request, api, stores: see `ask_vault`.
+    """
+
+    table: Table
+    connection: VaultConnection
+    vault: Vault
+    request: ClusterRequest
+    api: ApiServer | None
+    stores: frozenset[str] | None
+
+    def ask(self) -> tuple[Change, ...]:
+        """What the run would do in Vault, as far as it is known."""
+        changes = self._planned()
+        if pending(changes):
+            pins = to_write(self.request, PINS, lambda: self._pins(pending(changes)))
+            self.table.check(PINS, pins)
+        else:
+            self.table.skip(PINS, "no change to write is known")
+        return changes
+
+    def _planned(self) -> tuple[Change, ...]:
+        table, vault, request = self.table, self.vault, self.request
+        if not table.check(TOKEN, self._token):
+            return ()
+        table.check(CAPABILITIES, to_write(request, CAPABILITIES, self._capabilities))
+        table.rights_are_named_by(CAPABILITIES)
+        secrets, people = _mounts(request)
+        table.check(secrets, lambda: _secrets_mount(vault, request.target.secrets_mount))
+        # Whether the reviewer's token that Vault holds works, a login finds out when its step comes.
+        seen = Seen(vault, self.api, lambda: configured_before(request, vault.http.place))
+        auth_mounts = table.get(people, lambda: seen.auth_mounts)
+        if auth_mounts is None:
+            return ()
+        table.check(people, lambda: _people_mount(people, request.target.people_mount, auth_mounts))
+        changes = tuple(_planned_changes(table, request.objects, seen))
+        table.check(NAMESPACES, lambda: bound_namespaces(seen, request, self.stores))
+        namespace = self.connection.namespace_for_clusters
+        table.check(OTHER_MOUNTS, lambda: other_mounts(vault, request, seen, changes, namespace))
+        Look(self.connection, auth_mounts, {change.object: change for change in changes}).keep()
+        return changes
+
+    def _token(self) -> str | Check:
+        try:
+            token = own_token(self.vault)
+        except AccessDenied as error:
+            needed = the_policy(self.request, namespace=self.connection.namespace_for_clusters)
+            raise AccessDenied(
+                "Vault",
+                "our token",
+                f"is not accepted at auth/token/lookup-self ({error.answer})",
+                "Put a token that has not expired into the VaultConnection, or log in by AppRole or "
+                f"Kubernetes; it needs {needed}, also for this lookup.",
+            ) from None
+        ttl = int(token.get("ttl") or 0)
+        policies = ", ".join(token.get("policies") or ()) or "no policy"
+        is_given = token.get("type") != "batch" and not token.get("path", "").endswith("login")
+        if 0 < ttl < _MANY_HOURS and is_given:
+            return Check(
+                TOKEN,
+                "warning",
+                f"{policies}; it expires in {ttl // 60} minutes, and the wait for the merge may take days",
+                "Use AppRole or Kubernetes login in the VaultConnection, or a token that lives longer.",
+            )
+        return policies
+
+    def _capabilities(self) -> str:
+        needed, objects = vault_rights(self.request), self.request.objects
+        # With what the row on values asks for, so that Vault is asked once.
+        have = self.vault.capabilities([*needed, *(path for one in objects for path in one.may_write)])
+        gaps = [
+            f"{', '.join(sorted(wanted - have[path]))} on {path}"
+            for path, wanted in needed.items()
+            if "root" not in have[path] and not wanted <= have[path]
+        ]
+        if gaps:
+            policy = the_policy(carried_out(self.request), namespace=self.connection.namespace_for_clusters)
+            raise AccessDenied("Vault", "our token", f"lacks {'; '.join(gaps)}", f"Give it {policy}.")
+        return f"{len(needed)} paths"
+
+    def _pins(self, changes: Sequence[Change]) -> str | Check:
+        have = self.vault.capabilities([change.path for change in changes])
+        rights = vault_rights(self.request)
+        named = [
+            one
+            for one in changes
+            if "update" in rights.get(one.path, ()) and not have[one.path] & {"root", "update"}
+        ]
+        # Of a plan, the row of the capabilities names those; what is left is an administrator's.
+        ours = [one for one in changes if one not in named] if self.request.plan_only else changes
+        check_pins(self.vault, self.request, ours, pinned=self.connection.pinned_policy)
+        if named:
+            return Check(PINS, "not checked", f"our token may not write; see: {CAPABILITIES}")
+        return "it may write all of the plan"
 
 
 def _health(connection: VaultConnection) -> Health:
@@ -163,64 +215,6 @@ def _own_store(address: str, health: Health) -> str:
         f"is {product}, {health.version}, and takes no config without a CA",
         "Set reviewer_ca of the conventions to 'connection'.",
     )
-
-
-def _own_token(vault: Vault, request: ClusterRequest, namespace: str | None) -> str | Check:
-    try:
-        token = own_token(vault)
-    except AccessDenied as error:
-        raise AccessDenied(
-            "Vault",
-            "our token",
-            f"is not accepted at auth/token/lookup-self ({error.answer})",
-            "Put a token that has not expired into the VaultConnection, or log in by AppRole or Kubernetes; "
-            f"it needs {the_policy(request, namespace=namespace)}, also for this lookup.",
-        ) from None
-    ttl = int(token.get("ttl") or 0)
-    policies = ", ".join(token.get("policies") or ()) or "no policy"
-    if 0 < ttl < _MANY_HOURS and token.get("type") != "batch" and not token.get("path", "").endswith("login"):
-        return Check(
-            TOKEN,
-            "warning",
-            f"{policies}; it expires in {ttl // 60} minutes, and the wait for the merge may take days",
-            "Use AppRole or Kubernetes login in the VaultConnection, or a token that lives longer.",
-        )
-    return policies
-
-
-def _capabilities(
-    vault: Vault, request: ClusterRequest, needed: Mapping[str, frozenset[str]], namespace: str | None
-) -> str:
-    # With what the row on values asks for, so that Vault is asked once.
-    have = vault.capabilities([*needed, *(path for one in request.objects for path in one.may_write)])
-    gaps = [
-        f"{', '.join(sorted(wanted - have[path]))} on {path}"
-        for path, wanted in needed.items()
-        if "root" not in have[path] and not wanted <= have[path]
-    ]
-    if gaps:
-        raise AccessDenied(
-            "Vault",
-            "our token",
-            f"lacks {'; '.join(gaps)}",
-            f"Give it {the_policy(carried_out(request), namespace=namespace)}.",
-        )
-    return f"{len(needed)} paths"
-
-
-def _pins(vault: Vault, request: ClusterRequest, changes: Sequence[Change], *, pinned: bool) -> str | Check:
-    have, rights = vault.capabilities([change.path for change in changes]), vault_rights(request)
-    named = [
-        one
-        for one in changes
-        if "update" in rights.get(one.path, ()) and not have[one.path] & {"root", "update"}
-    ]
-    # Of a plan, the row of the capabilities names those; what is left is an administrator's.
-    ours = [one for one in changes if one not in named] if request.plan_only else changes
-    check_pins(vault, request, ours, pinned=pinned)
-    if named:
-        return Check(PINS, "not checked", f"our token may not write; see: {CAPABILITIES}")
-    return "it may write all of the plan"
 
 
 def _mounts(request: ClusterRequest) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from runbook.errors import (
 from runbook.hosts import ApiServer
 from sandbox.vault_server import VaultServer
 from tasks.preflight import vault as rows
+from tasks.preflight.other_mounts import OTHER_MOUNTS
 from tests.printed_commands import missing, printed_policy
 from tests.rights import policy_of_the_tests, token_with
 from tests.tables import table
@@ -247,7 +248,7 @@ def test_another_clusters_mount_with_this_api_server_is_a_conflict(
     )
     token = token_with(installation.vault, policy_of_the_tests(installation.vault, ["other-mounts"]))
     found = installation.ask("vault", "cluster", vault__token=token)
-    error = refused(found, [rows.OTHER_MOUNTS], Conflict)
+    error = refused(found, [OTHER_MOUNTS], Conflict)
     assert f"auth/flint-k8s/config: has the API server {host} already" in str(error)
     assert "the ClusterConnection 'ember'" in error.remedy
 
@@ -263,7 +264,7 @@ def test_another_cluster_behind_the_same_proxy_is_told_apart_by_its_path(vault: 
     )
     for path, status in (("c-m-aaaa", "ok"), ("c-m-bbbb/", "failed")):
         table, _ = rows.ask_vault(connection, make(), ApiServer(f"{proxy}/{path}", vault.ca_pem))
-        (found,) = [one for one in table.rows if one.prerequisite == rows.OTHER_MOUNTS]
+        (found,) = [one for one in table.rows if one.prerequisite == OTHER_MOUNTS]
         assert found.status == status, found
 
 
@@ -291,9 +292,9 @@ def test_mounts_whose_config_we_may_not_read_are_said_not_to_be_checked(installa
     installation.vault.request("POST", "sys/auth/flint-k8s", {"type": "kubernetes"})
     found = installation.ask("vault", "cluster")
     assert failed(found) == []
-    assert row(found, rows.OTHER_MOUNTS).status == "not checked"
-    assert "auth/flint-k8s/config" in row(found, rows.OTHER_MOUNTS).found
-    policy = printed_policy(row(found, rows.OTHER_MOUNTS).remedy)
+    assert row(found, OTHER_MOUNTS).status == "not checked"
+    assert "auth/flint-k8s/config" in row(found, OTHER_MOUNTS).found
+    policy = printed_policy(row(found, OTHER_MOUNTS).remedy)
     assert 'path "auth/+/config"' in policy
     assert missing(policy, make()) == []
 
