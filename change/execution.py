@@ -74,12 +74,6 @@ def share(question: Hashable, answer: object) -> None:
         shared.answers[question] = answer
 
 
-def answered(question: Hashable) -> Any:
-    """What this execution knows of a question; None if nothing."""
-    shared = _SHARED.get()
-    return shared.answers.get(question) if shared else None
-
-
 def once(question: Hashable, ask: Callable[[], T]) -> T:
     """The answer to a question that one execution asks once, unless it is not answered."""
     shared = _SHARED.get() or _Shared()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from change.execution import answered, share
+from change.execution import once, share
 from change.permission import Permission
 from change.permission import permission as of_plan
 from change.records import Recorder
@@ -72,8 +72,9 @@ class Look:
     @classmethod
     def of_this_execution(cls, connection: VaultConnection) -> Look:
         """Preflight's; an empty one where it has not looked at this very Vault."""
-        look = answered(_LOOK)
-        return look if isinstance(look, Look) and look.connection == connection else cls(connection, {}, {})
+        empty = cls(connection, {}, {})
+        look = once(_LOOK, lambda: empty)
+        return look if look.connection == connection else empty
 
 
 def carry_out(request: ClusterRequest, approved: ApprovedPlan, *groups: Sequence[VaultObject]) -> Outcome:

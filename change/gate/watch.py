@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 from prefect import get_run_logger
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, StateType
 from pydantic import ValidationError
 
@@ -81,12 +81,12 @@ class Watch:
     def __init__(
         self, runbooks: Sequence[Runbook], log: Log, *, others: Sequence[str] = (), settle: float = SETTLE
     ) -> None:
-        self._runbooks = {runbook.flow: runbook for runbook in runbooks}
+        self._runbooks = runbooks
         self._log = log
         self._watched: dict[str, Watched] = {}
         self._settle = settle
         self._visits = Visits(log)
-        self._started_again = (*self._runbooks, *others)
+        self._started_again = (*(book.flow for book in runbooks), *others)
 
     def close(self) -> None:
         """Close the connections."""
@@ -110,7 +110,6 @@ class Watch:
         """
         counted, ended = 0, True
         problems: list[EnablementError] = []
-        runs: list[FlowRun] = []
         # Their connections and names are read once a look.
         with execution(), get_client(sync_client=True) as client:
             waker = Waker(client, self._log, self._settle)
@@ -118,7 +117,9 @@ class Watch:
                 waker.again += start_crashed_runs_again(client, self._started_again, self._log, self._settle)
             by_connection: dict[str, list[AtGate]] = defaultdict(list)
             lacking: list[Lacks] = []
-            for waiting in self._waiting(client, runs):
+            states = [StateType.PAUSED, StateType.RUNNING]
+            runs = [(book, run) for book in self._runbooks for run in runs_in(client, states, book.flow)]
+            for waiting in self._waiting(runs):
                 if isinstance(waiting, Lacks):
                     lacking.append(waiting)
                 else:
@@ -149,7 +150,7 @@ class Watch:
             tuple(waker.again),
             tuple(problems),
             unfinished=not ended,
-            waits=waits_of(runs),
+            waits=waits_of(run for _, run in runs),
             wakings=waker.kinds,
         )
 
@@ -161,27 +162,24 @@ class Watch:
         calls = {name: watched.calls_left for name, watched in self._watched.items()}
         return {name: left for name, left in calls.items() if left}
 
-    def _waiting(self, client: SyncPrefectClient, runs: list[FlowRun]) -> Iterator[AtGate | Lacks]:
-        """Of all that are suspended, or may be about to, those that are woken; all are added to ``runs``."""
-        for runbook in self._runbooks.values():
-            found = runs_in(client, [StateType.PAUSED, StateType.RUNNING], runbook.flow)
-            runs += found
-            for run in found:
-                kind = _waits_for(run)
-                if kind in {"", APPROVAL}:
-                    continue  # nothing to look for
-                try:
-                    asked = runbook.read(run.parameters)
-                except (EnablementError, ValidationError) as error:
-                    about(self._log, run).warning(
-                        "waits with parameters that this version cannot read: %s", error
-                    )
-                    continue
-                if kind == MERGE:
-                    yield AtGate(run, runbook, asked, GateRecord.of_labels(run.labels))
-                else:
-                    record = LackRecord.of_labels(run.labels)
-                    yield Lacks(run, runbook, asked, kind, record if record and record.kind == kind else None)
+    def _waiting(self, runs: Iterable[tuple[Runbook, FlowRun]]) -> Iterator[AtGate | Lacks]:
+        """Of runs that are suspended, or may be about to, those that are woken."""
+        for runbook, run in runs:
+            kind = _waits_for(run)
+            if kind in {"", APPROVAL}:
+                continue  # nothing to look for
+            try:
+                asked = runbook.read(run.parameters)
+            except (EnablementError, ValidationError) as error:
+                about(self._log, run).warning(
+                    "waits with parameters that this version cannot read: %s", error
+                )
+                continue
+            if kind == MERGE:
+                yield AtGate(run, runbook, asked, GateRecord.of_labels(run.labels))
+            else:
+                record = LackRecord.of_labels(run.labels)
+                yield Lacks(run, runbook, asked, kind, record if record and record.kind == kind else None)
 
     def _watch(self, name: str, asked: Asked) -> Watched:
         connection = connect.gitops_repository(asked)
