@@ -39,7 +39,7 @@ def policy_of_the_tests(vault: VaultServer | VaultAdmin, extras: Sequence[Extra]
     return printed_policy(vault, (EMBER,), ("env", "cluster"), extras)
 
 
-def token_with(vault: VaultServer, policy: str, **options: object) -> str:
+def token_with(vault: VaultServer | VaultAdmin, policy: str, **options: object) -> str:
     """A token whose rights are ``policy`` (HCL) alone."""
     vault.request("PUT", "sys/policies/acl/narrow", {"policy": policy})
     body = {"policies": ["narrow"], "no_default_policy": True, "ttl": "12h", **options}
@@ -52,3 +52,12 @@ def cluster_account(
     """The pipeline's account on a cluster, for the namespaces of the tests' runs; not made yet."""
     manifests = account_manifests(["payments", "web"], reviewer_tokens=reviewer_tokens)
     return ClusterAccount(Path(admin_kubeconfig), yaml.safe_dump_all(manifests))
+
+
+def account_kubeconfig(
+    admin_kubeconfig: str | Path, reviewer_tokens: Sequence[ReviewerToken] = ("secret", "token-request")
+) -> str:
+    """Of that account, which is made."""
+    account = cluster_account(admin_kubeconfig, reviewer_tokens)
+    account.create()
+    return account.kubeconfig("ember")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
@@ -20,6 +19,7 @@ from bench import world
 from bench.world import REPOSITORY
 from sandbox.ports import ANSWER_SECONDS
 from tests.github_checkout import Checkout
+from tests.kubernetes_objects import Cluster
 
 
 class World(world.World):
@@ -71,17 +71,13 @@ class World(world.World):
 
     def delete_service_account(self, namespace: str, name: str) -> None:
         """Remove a ServiceAccount from the cluster by hand."""
-        self._as_cluster_admin("DELETE", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}")
+        Cluster(self.kubernetes).send("DELETE", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}")
 
     def create_service_account(self, namespace: str, name: str) -> None:
         """Put one there."""
-        self._as_cluster_admin(
+        Cluster(self.kubernetes).send(
             "POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}}
         )
-
-    def delete_cluster_role_binding(self, name: str) -> None:
-        """Take a right away by hand."""
-        self._as_cluster_admin("DELETE", f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{name}")
 
     def serve_secret_stores(self, *versions: str) -> None:
         """Put the SecretStore's CRD on the cluster, as an operator does that serves these versions."""
@@ -98,7 +94,7 @@ class World(world.World):
         ]
         spec = {"group": "external-secrets.io", "scope": "Namespaced", "names": name, "versions": served}
         metadata = {"name": "secretstores.external-secrets.io"}
-        self._as_cluster_admin(
+        Cluster(self.kubernetes).send(
             "POST",
             "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
             {
@@ -108,15 +104,3 @@ class World(world.World):
                 "spec": spec,
             },
         )
-
-    def _as_cluster_admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-        config = yaml.safe_load(Path(self.kubernetes.admin_kubeconfig).read_text())
-        answer = requests.request(
-            method,
-            f"{self.kubernetes.url}{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {config['users'][0]['user']['token']}"},
-            verify=str(self.kubernetes.ca_file),
-            timeout=ANSWER_SECONDS,
-        )
-        answer.raise_for_status()

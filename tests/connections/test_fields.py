@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import traceback
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from runbook.errors import InvalidInput
 from sandbox.certificates import CertificateAuthority
 from sandbox.prefect_server import PrefectServer
 from tasks import connect
+from tests.systems.openshift.scripted_api import kubeconfig as kubeconfig_of
 from tests.tasks.conftest import request
 
 AUTHORITY = CertificateAuthority("of connections")
@@ -41,14 +41,7 @@ SERVER = "https://api.ember.example.com:6443"
 
 
 def kubeconfig(server: str = SERVER, token: str = SECRET, authority: str = CA) -> str:
-    bundle = base64.b64encode(authority.encode()).decode()
-    document = {
-        "current-context": "it",
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        "clusters": [{"name": "it", "cluster": {"server": server, "certificate-authority-data": bundle}}],
-        "users": [{"name": "it", "user": {"token": token}}],
-    }
-    return yaml.safe_dump(document)
+    return yaml.safe_dump(kubeconfig_of(server, authority, token))
 
 
 CLUSTER: dict[str, Any] = {"kubeconfig": kubeconfig()}

@@ -13,16 +13,10 @@ from pydantic import SecretStr
 from connections import ClusterConnection, GitOpsRepository, VaultConnection
 from deployments.connection_file import ConnectionFileError, NamedConnection, read_connections
 from sandbox.certificates import CertificateAuthority
+from tests.systems.openshift.scripted_api import kubeconfig
 
 CA = CertificateAuthority("test").pem
-KUBECONFIG = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "it",
-    "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-    "clusters": [{"name": "it", "cluster": {"server": "https://127.0.0.1:6443"}}],
-    "users": [{"name": "it", "user": {"token": "kube-token"}}],
-}
+KUBECONFIG = kubeconfig("https://127.0.0.1:6443", None, "kube-token")
 ENVIRON = {"ENABLEMENT_VAULT_TOKEN": "vault-token", "ENABLEMENT_GITHUB_TOKEN": "github-token"}
 
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-import yaml
 
 from sandbox.environment import CHECKOUT
 from sandbox.ports import ANSWER_SECONDS, is_free
 from sandbox.prefect_server import USUAL_PORT as PREFECT_PORT
 from sandbox.vault_server import USUAL_PORT as VAULT_PORT
+from tests.systems.openshift.scripted_api import kubeconfig
 
 pytestmark = pytest.mark.e2e
 
@@ -63,17 +63,9 @@ def listening(port: int = 0) -> Iterator[Listener]:
 
 def personal_environment(home: Path, port: int, touched: Path) -> dict[str, str]:
     """What somebody may have in shell and home; all of it leads to ``port`` or touches a file."""
-    kubeconfig = yaml.safe_dump(
-        {
-            "current-context": "production",
-            "contexts": [{"name": "production", "context": {"cluster": "production", "user": "me"}}],
-            "clusters": [{"name": "production", "cluster": {"server": f"https://127.0.0.1:{port}"}}],
-            "users": [{"name": "me", "user": {"token": "personal-token"}}],
-        }
-    )
     helper = home / "helper"
     files = {
-        ".kube/config": kubeconfig,
+        ".kube/config": json.dumps(kubeconfig(f"https://127.0.0.1:{port}", None, "personal-token")),
         ".vault-token": "personal-token",
         ".gitconfig": f"[credential]\n\thelper = {helper}\n[core]\n\thooksPath = {home / 'hooks'}\n",
         ".netrc": "machine 127.0.0.1 login me password personal-token\n",

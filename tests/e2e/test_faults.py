@@ -6,7 +6,6 @@ the steps are called directly.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from sandbox.prefect_server import PrefectServer
 from tests.e2e.flow_processes import flow_processes
 from tests.engineer import Engineer
+from tests.eventually import eventually
 from tests.faults.faults import RETRY_AFTER, Fault, kill_process, once
 from tests.faults.installation import Proxies, proxies_of
 from tests.faults.state import vault_state
@@ -60,10 +60,8 @@ def crashed(engineer: Engineer, run: str, times: int) -> None:
     It reports the crash twice, half a second apart, and the second report overtakes a retry that came
     between. After it the worker says what may have been the cause.
     """
-    deadline = time.monotonic() + 120
-    while engineer.log(run).count("Check whether the flow run exceeded its memory") < times:
-        assert time.monotonic() < deadline, engineer.log(run)
-        time.sleep(0.3)
+    cause = "Check whether the flow run exceeded its memory"
+    eventually(lambda: engineer.log(run).count(cause) >= times, lambda: engineer.log(run), pause=0.3)
     assert engineer.await_state(run, "Crashed") == "Crashed", engineer.log(run)
 
 

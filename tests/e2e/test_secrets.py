@@ -26,6 +26,7 @@ from sandbox.vault_server import VaultServer
 from tests.e2e.failing_run import FailingRun, Fault
 from tests.e2e.flow_processes import flow_processes
 from tests.engineer import Engineer
+from tests.eventually import eventually
 from tests.faults.faults import Held, Script
 from tests.faults.proxy import Proxy, Server
 from tests.merge_service import Service
@@ -209,27 +210,23 @@ def test_leaks_on_purpose_are_found(engineer: Engineer, world: World, tmp_path: 
 
 def wait_until_all_has_been_sent(searched: SearchedInstallation) -> None:
     """A run is Completed before its process has sent the last of its logs and events, and ends."""
-    deadline = time.monotonic() + _PATIENCE
-    while left := flow_processes(searched.server):
-        assert time.monotonic() < deadline, f"{left} do not end"
-        time.sleep(0.1)
+    eventually(lambda: not flow_processes(searched.server), seconds=_PATIENCE, pause=0.1)
     catch_up(searched.server)
 
 
 def wait_until_a_task_has_failed(engineer: Engineer, run: str) -> None:
     """The server makes task runs from events, a little later."""
-    deadline = time.monotonic() + _PATIENCE
-    while "Failed" not in {task["state"]["name"] for task in engineer.api.task_runs(run)}:
-        assert time.monotonic() < deadline, engineer.log(run)
-        time.sleep(0.1)
+
+    def has_failed() -> bool:
+        return "Failed" in {task["state"]["name"] for task in engineer.api.task_runs(run)}
+
+    eventually(has_failed, lambda: engineer.log(run), seconds=_PATIENCE, pause=0.1)
 
 
 def wait_until_seen(searched: SearchedInstallation, argument: str, log: Callable[[], str]) -> None:
     """Return once some child had this argument, and all that there was with it has been looked at."""
-    deadline = time.monotonic() + _PATIENCE
-    while argument.encode() not in {seen for _, seen in list(searched.processes.arguments)}:
-        assert time.monotonic() < deadline, log()
-        time.sleep(0.1)
+    arguments = searched.processes.arguments
+    eventually(lambda: argument.encode() in {seen for _, seen in list(arguments)}, log, seconds=_PATIENCE)
     searched.processes.catch_up()
     searched.temporary.catch_up()
 

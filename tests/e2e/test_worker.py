@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from sandbox.prefect_api import FINAL_STATES, PrefectApi
 from sandbox.prefect_server import PrefectServer
 from sandbox.processes import SandboxError
 from tests.e2e.flow_processes import worker
+from tests.eventually import eventually
 from tests.merge_service import Service
 
 pytestmark = pytest.mark.e2e
@@ -67,34 +67,30 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
         yield prefect
 
 
-def ended(server: PrefectServer, run: str) -> dict[str, Any]:
-    """The state in which a run ends."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        server.check()
-        state: dict[str, Any] = server.api.flow_run(run)["state"]
-        if state["type"] in FINAL_STATES:
-            return state
-        assert time.monotonic() < deadline, f"still {state['name']}"
-        time.sleep(0.2)
+def state_of(server: PrefectServer, run: str) -> dict[str, Any]:
+    server.check()
+    state: dict[str, Any] = server.api.flow_run(run)["state"]
+    return state
+
+
+def ended(server: PrefectServer, run: str) -> str:
+    """The type of the state in which a run ends."""
+    eventually(lambda: state_of(server, run)["type"] in FINAL_STATES, seconds=SECONDS)
+    return str(state_of(server, run)["type"])
 
 
 def reached(server: PrefectServer, run: str, name: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while (found := server.api.flow_run(run)["state"]["name"]) != name:
-        assert time.monotonic() < deadline, f"still {found}"
-        time.sleep(0.2)
+    eventually(lambda: state_of(server, run)["name"] == name, lambda: state_of(server, run), seconds=SECONDS)
 
 
 def messages(server: PrefectServer, run: str, expected: str) -> list[str]:
     """The run's log, once it holds ``expected``: it is delivered in batches."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        found = [entry["message"] for entry in server.api.logs(run)]
-        if any(expected in message for message in found):
-            return found
-        assert time.monotonic() < deadline, found
-        time.sleep(0.2)
+
+    def log() -> list[str]:
+        return [entry["message"] for entry in server.api.logs(run)]
+
+    eventually(lambda: any(expected in message for message in log()), log, seconds=SECONDS)
+    return log()
 
 
 def test_a_run_works_in_the_workers_checkout_sees_nothing_of_the_person_and_has_the_next_one_wait(
@@ -109,7 +105,7 @@ def test_a_run_works_in_the_workers_checkout_sees_nothing_of_the_person_and_has_
         second = server.api.create_flow_run("hello/hello")
         reached(server, second, "AwaitingConcurrencySlot")
         until.touch()
-        assert [ended(server, run)["type"] for run in (first, second)] == ["COMPLETED", "COMPLETED"]
+        assert [ended(server, run) for run in (first, second)] == ["COMPLETED", "COMPLETED"]
     said = messages(server, first, "sees ")
     assert f"working in {server.environment['ENABLEMENT_CHECKOUT']}" in said
     assert "sees []" in said
@@ -178,7 +174,7 @@ def test_worker_and_service_work_with_the_credential_and_a_worker_without_its_ch
     server.deploy()
     with worker(server, ENABLEMENT_CHECKOUT=str(CHECKOUT)):
         run = server.api.create_flow_run("watch-merges/watch-merges")
-        assert ended(server, run)["type"] == "COMPLETED", server.api.logs(run)
+        assert ended(server, run) == "COMPLETED", server.api.logs(run)
     service = Service(server, tmp_path)
     try:
         service.start()  # returns once it has looked
@@ -187,6 +183,6 @@ def test_worker_and_service_work_with_the_credential_and_a_worker_without_its_ch
     for checkout in ("", "/no/such/checkout"):
         with worker(server, ENABLEMENT_CHECKOUT=checkout):
             run = server.api.create_flow_run("watch-merges/watch-merges")
-            assert ended(server, run)["type"] in {"FAILED", "CRASHED"}
+            assert ended(server, run) in {"FAILED", "CRASHED"}
             said = f"ENABLEMENT_CHECKOUT of this worker is '{checkout}', which has no checkout."
             messages(server, run, said)

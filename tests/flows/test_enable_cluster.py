@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from bench.traffic import Traffic
 from runbook.errors import PrerequisiteMissing
 from sandbox.prefect_server import PrefectServer
 from sandbox.vault_server import VaultServer
+from tests.eventually import eventually
 from tests.kubernetes_objects import Cluster
 from tests.operator_by_hand import VALID, Operator
 from tests.run import at_the_gate, enable, land
@@ -167,11 +167,8 @@ def operator_after_first_look(world: World) -> threading.Thread:
     operator = Operator(Cluster(world.kubernetes), {})
 
     def judge() -> None:
-        deadline = time.monotonic() + 60
         for namespace in ("payments", "web"):
-            while ("GET", path.format(namespace)) not in world.kubernetes.requests:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            eventually(lambda: ("GET", path.format(namespace)) in world.kubernetes.requests)  # noqa: B023 - called at once
             operator.judge(namespace, VALID)
 
     made = threading.Thread(target=judge)

@@ -32,6 +32,7 @@ from sandbox.prefect_server import PrefectServer
 from tasks.preflight.step import preflight
 from tasks.runbooks import ENABLE_CLUSTER
 from tests.eventually import eventually
+from tests.kubernetes_objects import Cluster
 from tests.run import Run, at_the_gate, enable
 from tests.tables import rows_of
 from tests.world import World
@@ -269,7 +270,7 @@ async def test_a_cluster_that_is_not_synced_in_time_is_told_what_to_sync_next_an
     world.merge()
     world.sync()
     # All is there but the reviewer's right: Vault would refuse every login with "permission denied".
-    world.delete_cluster_role_binding("eso-tokenreview")
+    Cluster(world.kubernetes).unbind_reviewer()
     traffic = Traffic(world)
     await run.resume()
     assert await run.go() == "Failed"

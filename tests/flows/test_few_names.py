@@ -20,6 +20,7 @@ from sandbox.prefect_server import PrefectServer
 from sandbox.vault_seed import VaultAdmin
 from sandbox.vault_server import VaultServer
 from tests.flows.elsewhere import described, manifests, printed
+from tests.rights import token_with
 from tests.run import Run, at_the_gate, enable, land
 from tests.tables import rows_of
 from tests.world import World
@@ -62,12 +63,6 @@ def team(vault: VaultServer) -> VaultAdmin:
     return admin
 
 
-def token_of(team: VaultAdmin, policy: str) -> str:
-    team.request("PUT", "sys/policies/acl/pipeline", {"policy": policy})
-    body = {"policies": ["pipeline"], "no_default_policy": True, "ttl": "12h"}
-    return str(team.request("POST", "auth/token/create-orphan", body)["auth"]["client_token"])
-
-
 @pytest.mark.long
 async def test_a_cluster_of_no_environment_is_enabled_and_nobody_is_given_rights(
     prefect_harness: PrefectServer, vault: VaultServer, team: VaultAdmin, tmp_path: Path
@@ -80,7 +75,7 @@ async def test_a_cluster_of_no_environment_is_enabled_and_nobody_is_given_rights
     place = Place(manifests(tmp_path / "manifests", FLAT), Folders(**FLAT_FOLDERS), "", OCP)
     with World.at(tmp_path, vault, place) as world:
         world.connect(
-            vault__token=token_of(team, policy),
+            vault__token=token_with(team, policy),
             vault__namespace="team",
             gitops__layout={name: FLAT_FOLDERS[name] for name in TEMPLATES} | {"vault_cluster": "smaug"},
         )
@@ -107,7 +102,7 @@ async def test_a_cluster_of_no_environment_is_enabled_and_nobody_is_given_rights
         groups = team.request("LIST", "identity/group/name")
         assert groups == {}
         policies = set(team.request("LIST", "sys/policies/acl")["data"]["keys"])
-        assert policies == {"default", "pipeline", f"{OCP}-workloads"}
+        assert policies == {"default", "narrow", f"{OCP}-workloads"}
         written = team.request("GET", POLICY)["data"]["policy"]
         assert written.strip() == RULES.strip().replace("{mount}", "k8s_secrets").replace("{path}", OCP)
 

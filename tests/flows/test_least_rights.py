@@ -14,7 +14,7 @@ from runbook.conventions import PolicyScope
 from runbook.request import ReviewerToken
 from sandbox.cluster_account import ClusterAccount
 from tests.flows.plans import PLAN
-from tests.rights import EMBER, cluster_account, printed_policy, token_with
+from tests.rights import EMBER, account_kubeconfig, printed_policy, token_with
 from tests.run import Run, enable, enabled
 from tests.tables import rows_of
 from tests.world import World
@@ -24,19 +24,14 @@ async def report_of(run: Run) -> str:
     return str((await run.artifacts())["report-emea-ember"])
 
 
-def narrow_kubeconfig(world: World, mode: ReviewerToken) -> str:
-    account = cluster_account(world.kubernetes.admin_kubeconfig, [mode])
-    account.create()
-    return account.kubeconfig("ember")
-
-
 @pytest.mark.long
 @pytest.mark.parametrize(("scope", "mode"), [("env", "secret"), ("cluster", "token-request")])
 async def test_a_run_passes_with_the_printed_rights_alone(
     world: World, scope: PolicyScope, mode: ReviewerToken
 ) -> None:
     token = token_with(world.vault, printed_policy(world.vault, scopes=[scope]))
-    world.connect(vault__token=token, cluster__kubeconfig=narrow_kubeconfig(world, mode))
+    kubeconfig = account_kubeconfig(world.kubernetes.admin_kubeconfig, [mode])
+    world.connect(vault__token=token, cluster__kubeconfig=kubeconfig)
     parameters = {"policy_scope": scope, "reviewer_token": mode}
     report = await report_of(await enabled(world, **parameters))
     assert "payments/vault-secret-fetcher logs in at ember-k8s" in report

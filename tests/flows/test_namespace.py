@@ -21,7 +21,7 @@ from tasks.preflight.vault import CAPABILITIES, ask_vault
 from tasks.reviewer_record import configured_before
 from tests.kubernetes_objects import Cluster
 from tests.printed_commands import command_of
-from tests.rights import printed_policy
+from tests.rights import printed_policy, token_with
 from tests.run import enable, enabled
 from tests.tasks.conftest import request
 from tests.world import World
@@ -36,13 +36,7 @@ def team(world: World) -> VaultAdmin:
     admin = VaultAdmin(world.vault.address, str(world.vault.ca_file), world.vault.root_token, TEAM)
     admin.request("POST", "sys/mounts/k8s_secrets", {"type": "kv", "options": {"version": "2"}})
     admin.request("POST", "sys/auth/oidc", {"type": "oidc"})
-    admin.request("PUT", "sys/policies/acl/pipeline", {"policy": printed_policy(admin)})
     return admin
-
-
-def token_of(team: VaultAdmin) -> str:
-    body = {"policies": ["pipeline"], "no_default_policy": True, "ttl": "12h"}
-    return str(team.request("POST", "auth/token/create-orphan", body)["auth"]["client_token"])
 
 
 def connection(vault: VaultServer, namespace: str | None, token: str) -> VaultConnection:
@@ -74,7 +68,7 @@ async def test_a_run_in_a_namespace_completes_and_the_stores_login_is_there_and_
     world: World, team: VaultAdmin
 ) -> None:
     before = world.vault.request("GET", "sys/auth")["data"].keys()
-    token = token_of(team)
+    token = token_with(team, printed_policy(team))
     world.connect(vault__namespace=f"{TEAM}/", vault__token=token)
     run = await enabled(world)
     artifacts = await run.artifacts()

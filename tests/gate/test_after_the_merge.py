@@ -47,7 +47,7 @@ def test_it_is_suspended_until_the_cluster_has_everything_and_says_what_to_sync_
 
     # Something came, and something else is left: what it says is to stay true.
     run.world.sync()
-    run.world.delete_cluster_role_binding("eso-tokenreview")
+    Cluster(run.world.kubernetes).unbind_reviewer()
     assert run.woken() == "Suspended", run.log()
     assert message(run).startswith("waits for ClusterRoleBinding of external-secrets-operator/eso-vault-auth")
     assert run.said("Resumed: what it lacks has changed; next is ClusterRoleBinding of ")

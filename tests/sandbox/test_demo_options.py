@@ -9,26 +9,18 @@ import yaml
 
 from sandbox.demo_options import DemoOptions
 from sandbox.processes import SandboxError
+from tests.systems.openshift.scripted_api import kubeconfig
 
 
-def kubeconfig(directory: Path, server: str) -> str:
+def kubeconfig_file(directory: Path, server: str) -> str:
     file = directory / "kubeconfig"
-    file.write_text(
-        yaml.safe_dump(
-            {
-                "current-context": "it",
-                "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-                "clusters": [{"name": "it", "cluster": {"server": server}}],
-                "users": [{"name": "it", "user": {"token": "t"}}],
-            }
-        )
-    )
+    file.write_text(yaml.safe_dump(kubeconfig(server, None)))
     return str(file)
 
 
 def test_what_a_shell_happens_to_have_is_never_used(tmp_path: Path) -> None:
     shell = {
-        "KUBECONFIG": kubeconfig(tmp_path, "https://prod.example"),
+        "KUBECONFIG": kubeconfig_file(tmp_path, "https://prod.example"),
         "VAULT_ADDR": "https://vault.example",
         "VAULT_TOKEN": "t",
         "VAULT_CACERT": "/ca",
@@ -92,7 +84,7 @@ LOCAL = ["https://127.0.0.1:8200", "https://localhost:8200", "http://127.1.2.3",
 def test_a_server_elsewhere_is_refused(server: str, tmp_path: Path) -> None:
     for environ in (
         {"DEMO_VAULT_ADDR": server, "DEMO_VAULT_TOKEN": "t"},
-        {"DEMO_KUBECONFIG": kubeconfig(tmp_path, server)},
+        {"DEMO_KUBECONFIG": kubeconfig_file(tmp_path, server)},
     ):
         with pytest.raises(SandboxError, match=f"{next(iter(environ))} leads to .* not this machine"):
             DemoOptions.read(environ)
@@ -106,7 +98,7 @@ def test_a_vault_on_this_machine_is_used(address: str) -> None:
 
 def test_a_server_elsewhere_is_used_when_it_is_named(tmp_path: Path) -> None:
     environ = {
-        "DEMO_KUBECONFIG": kubeconfig(tmp_path, "https://api.lab.example:6443"),
+        "DEMO_KUBECONFIG": kubeconfig_file(tmp_path, "https://api.lab.example:6443"),
         "DEMO_VAULT_ADDR": "https://vault.lab.example",
         "DEMO_VAULT_TOKEN": "t",
     }

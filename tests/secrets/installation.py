@@ -17,7 +17,7 @@ import yaml
 from sandbox.certificates import CertificateAuthority
 from sandbox.prefect_server import PrefectServer
 from tests.merge_service import Service
-from tests.rights import cluster_account
+from tests.rights import account_kubeconfig
 from tests.secrets.machine_places import WorkingDirectory, of_children, of_temporary_files, of_this_process
 from tests.secrets.needles import Secret
 from tests.secrets.places import Place, below
@@ -167,9 +167,7 @@ class SearchedInstallation:
 
     def _kubeconfig(self) -> str:
         """Of the pipeline's own narrow account; with a client certificate beside the token, as some have."""
-        account = cluster_account(self.world.kubernetes.admin_kubeconfig)
-        account.create()
-        config = yaml.safe_load(account.kubeconfig("ember"))
+        config = yaml.safe_load(account_kubeconfig(self.world.kubernetes.admin_kubeconfig))
         user = config["users"][0]["user"]
         user["client-certificate-data"] = base64.b64encode(self._key.certificate_pem.encode()).decode()
         user["client-key-data"] = base64.b64encode(self._key.key_pem.encode()).decode()

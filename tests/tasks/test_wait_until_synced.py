@@ -21,7 +21,7 @@ from systems.openshift import OpenShift
 from tasks.wait_until_synced import Wanted, wanted
 from tests.eventually import eventually
 from tests.kubernetes_objects import DELEGATION, ESO, TOKEN_SECRET
-from tests.rights import cluster_account
+from tests.rights import account_kubeconfig
 from tests.tasks.conftest import request as make
 
 APPLICATIONS = ApplicationNames(
@@ -133,9 +133,7 @@ def test_each_namespace_without_its_service_account_is_named(site: Site) -> None
 def test_no_right_in_a_namespace_that_is_not_there_is_no_fault_of_the_account(tmp_path: Path) -> None:
     request = make(namespaces=("payments",))
     with KubernetesApi(state_dir=tmp_path, port=0, controller_delay=0) as api:
-        account = cluster_account(api.admin_kubeconfig)
-        account.create()
-        kubeconfig = account.kubeconfig("ember")
+        kubeconfig = account_kubeconfig(api.admin_kubeconfig)
         with Cluster(Path(api.admin_kubeconfig)) as argocd, OpenShift(yaml.safe_load(kubeconfig)) as narrow:
             site = Site(argocd, narrow)
             argocd.delete(Identity.of(manifest("Namespace", "payments")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -181,9 +180,7 @@ def test_people_are_told_of_runs_that_wait_fail_or_crash_through_a_block(
             for state in states:
                 run = client.create_flow_run(flow, name=f"{name} is {state.name}")
                 client.set_flow_run_state(run.id, state, force=True)
-    deadline = time.monotonic() + 60
-    while len(listener.heard) < 3 and time.monotonic() < deadline:
-        time.sleep(0.2)
+    eventually(lambda: len(listener.heard) >= 3, lambda: listener.heard)
     heard = {one["subject"]: one["body"] for one in listener.heard}
     assert set(heard) == {
         "enable-cluster is Suspended waits for you",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -13,6 +12,7 @@ import pytest
 
 from sandbox.prefect_server import PrefectServer
 from tests.deployments.kubernetes.rendered import job_of
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -67,11 +67,7 @@ async def test_a_run_whose_pod_is_told_to_go_starts_again_and_ends(
     run = server.api.create_flow_run("hello/hello", {"folder": str(tmp_path)})
     with await container(server, run) as first:
         try:
-            deadline = time.monotonic() + SECONDS
-            while not (tmp_path / "started").exists():
-                assert first.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            eventually((tmp_path / "started").exists)
             first.terminate()
             assert first.wait(GRACE) == 0
         finally:

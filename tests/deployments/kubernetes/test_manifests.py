@@ -15,16 +15,9 @@ from deployments.connection_file import read_connections
 from sandbox.environment import CHECKOUT
 from tests.deployments.kubernetes.conftest import Objects
 from tests.deployments.kubernetes.rendered import FOLDER, job_of
+from tests.systems.openshift.scripted_api import kubeconfig
 
 COMPONENT = "app.kubernetes.io/component"
-KUBECONFIG = json.dumps(
-    {
-        "clusters": [{"name": "c", "cluster": {"server": "https://api.example.com:6443"}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-)
 
 
 class Site:
@@ -228,7 +221,7 @@ def test_the_connections_are_read_as_the_pod_has_them(site: Site, tmp_path: Path
     data = site.one("ConfigMap", "connections")["data"]
     (tmp_path / "connections.yaml").write_text(data["connections.yaml"])
     (tmp_path / "github-token").write_text("t")
-    (tmp_path / "ember.kubeconfig").write_text(KUBECONFIG)
+    (tmp_path / "ember.kubeconfig").write_text(json.dumps(kubeconfig("https://api.example.com:6443", None)))
     vault, *_ = (one.block for one in read_connections(tmp_path / "connections.yaml"))
     (container,) = site.pods()["run"]["spec"]["containers"]
     folder = Path(vault.kubernetes_token_path).parent  # type: ignore[attr-defined]

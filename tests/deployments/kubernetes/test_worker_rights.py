@@ -16,6 +16,7 @@ from sandbox.prefect_server import PrefectServer
 from tests.deployments.kubernetes.conftest import Objects
 from tests.deployments.kubernetes.recording_api import NAMESPACE, RecordingApi
 from tests.deployments.kubernetes.rendered import job_template
+from tests.systems.openshift.scripted_api import kubeconfig
 
 pytestmark = pytest.mark.e2e
 
@@ -36,19 +37,6 @@ def server(tmp_path: Path) -> Iterator[PrefectServer]:
             {"name": "kubernetes", "type": "kubernetes", "base_job_template": job_template()},
         )
         yield made
-
-
-def kubeconfig(url: str) -> str:
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": {"server": url}}],
-            "users": [{"name": "u", "user": {"token": "t"}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}],
-            "current-context": "x",
-        }
-    )
 
 
 def until(condition: Callable[[], Any], worker: subprocess.Popen[bytes]) -> Any:
@@ -95,7 +83,9 @@ def test_the_worker_asks_for_what_its_role_grants_and_for_nothing_else(
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     program, *arguments = (one.replace("pool=enablement", "pool=kubernetes") for one in container["args"])
     with RecordingApi() as kubernetes:
-        (tmp_path / "kubeconfig").write_text(kubeconfig(kubernetes.url))
+        config = kubeconfig(kubernetes.url, None)
+        config["contexts"][0]["context"]["namespace"] = NAMESPACE
+        (tmp_path / "kubeconfig").write_text(json.dumps(config))
         variables = {
             **server.environment,
             **environment_of(container),

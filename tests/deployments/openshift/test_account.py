@@ -25,7 +25,7 @@ from sandbox.kubernetes_api import KubernetesApi
 from systems.openshift import OpenShift
 from tasks.preflight.openshift import FURTHER_RIGHTS, RIGHTS, ask_cluster
 from tests.printed_commands import printed
-from tests.rights import cluster_account
+from tests.rights import account_kubeconfig, cluster_account
 from tests.tasks.conftest import request as make
 
 MODES: tuple[ReviewerToken, ReviewerToken] = ("secret", "token-request")
@@ -40,9 +40,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesApi]:
 @pytest.fixture(scope="module")
 def kubeconfig(api: KubernetesApi) -> str:
     """Of the account, with the rights for both modes."""
-    account = cluster_account(api.admin_kubeconfig)
-    account.create()
-    return account.kubeconfig("ember")
+    return account_kubeconfig(api.admin_kubeconfig)
 
 
 def asked(kubeconfig: str, request: EnableRequest) -> Table:

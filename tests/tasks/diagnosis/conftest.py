@@ -13,7 +13,7 @@ from sandbox.vault_server import VaultServer
 from systems.openshift import OpenShift
 from systems.vault import Vault
 from tests.kubernetes_objects import Cluster
-from tests.rights import cluster_account
+from tests.rights import account_kubeconfig
 from tests.tasks.diagnosis.scene import Scene, clean, enabled
 
 
@@ -28,9 +28,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesApi]:
 @pytest.fixture(scope="package")
 def account(api: KubernetesApi) -> str:
     """Kubeconfig of the pipeline's account, from the manifests that a real cluster gets."""
-    made = cluster_account(api.admin_kubeconfig)
-    made.create()
-    return made.kubeconfig("ember")
+    return account_kubeconfig(api.admin_kubeconfig)
 
 
 @pytest.fixture

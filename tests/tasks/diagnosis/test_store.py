@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from runbook.report import READY, Proof
 from sandbox.certificates import CertificateAuthority
 from tasks.diagnosis.store import ALIVE, Look, OperatorSeen, look_at_store
 from tasks.verify import POLL, Stores
+from tests.eventually import eventually
 from tests.operator_by_hand import NOT_VALID, STORE, VALID, Operator
 from tests.tasks.conftest import request
 from tests.tasks.diagnosis.scene import Scene
@@ -145,9 +145,7 @@ def test_a_store_that_gets_ready_while_the_run_waits_is_proved(scene: Scene) -> 
     looks = scene.api.requests.count(("GET", STORE_PATH))
 
     def mend_once_it_was_looked_at() -> None:
-        deadline = time.monotonic() + 30
-        while scene.api.requests.count(("GET", STORE_PATH)) == looks and time.monotonic() < deadline:
-            time.sleep(0.02)
+        eventually(lambda: scene.api.requests.count(("GET", STORE_PATH)) > looks)
         operator.judge("payments", VALID)
 
     mending = threading.Thread(target=mend_once_it_was_looked_at)

@@ -11,7 +11,7 @@ from sandbox.github_api import GitHubApi
 from sandbox.kubernetes_api import KubernetesApi
 from sandbox.vault_server import VaultServer
 from tests.faults.built_once import built_once
-from tests.rights import cluster_account
+from tests.rights import account_kubeconfig
 from tests.systems.github.conftest import scripted
 from tests.tasks.preflight.installation import REPOSITORY, Installation
 
@@ -34,9 +34,7 @@ def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesA
 @pytest.fixture(scope="package")
 def kubeconfig(kubernetes: KubernetesApi) -> str:
     """Of the pipeline's own account, with the rights that the project's command gives it."""
-    account = cluster_account(kubernetes.admin_kubeconfig)
-    account.create()
-    return account.kubeconfig("ember")
+    return account_kubeconfig(kubernetes.admin_kubeconfig)
 
 
 @pytest.fixture(scope="package")

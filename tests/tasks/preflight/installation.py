@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import requests
 import yaml
 
 from bench.traffic import Traffic
@@ -18,7 +17,6 @@ from runbook.request import EnableRequest
 from sandbox.certificates import CertificateAuthority
 from sandbox.github_api import GitHubApi
 from sandbox.kubernetes_api import KubernetesApi
-from sandbox.ports import ANSWER_SECONDS
 from sandbox.vault_server import VaultServer
 from tasks.preflight.findings import Findings
 from tasks.preflight.step import Connections, investigate
@@ -95,19 +93,6 @@ class Installation:
     def ask(self, *kept: str, request: EnableRequest | None = None, **changes: Any) -> Findings:
         """What preflight finds with these connections alone; for emea/ember if no other run is given."""
         return self.look(request or request_for(), self.only(*kept, **changes))
-
-    def as_cluster_admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One request to the cluster's API by its administrator."""
-        answer = requests.request(
-            method,
-            f"{self.kubernetes.url}{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {self.kubernetes.admin_token}"},
-            verify=str(self.kubernetes.ca_file),
-            timeout=ANSWER_SECONDS,
-        )
-        answer.raise_for_status()
-        return dict(answer.json())
 
 
 def tokens_in(cluster: dict[str, Any]) -> list[str]:

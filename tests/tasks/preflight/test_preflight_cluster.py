@@ -25,6 +25,7 @@ from sandbox.kubernetes_api import KubernetesApi
 from sandbox.kubernetes_api import kubeconfig as kubeconfig_of
 from tasks.preflight import openshift as rows
 from tests.connect_proxy import proxy_to
+from tests.kubernetes_objects import Cluster
 from tests.printed_commands import commands
 from tests.tables import table
 from tests.tasks.conftest import request as make
@@ -126,13 +127,13 @@ CLUSTER_ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/vault-enablement
 @contextmanager
 def without(installation: Installation, *resources: str) -> Iterator[None]:
     """The account's ClusterRole without the rules for some resources, for as long as the block lasts."""
-    role = installation.as_cluster_admin("GET", CLUSTER_ROLE)
+    cluster = Cluster(installation.kubernetes)
+    role = cluster.send("GET", CLUSTER_ROLE)
     kept = [rule for rule in role["rules"] if not set(rule["resources"]) & set(resources)]
     assert len(kept) < len(role["rules"])
 
     def put(rules: list[dict[str, Any]]) -> None:
-        there = installation.as_cluster_admin("GET", CLUSTER_ROLE)
-        installation.as_cluster_admin("PUT", CLUSTER_ROLE, {**there, "rules": rules})
+        cluster.send("PUT", CLUSTER_ROLE, {**cluster.send("GET", CLUSTER_ROLE), "rules": rules})
 
     put(kept)
     try:
@@ -226,7 +227,7 @@ def test_where_there_is_no_openshift_identity_and_router_are_not_checked(
 def test_a_namespace_that_is_neither_there_nor_declared_is_named_and_the_others_are_not(
     installation: Installation,
 ) -> None:
-    installation.as_cluster_admin("POST", "/api/v1/namespaces", {"metadata": {"name": "by-hand"}})
+    Cluster(installation.kubernetes).send("POST", "/api/v1/namespaces", {"metadata": {"name": "by-hand"}})
     request = make(namespaces=("payments", "paymnets", "by-hand"))
     found = installation.ask("cluster", "repository", request=request)
     assert failed(found) == [rows.RIGHTS, "Namespace paymnets is there or declared"]
