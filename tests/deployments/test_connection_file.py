@@ -159,14 +159,6 @@ def test_a_value_that_does_not_fit_is_named(
     assert problem.startswith(expected)
 
 
-@pytest.mark.parametrize("content", ["no: kubeconfig", "just text", "{", "hunter2: ["])
-def test_a_kubeconfig_that_is_none_is_refused_and_not_repeated(content: str, directory: Path) -> None:
-    (directory / "smaug.kubeconfig").write_text(content)
-    (problem,) = problems(directory, complete())
-    assert problem.startswith("clusters.smaug: ")
-    assert "hunter2" not in problem
-
-
 def test_a_bundle_whose_comments_are_in_another_encoding_is_read(directory: Path) -> None:
     (directory / "vault-ca.pem").write_bytes("# K\u00f6k\n".encode("latin-1") + CA.encode())
     vault = read(directory, complete())["vault-connection/vault"].block

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import BlockDocumentUpdate
-from prefect.client.schemas.objects import TaskRun
 from prefect.exceptions import PrefectHTTPStatusError
 
 from bench.traffic import Traffic
@@ -24,21 +21,15 @@ from runbook.errors import (
     InvalidInput,
     NotYetSynced,
     PrerequisiteMissing,
-    TransientError,
     Unreachable,
 )
-from runbook.request import EnableRequest
 from sandbox.prefect_server import PrefectServer
-from tasks.preflight.step import preflight
-from tasks.runbooks import ENABLE_CLUSTER
-from tests.eventually import eventually
 from tests.kubernetes_objects import Cluster
 from tests.run import Run, at_the_gate, enable
 from tests.tables import rows_of
 from tests.world import World
 
 GOOD: dict[str, Any] = {"cluster": "ember", "env": "emea", "namespaces": ["payments"]}
-NOBODY_LISTENS = "127.0.0.1:1"
 
 
 async def attempts(run: Run) -> dict[str, int]:
@@ -156,61 +147,6 @@ async def test_all_that_is_wrong_stands_in_one_table_is_tried_once_and_nothing_i
     assert [secret for secret in secrets if secret in said] == []
     assert traffic.writes() == []
     assert world.pulls() == []
-
-
-def unseal_while_it_waits(world: World, run: Run) -> None:
-    """Unseal Vault once preflight has failed and waits for its next try."""
-    from prefect.client.schemas.filters import FlowRunFilter
-
-    only = FlowRunFilter.model_validate({"id": {"any_": [run.id]}})
-
-    def waits(task: TaskRun) -> bool:
-        return task.state is not None and task.state.name == "AwaitingRetry"
-
-    with get_client(sync_client=True) as client:
-        eventually(lambda: any(map(waits, client.read_task_runs(flow_run_filter=only))), seconds=60)
-    world.vault.unseal()
-
-
-@pytest.mark.long
-async def test_a_sealed_vault_is_asked_again_and_the_run_goes_on(world: World) -> None:
-    run = await enable(world)
-    world.vault.seal()
-    # In a thread: the flow runs its steps in this loop, and waits in it.
-    helper = asyncio.create_task(asyncio.to_thread(unseal_while_it_waits, world, run))
-    await asyncio.sleep(0)
-    assert await run.go() == "Suspended", run.error
-    await helper
-    assert (await attempts(run))["preflight"] == 2
-    assert "is sealed" in await run.logs()
-    assert len(world.pulls()) == 1
-
-
-@pytest.mark.long
-async def test_systems_that_stay_silent_are_asked_again_each_time_and_then_named(world: World) -> None:
-    kubeconfig = Path(world.kubernetes.admin_kubeconfig).read_text()
-    address = world.kubernetes.url.removeprefix("https://")
-    world.connect(
-        vault__address=f"https://{NOBODY_LISTENS}",
-        gitops__api_url=f"http://{NOBODY_LISTENS}",
-        gitops__url=f"http://{NOBODY_LISTENS}/{REPOSITORY}.git",
-        cluster__kubeconfig=kubeconfig.replace(address, NOBODY_LISTENS),
-    )
-    request = EnableRequest.model_validate(world.parameters)
-    assert (preflight.retries, RETRIES) == (5, 4)
-    at_once = preflight.with_options(retries=2, retry_delay_seconds=0, retry_jitter_factor=0)
-
-    @flow(name="only-preflight")
-    async def only_preflight() -> None:
-        at_once(ENABLE_CLUSTER, request)
-
-    run = await Run.create(only_preflight, {})
-    assert await run.go() == "Failed"
-    assert isinstance(run.error, TransientError)
-    assert f"Vault, https://{NOBODY_LISTENS}: no answer" in str(run.error)
-    assert f"OpenShift, https://{NOBODY_LISTENS}: no answer" in str(run.error)
-    assert f"Git, branch main of http://{NOBODY_LISTENS}/{REPOSITORY}.git" in str(run.error)
-    assert await attempts(run) == {"preflight": 3}
 
 
 async def test_the_last_try_is_logged_without_a_traceback(prefect_harness: PrefectServer) -> None:
