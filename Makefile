@@ -38,7 +38,7 @@ CONNECTIONS ?= connections.yaml
 PREFECT := $(BIN)/prefect --no-prompt
 
 # Runs at once of a new work pool: see docs/operating.md, "How many runs at once".
-POOL_LIMIT := 8
+POOL_LIMIT := 4
 
 # `CONNECTIONS=` saves none: an upgrade needs none of their secrets.
 # The job template fixes the command of each run, so that none can bring its own, and its heartbeat. The limit of a pool

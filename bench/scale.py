@@ -22,6 +22,7 @@ from bench.table import Row, Section, render
 from bench.traffic import SYSTEMS
 from bench.world import World
 from sandbox.distributed_prefect import DistributedPrefect
+from sandbox.prefect_api import POOL_LIMIT
 from sandbox.prefect_server import PrefectServer
 from sandbox.vault_server import VaultServer
 
@@ -49,7 +50,7 @@ def _prefect(directory: Path, kind: type[PrefectServer]) -> Iterator[PrefectServ
 
 def many_at_once(directory: Path) -> list[Section]:
     """Runs at the same time, on each kind of installation."""
-    runs, limit = _number("RUNS", 50), _number("LIMIT", 8)
+    runs, limit = _number("RUNS", 50), _number("LIMIT", POOL_LIMIT)
     found = []
     for number, (name, (kind, workers)) in enumerate(_INSTALLATIONS.items()):
         say(f"{runs} runs at once: {name}")

@@ -20,7 +20,7 @@ _BUSY = frozenset({429, 502, 503, 504})
 _GIVE_UP_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
 
-POOL_LIMIT = 8
+POOL_LIMIT = 4
 """Runs at once, as ``make deploy`` sets it for a new work pool."""
 
 FINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
