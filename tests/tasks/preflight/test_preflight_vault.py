@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from connections import VaultConnection
 from runbook.errors import (
     AccessDenied,
@@ -21,7 +19,6 @@ from runbook.errors import (
 from runbook.hosts import ApiServer
 from sandbox.vault_server import VaultServer
 from tasks.preflight import vault as rows
-from tasks.preflight.other_mounts import OTHER_MOUNTS
 from tests.printed_commands import missing, printed_policy
 from tests.rights import policy_of_the_tests, token_with
 from tests.tables import table
@@ -233,41 +230,6 @@ def test_everything_of_others_that_is_in_the_way_is_named_at_once(installation: 
         assert words in str(error)
 
 
-@pytest.mark.parametrize("spelled", ["{0}", "{0}/", "127.0.0.1:{1}"])
-def test_another_clusters_mount_with_this_api_server_is_a_conflict(
-    installation: Installation, spelled: str
-) -> None:
-    url = installation.kubernetes.url
-    host = spelled.format(url, url.rsplit(":", 1)[1])
-    for mount in ("flint-k8s", "unconfigured-k8s"):
-        installation.vault.request("POST", f"sys/auth/{mount}", {"type": "kubernetes"})
-    installation.vault.request(
-        "POST",
-        "auth/flint-k8s/config",
-        {"kubernetes_host": host, "kubernetes_ca_cert": "any", "disable_local_ca_jwt": True},
-    )
-    token = token_with(installation.vault, policy_of_the_tests(installation.vault, ["other-mounts"]))
-    found = installation.ask("vault", "cluster", vault__token=token)
-    error = refused(found, [OTHER_MOUNTS], Conflict)
-    assert f"auth/flint-k8s/config: has the API server {host} already" in str(error)
-    assert "the ClusterConnection 'ember'" in error.remedy
-
-
-def test_another_cluster_behind_the_same_proxy_is_told_apart_by_its_path(vault: VaultServer) -> None:
-    proxy = "https://rancher.example.com/k8s/clusters"
-    vault.request("POST", "sys/auth/flint-k8s", {"type": "kubernetes"})
-    config = {"kubernetes_ca_cert": "any", "disable_local_ca_jwt": True}
-    vault.request("POST", "auth/flint-k8s/config", {**config, "kubernetes_host": f"{proxy}/c-m-bbbb"})
-    token = token_with(vault, policy_of_the_tests(vault, ["other-mounts"]))
-    connection = VaultConnection.model_validate(
-        {"address": vault.address, "ca_cert": vault.ca_pem, "token": token}
-    )
-    for path, status in (("c-m-aaaa", "ok"), ("c-m-bbbb/", "failed")):
-        table, _ = rows.ask_vault(connection, make(), ApiServer(f"{proxy}/{path}", vault.ca_pem))
-        (found,) = [one for one in table.rows if one.prerequisite == OTHER_MOUNTS]
-        assert found.status == status, found
-
-
 def test_an_adopted_field_that_our_policy_may_not_write_becomes_a_command_for_an_administrator(
     vault: VaultServer,
 ) -> None:
@@ -286,59 +248,3 @@ def test_an_adopted_field_that_our_policy_may_not_write_becomes_a_command_for_an
         in error.remedy
     )
     assert "issuer=https://i kubernetes_host=https://a kubernetes_ca_cert=@ca.pem" in error.remedy
-
-
-def test_mounts_whose_config_we_may_not_read_are_said_not_to_be_checked(installation: Installation) -> None:
-    installation.vault.request("POST", "sys/auth/flint-k8s", {"type": "kubernetes"})
-    found = installation.ask("vault", "cluster")
-    assert failed(found) == []
-    assert row(found, OTHER_MOUNTS).status == "not checked"
-    assert "auth/flint-k8s/config" in row(found, OTHER_MOUNTS).found
-    policy = printed_policy(row(found, OTHER_MOUNTS).remedy)
-    assert 'path "auth/+/config"' in policy
-    assert missing(policy, make()) == []
-
-
-@table(
-    "bound, in_git, status, words",
-    {
-        "the same": ("payments,web,shop", {"shop", "payments", "web"}, "ok", "payments, shop, web"),
-        "those of the run get into both": ("shop", {"shop"}, "ok", "shop"),
-        "Git has one more": (
-            "payments,web",
-            {"payments", "web", "shop"},
-            "warning",
-            "only Git has shop, which the role does not bind",
-        ),
-        "the role has one more": (
-            "payments,web,old",
-            {"payments", "web"},
-            "warning",
-            "only the role has old, which may still log in",
-        ),
-        "each has one": (
-            "old,sh*",
-            {"new", "shop"},
-            "warning",
-            "only Git has new, which the role does not bind;",
-        ),
-        "no role": (None, {"shop"}, "ok", "there is no role yet"),
-        "no overlay": ("payments", None, "not checked", "the overlay of the cluster was not built"),
-    },
-)
-def test_namespaces_that_only_git_or_only_the_role_has_are_a_warning(
-    installation: Installation, bound: str | None, in_git: set[str] | None, status: str, words: str
-) -> None:
-    vault = installation.vault
-    vault.request("POST", "sys/auth/ember-k8s", {"type": "kubernetes"})
-    if bound:
-        role = {"bound_service_account_names": "a", "bound_service_account_namespaces": bound}
-        vault.request("POST", "auth/ember-k8s/role/emea-ops", role)
-    connection = installation.connections().vault
-    answers, _ = rows.ask_vault(connection, make(), None, None if in_git is None else frozenset(in_git))
-    (found,) = (one for one in answers.rows if one.prerequisite == "Git and Vault have the same namespaces")
-    assert (found.status, found.found[: len(words)]) == (status, words)
-    assert bool(found.remedy) is (status == "warning")
-    assert ("enable-namespace for each, with cluster=ember and env=emea" in found.remedy) is (
-        "Git has" in words
-    )
