@@ -10,6 +10,7 @@ form; one that changes nothing needs nobody.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -133,12 +134,10 @@ async def approved_plan(
                 shown[:12],
                 plain(answer.note) or "none",
             )
-    while True:
-        approved = find_approved_plan(
-            runbook, asked, proposal, landing, answered, waited_for_merge=waited_for_merge
-        )
-        if approved is not None:
-            return approved
+    find = partial(
+        find_approved_plan, runbook, asked, proposal, landing, answered, waited_for_merge=waited_for_merge
+    )
+    while (approved := find()) is None:
         plan = find_plan(asked.subject, checked.plan_sha256)
         if plan is None:
             raise _not_found(checked.plan_sha256)
@@ -155,6 +154,7 @@ Tick *approved* and resume to carry out exactly this. To refuse, cancel this run
         since = f"{first_suspended(suffix):%Y-%m-%d %H:%M} UTC"
         what = f"the approval of plan {checked.plan_sha256[:12]}, since {since}"
         await gate.suspend(what, description, suffix)
+    return approved
 
 
 def _covers(asked: Asked, sha256: str, newest: dict[str, Any]) -> bool:

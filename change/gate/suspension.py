@@ -77,8 +77,9 @@ class Gate(Generic[Form]):
     async def answer(self) -> Form | None:
         """What was filled in when the run was resumed here last; None if it was not suspended here."""
         # Loaded here: suspending again with the used key would answer too, and log that the run suspends.
-        key = keyset_from_base_key(f"suspended-{self.last_key}")
-        return await self._form.aload(key) if self.last_key else None
+        if not self.last_key:
+            return None
+        return await self._form.aload(keyset_from_base_key(f"suspended-{self.last_key}"))
 
     async def suspend(self, what: str, description: str, suffix: str = "") -> None:
         """As Prefect's own `suspend_flow_run`, whose state cannot say what the run waits for.
