@@ -131,6 +131,7 @@ def test_resume_without_a_merge_only_makes_it_look_each_time(waiting: AtTheGate)
     assert waiting.said("Resumed: go on, 1"), waiting.log()
     again = "Resumed, but the change is not on the base branch; the run waits again."
     assert waiting.said(again, times=2), waiting.log()
+    assert waiting.log().count(again) == 2, "each resume is one look"
     assert len(waiting.world.pulls()) == 1
     assert waiting.task_states("write policies") == []
 
